@@ -1,0 +1,35 @@
+"""guardtier: the guard tier that a fleet of AI agents shares.
+
+The model (``risk.py``, ``action.py``, ``assessment.py``, ``verdict.py``, ``answer.py``) is pure; on it
+stand ``analyzers/`` and ``policy/``; ``store/`` is the only place that knows Redis; ``client.py``,
+``approver.py`` and ``blocking.py`` are what agents and people use. The daemons are in
+``guardtier_workers``.
+"""
+
+from guardtier.action import ActionEvent, ToolAnnotations
+from guardtier.approver import ApproverClient
+from guardtier.assessment import Assessment, ChildVote, Finding
+from guardtier.blocking import BlockingGuardClient
+from guardtier.client import GuardClient, Status
+from guardtier.errors import GuardtierError, GuardTimeout
+from guardtier.risk import SecurityRisk
+from guardtier.state import State
+from guardtier.verdict import Outcome, Verdict
+
+__all__ = [
+    "ActionEvent",
+    "ApproverClient",
+    "Assessment",
+    "BlockingGuardClient",
+    "ChildVote",
+    "Finding",
+    "GuardClient",
+    "GuardTimeout",
+    "GuardtierError",
+    "Outcome",
+    "SecurityRisk",
+    "State",
+    "Status",
+    "ToolAnnotations",
+    "Verdict",
+]

@@ -1,0 +1,36 @@
+"""SecurityAnalyzer: the base to inherit from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import ClassVar
+
+from guardtier.action import ActionEvent
+from guardtier.assessment import Assessment
+from guardtier.risk import SecurityRisk
+
+
+class SecurityAnalyzer:
+    """Rates one action.
+
+    Define ``security_risk(action)`` where a level says it all, or ``assess(action)``, sync or async,
+    where there are findings to show. What raises counts as HIGH.
+    """
+
+    #: Shown beside the vote; the class's name where it is left empty.
+    name: ClassVar[str] = ""
+    #: Whether ``assess`` only computes, for well below a millisecond. It then runs in the worker's
+    #: own thread, where no time limit can stop it; anything else gets a thread or is awaited.
+    cheap: ClassVar[bool] = False
+
+    def security_risk(self, action: ActionEvent) -> SecurityRisk:
+        """The action's risk. Override this one or :meth:`assess`."""
+        raise TypeError(f"{type(self).__name__} defines neither security_risk nor assess")
+
+    def assess(self, action: ActionEvent) -> Assessment | Awaitable[Assessment]:
+        """The action's risk with findings. By default: :meth:`security_risk`, without findings."""
+        return Assessment(risk=SecurityRisk(self.security_risk(action)))
+
+    @property
+    def label(self) -> str:
+        return self.name or type(self).__name__

@@ -1,0 +1,143 @@
+"""EnsembleSecurityAnalyzer: several analyzers at once, the highest risk counts."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Sequence
+from time import perf_counter_ns
+from typing import ClassVar
+
+from guardtier.action import ActionEvent
+from guardtier.analyzers.base import SecurityAnalyzer
+from guardtier.assessment import MAX_FINDINGS, MAX_MESSAGE, Assessment, ChildVote, Finding
+from guardtier.risk import SecurityRisk, highest
+
+log = logging.getLogger(__name__)
+
+_ORDER = {
+    SecurityRisk.HIGH: 0,
+    SecurityRisk.MEDIUM: 1,
+    SecurityRisk.UNKNOWN: 2,
+    SecurityRisk.LOW: 3,
+}
+
+
+class EnsembleSecurityAnalyzer(SecurityAnalyzer):
+    """Runs its children together, each with a time limit in seconds.
+
+    Max-severity, as in the OpenHands SDK: the highest concrete vote wins. UNKNOWN counts where no
+    child says anything concrete, or always with ``propagate_unknown``, unless one says HIGH: then
+    HIGH stays. A child that raises or passes its time limit votes HIGH with the finding
+    ``analyzer.failed``.
+    """
+
+    name: ClassVar[str] = "ensemble"
+
+    def __init__(
+        self,
+        analyzers: Sequence[SecurityAnalyzer],
+        *,
+        time_limit: float = 5.0,
+        propagate_unknown: bool = False,
+    ) -> None:
+        if not analyzers:
+            raise ValueError("an ensemble needs at least one analyzer")
+        self._children = tuple(analyzers)
+        self._cheap = tuple(child for child in analyzers if child.cheap)
+        self._costly = tuple(child for child in analyzers if not child.cheap)
+        self._time_limit = time_limit
+        self._propagate_unknown = propagate_unknown
+
+    @property
+    def analyzers(self) -> tuple[SecurityAnalyzer, ...]:
+        return self._children
+
+    async def assess(self, action: ActionEvent) -> Assessment:
+        costly = [asyncio.ensure_future(self._run(child, action)) for child in self._costly]
+        try:
+            results = [_run_cheap(child, action) for child in self._cheap]
+            if costly:
+                results += await asyncio.gather(*costly)
+        finally:
+            for task in costly:
+                task.cancel()
+        return self._combine(results)
+
+    def assess_cheaply(self, action: ActionEvent) -> Assessment | None:
+        """The assessment without a task or an await; None where a child needs one."""
+        if self._costly:
+            return None
+        return self._combine([_run_cheap(child, action) for child in self._cheap])
+
+    async def _run(self, child: SecurityAnalyzer, action: ActionEvent) -> _Result:
+        start = perf_counter_ns()
+        try:
+            async with asyncio.timeout(self._time_limit):
+                return _result(child, await _awaited(child, action), start)
+        except TimeoutError:
+            return _failed(child, f"took longer than {self._time_limit:g} s", start)
+        except Exception as error:
+            return _crashed(child, error, start)
+
+    def _combine(self, results: list[_Result]) -> Assessment:
+        votes = tuple(vote for vote, _ in results)
+        findings = [finding for _, found in results for finding in found]
+        risk = highest([vote.risk for vote in votes])
+        unknown = any(vote.risk is SecurityRisk.UNKNOWN for vote in votes)
+        if unknown and self._propagate_unknown and risk is not SecurityRisk.HIGH:
+            risk = SecurityRisk.UNKNOWN
+        findings.sort(key=lambda finding: _ORDER[finding.risk])
+        return Assessment(risk=risk, findings=tuple(findings[:MAX_FINDINGS]), votes=votes)
+
+
+_Result = tuple[ChildVote, tuple[Finding, ...]]
+
+
+def _run_cheap(child: SecurityAnalyzer, action: ActionEvent) -> _Result:
+    start = perf_counter_ns()
+    try:
+        assessment = child.assess(action)
+        if not isinstance(assessment, Assessment):
+            raise TypeError(f"assess returned {type(assessment).__name__}, not an Assessment")
+        return _result(child, assessment, start)
+    except Exception as error:
+        return _crashed(child, error, start)
+
+
+async def _awaited(child: SecurityAnalyzer, action: ActionEvent) -> Assessment:
+    """An async child is awaited; a sync one may block, so it gets a thread."""
+    if inspect.iscoroutinefunction(child.assess):
+        assessment = await child.assess(action)
+    else:
+        assessment = await asyncio.to_thread(child.assess, action)
+        if isinstance(assessment, Awaitable):
+            assessment = await assessment
+    if not isinstance(assessment, Assessment):
+        raise TypeError(f"assess returned {type(assessment).__name__}, not an Assessment")
+    return assessment
+
+
+def _result(child: SecurityAnalyzer, assessment: Assessment, start: int) -> _Result:
+    return _vote(child, assessment.risk, start), assessment.findings
+
+
+def _vote(child: SecurityAnalyzer, risk: SecurityRisk, start: int) -> ChildVote:
+    return ChildVote(child=child.label, risk=risk, us=(perf_counter_ns() - start) // 1000)
+
+
+def _crashed(child: SecurityAnalyzer, error: Exception, start: int) -> _Result:
+    log.exception("analyzer %s failed: its vote counts as HIGH", child.label)
+    return _failed(child, f"raised {type(error).__name__}", start)
+
+
+def _failed(child: SecurityAnalyzer, what: str, start: int) -> _Result:
+    finding = Finding(
+        id="analyzer.failed",
+        risk=SecurityRisk.HIGH,
+        message=f"The analyzer {child.label} {what}; a failed analyzer counts as HIGH."[
+            :MAX_MESSAGE
+        ],
+    )
+    return _vote(child, SecurityRisk.HIGH, start), (finding,)

@@ -1,0 +1,77 @@
+"""Answer: what an approver says of a parked action, with the proof that it was the approver.
+
+The proof is an HMAC keyed from the approver's token. Whoever can merely write to the answers stream,
+or to Redis, can't make one.
+"""
+
+from __future__ import annotations
+
+import hmac
+from enum import StrEnum
+from hashlib import sha256
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from guardtier.action import ACTION_ID, LABEL, NAME, invalid_action
+from guardtier.canonical import canonical
+from guardtier.errors import InvalidAnswer
+from guardtier.verdict import Outcome
+
+MAX_REASON = 4000  #: characters; it reaches the agent's model
+_PURPOSE = b"guardtier approver key v1"
+
+
+class Choice(StrEnum):
+    APPROVE = "approve"
+    REJECT = "reject"
+
+    @property
+    def outcome(self) -> Outcome:
+        return Outcome.APPROVED if self is Choice.APPROVE else Outcome.REJECTED
+
+
+class Answer(BaseModel):
+    """One answer to one action. ``digest`` is that of the action which the approver saw."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, StringConstraints(pattern=ACTION_ID)]
+    client: Annotated[str, StringConstraints(pattern=NAME)]
+    approver: Annotated[str, StringConstraints(pattern=LABEL)]
+    choice: Choice
+    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] = ""
+    at: int = Field(ge=0, description="milliseconds since 1970, the approver's clock")
+
+    def proof(self, key: bytes) -> str:
+        """The HMAC-SHA256 (64 hex digits) over every field."""
+        said = canonical(self.model_dump(mode="json"), field="answer")
+        return hmac.new(key, said, sha256).hexdigest()
+
+    def is_proved_by(self, proof: str, key: bytes) -> bool:
+        return hmac.compare_digest(self.proof(key), proof)
+
+    def to_fields(self, proof: str) -> dict[str, str]:
+        """The entry of the answers stream."""
+        body = self.model_dump(mode="json")
+        return {name: str(value) for name, value in body.items()} | {"proof": proof}
+
+    @classmethod
+    def from_fields(cls, fields: dict[bytes, bytes]) -> tuple[Self, str]:
+        """The answer and its proof. Raises InvalidAnswer that names the first wrong field."""
+        try:
+            said = {name.decode(): value.decode() for name, value in fields.items()}
+        except UnicodeDecodeError as error:
+            raise InvalidAnswer("the answer is not UTF-8", field="answer") from error
+        proof = said.pop("proof", "")
+        try:
+            return cls.model_validate(said), proof
+        except ValidationError as error:
+            wrong = invalid_action(error)
+            raise InvalidAnswer(wrong.message, field=wrong.field, limit=wrong.limit) from error
+
+
+def key_of(token: str) -> bytes:
+    """The HMAC key that a token stands for (32 bytes). The tier keeps this, never the token."""
+    return hmac.new(_PURPOSE, token.encode(), sha256).digest()

@@ -1,0 +1,176 @@
+"""ApproverClient: how people (and services) see what is parked, and answer it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import time
+from typing import Any, Self
+from uuid import uuid4
+
+from guardtier.action import partition_of
+from guardtier.answer import Answer, Choice, key_of
+from guardtier.errors import ConfigError, GuardTimeout, InvalidAction, TierUnavailable
+from guardtier.replies import Replies, Wait
+from guardtier.store.connection import connect
+from guardtier.store.keys import Keys, all_keys
+from guardtier.store.pipe import CommandPipe
+from guardtier.store.records import Record, Records
+from guardtier.store.tail import Fields, Tail
+from guardtier.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One line of the audit stream. ``at`` is in milliseconds since 1970, Redis' clock."""
+
+    id: str
+    event: str
+    at: int
+    fields: dict[str, str]
+
+
+class ApproverClient:
+    """Reads the confirmation set, and answers with the token of one approver.
+
+    Without a token it can only read. The tier decides whether an answer counts: it checks the
+    proof, the fleets of the approver, the state and the digest.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        approver: str | None = None,
+        token: str | None = None,
+        partitions: int = 1,
+    ) -> None:
+        self._url = redis_url
+        self._approver, self._token = approver, token
+        self._partitions = partitions
+        self._client_id = uuid4().hex
+        self._redis = connect(redis_url)
+        self._pipe = CommandPipe(self._redis, insist=False)
+        self._records = Records(self._redis, partitions)
+        self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
+
+    async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
+        """The confirmation set, the longest waiting first."""
+        return await self._records.pending(limit=limit, after=after)
+
+    async def count(self) -> int:
+        """How many actions are parked."""
+        return await self._records.count()
+
+    async def get(self, action_id: str) -> Record:
+        """One action's record. Raises UnknownAction."""
+        return await self._records.get(action_id)
+
+    async def approve(
+        self, action_id: str, *, digest: str | None = None, reason: str = "", timeout: float = 30.0
+    ) -> Verdict:
+        """Let the agent run it, once. ``digest`` is that of the action which you looked at.
+
+        Returns the verdict as it was recorded. Raises NotAuthorized, WrongState (somebody was
+        quicker, or the deadline passed), DigestMismatch, UnknownAction, GuardTimeout.
+        """
+        return await self._answer(Choice.APPROVE, action_id, digest, reason, timeout)
+
+    async def reject(
+        self, action_id: str, *, digest: str | None = None, reason: str, timeout: float = 30.0
+    ) -> Verdict:
+        """Forbid it. The reason reaches the agent's model. Raises as :meth:`approve`."""
+        return await self._answer(Choice.REJECT, action_id, digest, reason, timeout)
+
+    async def watch(self) -> AsyncIterator[AuditEvent]:
+        """Every transition and refusal from now on, as it happens, through reconnects."""
+        events: asyncio.Queue[AuditEvent] = asyncio.Queue()
+
+        def hand_on(entry: str, fields: Fields) -> None:
+            events.put_nowait(_audit_event(entry, fields))
+
+        tails = [Tail(self._url, keys.audit, hand_on) for keys in all_keys(self._partitions)]
+        try:
+            for tail in tails:
+                await tail.start()
+            while True:
+                yield await events.get()
+        finally:
+            await asyncio.gather(*(tail.close() for tail in tails))
+
+    async def aclose(self) -> None:
+        await self._replies.close()
+        await self._pipe.close()
+        await self._redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _answer(
+        self, choice: Choice, action_id: str, digest: str | None, reason: str, timeout: float
+    ) -> Verdict:
+        if self._approver is None or self._token is None:
+            raise ConfigError("an answer needs the approver's name and token", field="token")
+        partition = partition_of(action_id)
+        if partition is None:
+            raise InvalidAction(
+                f"{action_id[:100]!r} is no full action id: it must end with its partition",
+                field="id",
+            )
+        try:
+            async with asyncio.timeout(timeout):
+                answer = Answer(
+                    id=action_id,
+                    client=self._client_id,
+                    approver=self._approver,
+                    choice=choice,
+                    digest=digest or (await self.get(action_id)).digest,
+                    reason=reason,
+                    at=int(time() * 1000),
+                )
+                return await self._send(answer, partition)
+        except TimeoutError as late:
+            trouble = self._pipe.trouble or self._replies.trouble
+            if trouble:
+                raise TierUnavailable(f"no answer within {timeout:g} s: {trouble}") from late
+            raise GuardTimeout(
+                f"no policy worker took the answer within {timeout:g} s; look at the action again "
+                "before you repeat it"
+            ) from late
+
+    async def _send(self, answer: Answer, partition: int) -> Verdict:
+        fields = answer.to_fields(answer.proof(key_of(self._token or "")))
+        command: list[Any] = ["XADD", Keys(partition).answers, "NOMKSTREAM", "*"]
+        command += [part for pair in fields.items() for part in pair]
+
+        def send(wait: Wait) -> None:
+            self._pipe.post(*command).add_done_callback(lambda done: _on_sent(done, wait))
+
+        wait = Wait(answer.id, lambda reply: reply.verdict is not None, send)
+        reply = await self._replies.ask(wait, partition)
+        assert reply.verdict is not None  # noqa: S101 - that is what the wait wanted
+        return reply.verdict
+
+
+def _on_sent(done: asyncio.Future[Any], wait: Wait) -> None:
+    if done.cancelled():
+        return
+    error = done.exception()
+    if error is not None:
+        wait.fail(TierUnavailable(f"the tier refused the answer: {error}"))
+    elif done.result() is None:
+        wait.fail(TierUnavailable("no policy worker has ever run on this Redis"))
+
+
+def _audit_event(entry: str, fields: Fields) -> AuditEvent:
+    text = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
+    return AuditEvent(
+        id=text.pop("id", ""),
+        event=text.pop("event", ""),
+        at=int(entry.partition("-")[0]),
+        fields=text,
+    )

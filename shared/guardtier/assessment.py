@@ -1,0 +1,64 @@
+"""Finding and Assessment: what the tier says of an action, and why."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guardtier.risk import SecurityRisk
+
+MAX_FINDINGS = 64  #: kept of one assessment, the riskiest first
+MAX_MESSAGE = 500  #: characters of a finding's message
+
+
+class Finding(BaseModel):
+    """One reason for a rating.
+
+    ``id`` is the detector's stable dotted name. ``field`` is the path in the action
+    (``arguments.command``), ``span`` the characters in it, from and up to but not including.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)
+    risk: SecurityRisk
+    message: str = Field(max_length=MAX_MESSAGE)
+    field: str | None = None
+    span: tuple[int, int] | None = None
+
+
+class ChildVote(BaseModel):
+    """What one child analyzer of the ensemble said, and how many microseconds it took."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    child: str
+    risk: SecurityRisk
+    us: int = Field(ge=0)
+
+
+class Assessment(BaseModel):
+    """The ensemble's answer. ``failed`` says that the tier could not analyze: it is always parked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    risk: SecurityRisk
+    findings: tuple[Finding, ...] = ()
+    votes: tuple[ChildVote, ...] = ()
+    failed: bool = False
+
+    def to_json(self) -> bytes:
+        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        return cls.model_validate_json(raw)
+
+    @classmethod
+    def of_failure(cls, message: str) -> Self:
+        """The assessment of an action that could not be analyzed: HIGH, to be parked."""
+        finding = Finding(
+            id="analysis.failed", risk=SecurityRisk.HIGH, message=message[:MAX_MESSAGE]
+        )
+        return cls(risk=SecurityRisk.HIGH, findings=(finding,), failed=True)

@@ -1,0 +1,76 @@
+"""BlockingGuardClient: the same for agents without asyncio; any thread may call it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
+
+from guardtier.action import ActionEvent
+from guardtier.client import DEFAULT_TIMEOUT, GuardClient, Status
+from guardtier.errors import TierUnavailable
+from guardtier.verdict import Verdict
+
+T = TypeVar("T")
+
+
+class BlockingGuardClient:
+    """A GuardClient on an event loop of its own, in a daemon thread. Close it at the end."""
+
+    def __init__(
+        self, redis_url: str, *, fleet: str, client_id: str | None = None, partitions: int = 1
+    ) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="guardtier-client", daemon=True
+        )
+        self._thread.start()
+        try:
+            self._client = self._run(_made(redis_url, fleet, client_id, partitions))
+        except BaseException:
+            self._stop()
+            raise
+
+    def check(self, action: ActionEvent, *, timeout: float | None = DEFAULT_TIMEOUT) -> Verdict:
+        """As :meth:`GuardClient.check`."""
+        return self._run(self._client.check(action, timeout=timeout))
+
+    def submit(self, action: ActionEvent, *, timeout: float | None = 30.0) -> Status:
+        """As :meth:`GuardClient.submit`."""
+        return self._run(self._client.submit(action, timeout=timeout))
+
+    def poll(self, action: ActionEvent | str, *, timeout: float | None = 30.0) -> Status:
+        """As :meth:`GuardClient.poll`."""
+        return self._run(self._client.poll(action, timeout=timeout))
+
+    def redeem(self, action: ActionEvent, *, timeout: float | None = 30.0) -> Verdict:
+        """As :meth:`GuardClient.redeem`."""
+        return self._run(self._client.redeem(action, timeout=timeout))
+
+    def close(self) -> None:
+        """Close the connections and end the thread. Calling it twice does no harm."""
+        if not self._loop.is_closed():
+            self._run(self._client.aclose())
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, call: Coroutine[Any, Any, T]) -> T:
+        if self._loop.is_closed():
+            call.close()
+            raise TierUnavailable("this client is closed")
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+    def _stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _made(redis_url: str, fleet: str, client_id: str | None, partitions: int) -> GuardClient:
+    return GuardClient(redis_url, fleet=fleet, client_id=client_id, partitions=partitions)

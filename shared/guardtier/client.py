@@ -1,0 +1,252 @@
+"""GuardClient: how an agent asks the tier before it runs a tool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import uuid4
+
+from guardtier.action import ActionEvent, is_name, partition_of
+from guardtier.errors import (
+    ConfigError,
+    DigestMismatch,
+    GuardTimeout,
+    GuardtierError,
+    InvalidAction,
+    TierUnavailable,
+    UnknownFleet,
+)
+from guardtier.replies import Replies, Reply, Wait
+from guardtier.state import State
+from guardtier.store.connection import connect
+from guardtier.store.keys import Keys, partition_for
+from guardtier.store.pipe import CommandPipe
+from guardtier.verdict import Outcome, Verdict
+
+DEFAULT_TIMEOUT = 600.0  #: seconds; a person may have to answer
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where an action stands: ``deadline`` (ms since 1970) while it is parked."""
+
+    id: str
+    state: State
+    verdict: Verdict | None = None
+    deadline: int | None = None
+
+
+class GuardClient:
+    """Asks for any number of agents of one fleet, over one reply connection.
+
+    Used as ``async with GuardClient(url, fleet="web") as guard: verdict = await guard.check(action)``.
+    Run the tool where ``verdict.allowed``; on any exception, do not. ``client_id`` must be unique among
+    running clients; leave it out unless you have a reason.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        fleet: str,
+        client_id: str | None = None,
+        partitions: int = 1,
+    ) -> None:
+        for field, name in (("fleet", fleet), ("client_id", client_id)):
+            if name is not None and not is_name(name):
+                raise ConfigError(f"{field} must be 1 to 64 letters, digits, _ or -", field=field)
+        self.fleet = fleet
+        self.client_id = client_id or uuid4().hex
+        self._partition = partition_for(self.client_id, partitions)
+        self._redis = connect(redis_url)
+        self._pipe = CommandPipe(self._redis, insist=False)
+        self._replies = Replies(redis_url, lambda keys: keys.reply(fleet, self.client_id))
+
+    async def check(
+        self, action: ActionEvent, *, timeout: float | None = DEFAULT_TIMEOUT
+    ) -> Verdict:
+        """Ask, and wait for the verdict. A person's approval is redeemed: it allows one run.
+
+        Raises GuardTimeout where there is no verdict within ``timeout`` seconds, TierUnavailable where
+        Redis is away or refuses, DigestMismatch where the verdict is about another action, and the
+        typed errors of a refusal. Whatever it raises, the tool must not run.
+        """
+        action = self._placed(action)
+        async with _Limit(self, action.id, timeout):
+            reply = await self._ask(self._submit_request(action), action.id, _is_decided)
+            verdict = _verdict_of(reply, action.digest)
+            if verdict.outcome is Outcome.APPROVED:
+                verdict = await self._redeem(action)
+            return verdict
+
+    async def submit(self, action: ActionEvent, *, timeout: float | None = 30.0) -> Status:
+        """Publish an action and return once the tier has rated it, with its full id.
+
+        Keep the id: after a restart, :meth:`poll` and :meth:`redeem` need it.
+        """
+        action = self._placed(action)
+        async with _Limit(self, action.id, timeout):
+            request = self._submit_request(action)
+            return _status_of(await self._ask(request, action.id, _is_parked_or_decided), action)
+
+    async def poll(self, action: ActionEvent | str, *, timeout: float | None = 30.0) -> Status:
+        """Where an earlier action stands. Given the action itself, its digest is checked as well.
+
+        Raises UnknownAction where the fleet has no such action.
+        """
+        action_id = action if isinstance(action, str) else self._placed(action).id
+        async with _Limit(self, action_id, timeout):
+            reply = await self._ask(self._request(action_id, b"poll"), action_id, _is_any)
+            return _status_of(reply, None if isinstance(action, str) else action)
+
+    async def redeem(self, action: ActionEvent, *, timeout: float | None = 30.0) -> Verdict:
+        """Use the approval of an earlier action: it then allows one run, here.
+
+        Raises AlreadyRedeemed where it has been used, WrongState where there is none.
+        """
+        action = self._placed(action)
+        async with _Limit(self, action.id, timeout):
+            return await self._redeem(action)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the tier can't be reached at the moment; None while it can."""
+        return self._pipe.trouble or self._replies.trouble
+
+    async def aclose(self) -> None:
+        await self._replies.close()
+        await self._pipe.close()
+        await self._redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _placed(self, action: ActionEvent) -> ActionEvent:
+        if action.fleet != self.fleet:
+            raise InvalidAction(
+                f"this client speaks for fleet {self.fleet!r}, the action is of {action.fleet!r}",
+                field="fleet",
+            )
+        return action.placed_in(self._partition)
+
+    async def _redeem(self, action: ActionEvent) -> Verdict:
+        token = uuid4().hex
+        request = self._request(action.id, b"redeem") | {"token": token}
+        reply = await self._ask(request, action.id, lambda found: found.token == token)
+        return _verdict_of(reply, action.digest)
+
+    def _submit_request(self, action: ActionEvent) -> dict[str, Any]:
+        return self._request(action.id, b"submit") | {"payload": action.to_json()}
+
+    def _request(self, action_id: str, operation: bytes) -> dict[str, Any]:
+        return {"op": operation, "id": action_id, "client": self.client_id}
+
+    async def _ask(
+        self, request: dict[str, Any], action_id: str, wanted: Callable[[Reply], bool]
+    ) -> Reply:
+        partition = partition_of(action_id)
+        if partition is None:
+            raise InvalidAction(
+                f"{action_id[:100]!r} is no full action id: it must end with its partition",
+                field="id",
+            )
+        stream = Keys(partition).actions(self.fleet)
+        fields = [part for pair in request.items() for part in pair]
+
+        def send(wait: Wait) -> None:
+            # NOMKSTREAM: a fleet that nobody registered has no stream, and gets none by asking.
+            sent = self._pipe.post("XADD", stream, "NOMKSTREAM", "*", *fields)
+            sent.add_done_callback(lambda done: self._on_sent(done, wait, partition, fields))
+
+        return await self._replies.ask(Wait(action_id, wanted, send), partition)
+
+    def _on_sent(
+        self, done: asyncio.Future[Any], wait: Wait, partition: int, fields: list[Any]
+    ) -> None:
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is not None:
+            wait.fail(_as_ours(error))
+        elif done.result() is None:
+            self._report_stray(wait, partition, fields)
+
+    def _report_stray(self, wait: Wait, partition: int, fields: list[Any]) -> None:
+        """No such fleet. The tier audits the attempt where this credential may report it."""
+        stray = self._pipe.post(
+            "XADD", Keys(partition).strays, "NOMKSTREAM", "*", *fields, "fleet", self.fleet
+        )
+
+        def on_sent(done: asyncio.Future[Any]) -> None:
+            if not done.cancelled():
+                done.exception()  # NOPERM or away: the agent is told the same
+            wait.fail(
+                UnknownFleet(
+                    f"no fleet {self.fleet!r} is registered: guardtier fleet add {self.fleet}",
+                    field="fleet",
+                )
+            )
+
+        stray.add_done_callback(on_sent)
+
+
+class _Limit:
+    """A time limit whose end is a GuardTimeout, or a TierUnavailable where Redis is away."""
+
+    def __init__(self, client: GuardClient, action_id: str, seconds: float | None) -> None:
+        self._client, self._action_id, self._seconds = client, action_id, seconds
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            what = f"no answer about {self._action_id} within {self._seconds:g} s"
+            if self._client.trouble is not None:
+                raise TierUnavailable(f"{what}: {self._client.trouble}") from late
+            raise GuardTimeout(f"{what}: the tool must not run") from late
+
+
+def _is_any(_reply: Reply) -> bool:
+    return True
+
+
+def _is_decided(reply: Reply) -> bool:
+    return reply.verdict is not None
+
+
+def _is_parked_or_decided(reply: Reply) -> bool:
+    return reply.verdict is not None or reply.state == State.PARKED
+
+
+def _verdict_of(reply: Reply, digest: str) -> Verdict:
+    """The verdict, only where it is about the very action that was asked for."""
+    verdict = reply.verdict
+    if verdict is None:
+        raise GuardtierError(f"the tier's reply about {reply.id} holds no verdict")
+    if verdict.digest != digest or verdict.id != reply.id:
+        raise DigestMismatch(
+            f"the verdict for {reply.id} is about another action: the tool must not run",
+            field="digest",
+        )
+    return verdict
+
+
+def _status_of(reply: Reply, action: ActionEvent | None) -> Status:
+    if reply.verdict is not None and action is not None:
+        _verdict_of(reply, action.digest)
+    return Status(reply.id, State(reply.state), reply.verdict, reply.deadline)
+
+
+def _as_ours(error: BaseException) -> BaseException:
+    if isinstance(error, GuardtierError):
+        return error
+    return TierUnavailable(f"the tier refused the request: {error}")

@@ -1,0 +1,137 @@
+"""Every error that guardtier raises, and its form on the wire.
+
+An error says what was wrong, where (``field``), which limit was broken (``limit``), and what to do
+next. A worker sends it to the sender as a :class:`Refusal`; the client raises the same type again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import orjson
+
+
+class GuardtierError(Exception):
+    """The base of all. ``code`` is stable and is what crosses the wire."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(
+        self, message: str, *, field: str | None = None, limit: int | str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.limit = limit
+
+    def to_json(self) -> bytes:
+        """The error as JSON: code, message, and field and limit where there are any."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message[:2000]}
+        if self.field is not None:
+            body["field"] = self.field[:256]
+        if self.limit is not None:
+            body["limit"] = self.limit
+        return orjson.dumps(body)
+
+    @staticmethod
+    def from_json(raw: bytes) -> GuardtierError:
+        """The error that a worker sent; an unknown code becomes a plain GuardtierError."""
+        try:
+            body = orjson.loads(raw)
+            kind = _BY_CODE.get(body["code"], GuardtierError)
+            return kind(str(body["message"]), field=body.get("field"), limit=body.get("limit"))
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            return GuardtierError("the tier sent an error that can't be read")
+
+
+class InvalidAction(GuardtierError):
+    """The action breaks the model: ``field`` is its path, ``limit`` the bound that it broke."""
+
+    code = "invalid_action"
+
+
+class InvalidAnswer(GuardtierError):
+    """An answer that can't be read, or whose fields break their patterns."""
+
+    code = "invalid_answer"
+
+
+class ActionConflict(GuardtierError):
+    """The id is known under another digest: it names another action."""
+
+    code = "action_conflict"
+
+
+class UnknownFleet(GuardtierError):
+    """No such fleet is registered, or the stream belongs to another one."""
+
+    code = "unknown_fleet"
+
+
+class UnknownAction(GuardtierError):
+    """No record has this id: it was never published, or it has passed its retention time."""
+
+    code = "unknown_action"
+
+
+class WrongState(GuardtierError):
+    """The action's state does not allow this; ``field`` is the state that stands."""
+
+    code = "wrong_state"
+
+
+class AlreadyRedeemed(WrongState):
+    """A person's approval is used once, and this one has been used."""
+
+    code = "already_redeemed"
+
+
+class NotAuthorized(GuardtierError):
+    """The answer does not prove an approver who may answer this action."""
+
+    code = "not_authorized"
+
+
+class DigestMismatch(GuardtierError):
+    """The digest names another action than the one that was asked for."""
+
+    code = "digest_mismatch"
+
+
+class AnalysisFailed(GuardtierError):
+    """The tier could not read or rate the action after several deliveries."""
+
+    code = "analysis_failed"
+
+
+class GuardTimeout(GuardtierError, TimeoutError):
+    """No verdict in time. The tool must not run; the action may still be answered later."""
+
+    code = "guard_timeout"
+
+
+class TierUnavailable(GuardtierError):
+    """Redis can't be reached or refuses writes. The tool must not run."""
+
+    code = "tier_unavailable"
+
+
+class ConfigError(GuardtierError):
+    """A setting is wrong: ``field`` names it."""
+
+    code = "config_error"
+
+
+class NoRedisServer(ConfigError):
+    """No redis-server binary was found for the embedded default."""
+
+    code = "no_redis_server"
+
+
+def _subclasses(base: type[GuardtierError]) -> list[type[GuardtierError]]:
+    return [base, *(found for sub in base.__subclasses__() for found in _subclasses(sub))]
+
+
+_BY_CODE: dict[str, type[GuardtierError]] = {
+    kind.code: kind for kind in _subclasses(GuardtierError)
+}

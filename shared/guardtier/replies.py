@@ -1,0 +1,128 @@
+"""Replies: what the tier tells one client, read over one connection a partition, handed to who waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from guardtier.errors import GuardtierError
+from guardtier.store.keys import Keys
+from guardtier.store.tail import Fields, Tail
+from guardtier.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One thing that was told: a verdict, an error, or the state that stands."""
+
+    id: str
+    state: str
+    verdict: Verdict | None = None
+    error: GuardtierError | None = None
+    deadline: int | None = None
+    token: str | None = None
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Reply:
+        verdict, error = fields.get(b"verdict"), fields.get(b"error")
+        deadline, token = fields.get(b"deadline"), fields.get(b"token")
+        return cls(
+            id=fields[b"id"].decode(),
+            state=fields[b"state"].decode(),
+            verdict=Verdict.from_json(verdict) if verdict else None,
+            error=GuardtierError.from_json(error) if error else None,
+            deadline=int(deadline) if deadline else None,
+            token=token.decode() if token else None,
+        )
+
+
+class Wait:
+    """One call that waits for replies about one action, until ``wanted`` picks one.
+
+    ``ask`` sends its request; it may be called again after a broken connection, since every request
+    may be sent twice.
+    """
+
+    __slots__ = ("action_id", "ask", "future", "wanted")
+
+    def __init__(
+        self, action_id: str, wanted: Callable[[Reply], bool], ask: Callable[[Wait], None]
+    ) -> None:
+        self.action_id = action_id
+        self.wanted = wanted
+        self.ask = ask
+        self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def offer(self, reply: Reply) -> None:
+        if self.future.done():
+            return
+        if reply.error is not None:
+            self.future.set_exception(reply.error)
+        elif self.wanted(reply):
+            self.future.set_result(reply)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Replies:
+    """The reply streams of one client, opened when first needed, one a partition."""
+
+    def __init__(self, url: str, key_of: Callable[[Keys], str]) -> None:
+        self._url = url
+        self._key_of = key_of
+        self._tails: dict[int, Tail] = {}
+        self._starting: dict[int, asyncio.Task[None]] = {}
+        self._waits: dict[str, list[Wait]] = {}
+
+    async def ask(self, wait: Wait, partition: int) -> Reply:
+        """Send a wait's request and return the reply that it wants. Raises the error told."""
+        if partition not in self._tails or partition in self._starting:
+            await self._open(partition)
+        waits = self._waits.setdefault(wait.action_id, [])
+        waits.append(wait)
+        try:
+            wait.ask(wait)
+            return await wait.future
+        finally:
+            waits.remove(wait)
+            if not waits:
+                self._waits.pop(wait.action_id, None)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be read at the moment, if so."""
+        return next((tail.trouble for tail in self._tails.values() if tail.trouble), None)
+
+    async def close(self) -> None:
+        for task in self._starting.values():
+            task.cancel()
+        await asyncio.gather(*self._starting.values(), return_exceptions=True)
+        await asyncio.gather(*(tail.close() for tail in self._tails.values()))
+
+    async def _open(self, partition: int) -> None:
+        """Start reading before anything is asked, so that no reply can be missed."""
+        if partition not in self._tails:
+            tail = Tail(self._url, self._key_of(Keys(partition)), self._on_entry, self._ask_again)
+            self._tails[partition] = tail
+            self._starting[partition] = asyncio.create_task(tail.start())
+        starting = self._starting.get(partition)
+        if starting is not None:
+            await asyncio.shield(starting)
+            self._starting.pop(partition, None)
+
+    def _on_entry(self, _entry: str, fields: dict[bytes, Any]) -> None:
+        waits = self._waits.get(fields[b"id"].decode())
+        if not waits:
+            return
+        reply = Reply.from_fields(fields)
+        for wait in list(waits):
+            wait.offer(reply)
+
+    def _ask_again(self) -> None:
+        for waits in list(self._waits.values()):
+            for wait in list(waits):
+                wait.ask(wait)

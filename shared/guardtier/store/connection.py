@@ -1,0 +1,78 @@
+"""Opens connections: one Redis (``redis://``, ``rediss://``, ``unix://``) or a cluster (``redis+cluster://``)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 - redis' own
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004
+    TryAgainError,
+)
+
+from guardtier.errors import ConfigError
+
+AnyRedis: TypeAlias = "Redis | RedisCluster"
+
+#: Redis is away, starting, or failing over. What was sent may or may not have happened.
+AWAY = (
+    ConnectionError,
+    TimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    ClusterDownError,
+    MasterDownError,
+    TryAgainError,
+    OSError,
+)
+
+CONNECT_SECONDS = 5.0
+CLUSTER = "redis+cluster://"
+
+
+def connect(url: str, *, answer_seconds: float = 10.0) -> AnyRedis:
+    """A client whose connections open on first use. Raises ConfigError for a bad URL.
+
+    ``answer_seconds`` is how long one call may take before the connection counts as broken: a
+    half-open connection must not hold an agent for ever. We retry ourselves (``pipe.py``), since only
+    we know what may be sent twice.
+    """
+    options: dict[str, Any] = {
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": answer_seconds,
+        "protocol": 2,  # what redis-py 5 to 8 all speak, with replies of one shape
+    }
+    try:
+        if url.startswith(CLUSTER):
+            return RedisCluster.from_url("redis://" + url.removeprefix(CLUSTER), **options)
+        if not url.startswith("unix://"):
+            options["socket_keepalive"] = True
+        return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
+    except ValueError as error:
+        raise ConfigError(f"redis_url: {error}", field="redis_url") from error
+
+
+def refuses_writes(error: BaseException) -> bool:
+    """Whether Redis lives and says no: out of memory, or unable to keep its files."""
+    if isinstance(error, OutOfMemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, ResponseError) and text.startswith(("MISCONF", "NOREPLICAS", "OOM"))
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the same call may succeed later, without anyone changing anything."""
+    return isinstance(error, AWAY)
+
+
+__all__ = ["AWAY", "AnyRedis", "RedisError", "connect", "is_away", "refuses_writes"]

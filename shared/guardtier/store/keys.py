@@ -1,0 +1,61 @@
+"""Every Redis key, spelled once.
+
+All keys of an action carry the hash tag of its partition, ``{p}``, so that one script may touch them
+on a Redis Cluster, and one Redis serves any number of partitions.
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+ANALYZERS = "analyzers"  #: the consumer group of the analyzer workers, on actions
+POLICIES = "policies"  #: the consumer group of the policy workers, on assessed and answers
+
+#: The steward's arq queue. arq puts keys of its own (``arq:job:…``) beside it.
+ARQ_QUEUE = "gt:arq"
+TIER = "gt:tier"  #: HASH: what every worker must agree on (the number of partitions)
+
+
+class Keys:
+    """The keys of one partition."""
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self._slot = f"gt:{{{partition}}}:"
+        self.assessed = f"{self._slot}assessed"  #: STREAM: rated actions, for the policy workers
+        self.answers = f"{self._slot}answers"  #: STREAM: what approvers answered
+        self.parked = f"{self._slot}parked"  #: ZSET: the confirmation set, id → parked at (ms)
+        self.deadlines = f"{self._slot}deadlines"  #: ZSET: parked actions, id → deadline (ms)
+        self.audit = f"{self._slot}audit"  #: STREAM: every transition and every refusal
+        self.dead = f"{self._slot}dead"  #: STREAM: copies of what could not be handled
+        self.fleets = f"{self._slot}fleets"  #: SET: the registered fleets
+        self.strays = f"{self._slot}strays"  #: STREAM: what was sent to fleets that don't exist
+
+    def action(self, action_id: str) -> str:
+        """HASH: the record of truth of one action."""
+        return f"{self._slot}action:{action_id}"
+
+    def actions(self, fleet: str) -> str:
+        """STREAM: what the agents of one fleet ask."""
+        return f"{self._slot}actions:{fleet}"
+
+    def reply(self, fleet: str, client: str) -> str:
+        """STREAM: what one client of one fleet is told."""
+        return f"{self._slot}reply:{fleet}:{client}"
+
+    def told(self, approver_client: str) -> str:
+        """STREAM: what one approver's client is told."""
+        return f"{self._slot}told:{approver_client}"
+
+    def alive(self, group: str, consumer: str) -> str:
+        """STRING with a time to live: a worker's heartbeat."""
+        return f"{self._slot}alive:{group}:{consumer}"
+
+
+def partition_for(client: str, partitions: int) -> int:
+    """The partition in which a client lives, so that it reads one reply stream."""
+    return crc32(client.encode()) % partitions
+
+
+def all_keys(partitions: int) -> list[Keys]:
+    return [Keys(partition) for partition in range(partitions)]

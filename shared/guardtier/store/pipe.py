@@ -1,0 +1,184 @@
+"""CommandPipe: what many callers ask at the same moment goes to Redis in one round trip.
+
+While one batch is on its way the next one gathers, so a lone caller waits for nothing and a thousand
+cost a few system calls. Everything that is sent here may be sent twice (scripts know their entry,
+submits their id), so a broken connection is answered by sending again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from guardtier.errors import TierUnavailable
+from guardtier.store.connection import AnyRedis, is_away, refuses_writes
+from guardtier.store.scripts import Script, script
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 256  #: commands of one round trip
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0  #: seconds between tries while Redis is away
+
+
+class _Call:
+    __slots__ = ("args", "future", "script")
+
+    def __init__(self, args: tuple[Any, ...], script: Script | None) -> None:
+        self.args = args
+        self.script = script
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+
+class CommandPipe:
+    """Sends commands of one partition, in order of arrival, many in a batch.
+
+    With ``insist`` (workers) a refused write is tried again until Redis takes it; without (agents) it
+    raises TierUnavailable at once. While Redis is away both wait; :attr:`trouble` says so.
+    """
+
+    def __init__(self, redis: AnyRedis, *, insist: bool) -> None:
+        self._redis = redis
+        self._insist = insist
+        self._queue: deque[_Call] = deque()
+        self._sending: list[_Call] = []
+        self._flusher: asyncio.Task[None] | None = None
+        self._closed = False
+        self.trouble: str | None = None  #: why nothing gets through at the moment
+
+    async def execute(self, *args: Any) -> Any:
+        """Send one command and return its reply. Raises what Redis answers."""
+        return await self.post(*args)
+
+    def post(self, *args: Any) -> asyncio.Future[Any]:
+        """Send one command without waiting; the reply comes by the future."""
+        return self._enqueue(_Call(args, None))
+
+    async def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Run ``scripts/<name>.lua``; loads it where the server does not have it."""
+        found = script(name)
+        return await self._enqueue(_Call(("EVALSHA", found.sha, len(keys), *keys, *args), found))
+
+    async def close(self) -> None:
+        """Stop sending. Calls that still wait raise TierUnavailable."""
+        self._closed = True
+        if self._flusher is not None:
+            self._flusher.cancel()
+            await asyncio.gather(self._flusher, return_exceptions=True)
+        self._fail_all()
+
+    def _enqueue(self, call: _Call) -> asyncio.Future[Any]:
+        if self._closed:
+            raise TierUnavailable("the connection to the tier is closed")
+        self._queue.append(call)
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="guardtier-pipe")
+        return call.future
+
+    async def _flush(self) -> None:
+        pause = FIRST_PAUSE
+        try:
+            while self._queue:
+                self._sending = [call for call in self._take() if not call.future.done()]
+                if await self._send(self._sending):
+                    pause = FIRST_PAUSE
+                else:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+        finally:
+            self._flusher = None
+
+    def _take(self) -> list[_Call]:
+        return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+
+    async def _send(self, batch: list[_Call]) -> bool:
+        """Send one batch; whatever must go again is back in the queue. False where it should wait."""
+        if not batch:
+            return True
+        try:
+            replies = await self._round_trip(batch)
+        except Exception as error:
+            if not is_away(error):
+                for call in batch:
+                    _fail(call, error)
+                return True
+            return self._again(batch, error)
+        unknown = [c for c, r in zip(batch, replies, strict=True) if isinstance(r, NoScriptError)]
+        waiting = self._deliver(batch, replies)
+        if unknown:
+            return await self._load(unknown) and not waiting
+        self.trouble = self.trouble if waiting else None
+        return not waiting
+
+    async def _round_trip(self, batch: list[_Call]) -> list[Any]:
+        if len(batch) == 1:
+            try:
+                return [await self._redis.execute_command(*batch[0].args)]
+            except Exception as error:
+                if is_away(error):
+                    raise
+                return [error]
+        pipeline = self._redis.pipeline(transaction=False)
+        for call in batch:
+            pipeline.execute_command(*call.args)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+    def _deliver(self, batch: list[_Call], replies: list[Any]) -> bool:
+        """Hand out the replies; True where some calls must wait and go again."""
+        again: list[_Call] = []
+        last: BaseException | None = None
+        for call, reply in zip(batch, replies, strict=True):
+            if isinstance(reply, NoScriptError):
+                continue
+            if not isinstance(reply, BaseException):
+                if not call.future.done():
+                    call.future.set_result(reply)
+            elif is_away(reply) or (self._insist and refuses_writes(reply)):
+                again.append(call)
+                last = reply
+            else:
+                _fail(call, reply)
+        if last is not None:
+            self._again(again, last)
+        return last is not None
+
+    async def _load(self, calls: list[_Call]) -> bool:
+        """Give the server the scripts that it does not have, and put the calls back."""
+        try:
+            for source in {call.script.source for call in calls if call.script}:
+                await self._redis.script_load(source)
+        except Exception as error:
+            if not is_away(error):
+                for call in calls:
+                    _fail(call, error)
+                return True
+            return self._again(calls, error)
+        self._queue.extendleft(reversed(calls))
+        return True
+
+    def _again(self, calls: list[_Call], error: BaseException) -> bool:
+        if self.trouble is None:
+            log.warning(
+                "Redis takes no commands (%s: %s); trying again", type(error).__name__, error
+            )
+        self.trouble = f"{type(error).__name__}: {error}"
+        self._queue.extendleft(reversed(calls))
+        return False
+
+    def _fail_all(self) -> None:
+        for call in (*self._sending, *self._queue):
+            _fail(call, TierUnavailable("the connection to the tier was closed"))
+        self._queue.clear()
+
+
+def _fail(call: _Call, error: BaseException) -> None:
+    if call.future.done():
+        return
+    if refuses_writes(error):
+        error = TierUnavailable(f"Redis refuses writes: {error}")
+    call.future.set_exception(error)

@@ -1,0 +1,141 @@
+"""Reading: one action's record, and the confirmation set."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Self
+
+from guardtier.action import ActionEvent, partition_of
+from guardtier.assessment import Assessment
+from guardtier.errors import InvalidAction, UnknownAction
+from guardtier.state import State
+from guardtier.store.connection import AnyRedis
+from guardtier.store.keys import Keys, all_keys
+from guardtier.verdict import Verdict
+
+_FIELDS = (
+    "state",
+    "fleet",
+    "waiters",
+    "digest",
+    "event",
+    "entry",
+    "assessment",
+    "policy",
+    "deadline",
+    "verdict",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock."""
+
+    id: str
+    state: State
+    fleet: str
+    waiters: str
+    digest: str
+    event: bytes
+    received_at: int
+    assessment: Assessment
+    policy: str | None = None
+    deadline: int | None = None
+    verdict: Verdict | None = None
+    _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def action(self) -> ActionEvent:
+        """The action as it was received. Raises InvalidAction for a dead letter's unread payload."""
+        if not self._action:
+            self._action.append(ActionEvent.from_json(self.event))
+        return self._action[0]
+
+    @classmethod
+    def from_fields(cls, action_id: str, values: Sequence[bytes | None]) -> Self | None:
+        """Build from the reply to HMGET; None where there is no such record."""
+        found = dict(zip(_FIELDS, values, strict=True))
+        state, event, assessment = found["state"], found["event"], found["assessment"]
+        if state is None or event is None or assessment is None:
+            return None
+        deadline, verdict = found["deadline"], found["verdict"]
+        return cls(
+            id=action_id,
+            state=State(state.decode()),
+            fleet=_text(found["fleet"]),
+            waiters=_text(found["waiters"]),
+            digest=_text(found["digest"]),
+            event=event,
+            received_at=int((found["entry"] or b"0").partition(b"-")[0]),
+            assessment=Assessment.from_json(assessment),
+            policy=_text(found["policy"]) or None,
+            deadline=int(deadline) if deadline else None,
+            verdict=Verdict.from_json(verdict) if verdict else None,
+        )
+
+
+class Records:
+    """Reads of every partition. It writes nothing, so a dashboard's credential is enough."""
+
+    def __init__(self, redis: AnyRedis, partitions: int) -> None:
+        self._redis = redis
+        self._keys = all_keys(partitions)
+
+    async def get(self, action_id: str) -> Record:
+        """One record. Raises InvalidAction for what is no full id, UnknownAction where none is."""
+        keys = self._partition(action_id)
+        values = await self._redis.hmget(keys.action(action_id), list(_FIELDS))  # type: ignore[misc]
+        record = Record.from_fields(action_id, values)
+        if record is None:
+            raise UnknownAction(f"no action {action_id}: never published, or past its retention")
+        return record
+
+    async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
+        """The confirmation set, the longest waiting first; ``after`` skips as many."""
+        wanted = after + limit
+        pages = await asyncio.gather(
+            *(
+                self._redis.zrange(keys.parked, 0, wanted - 1, withscores=True)
+                for keys in self._keys
+            )
+        )
+        order = heapq.merge(*([(score, _text(name)) for name, score in page] for page in pages))
+        return await self._many([name for _, name in islice(order, after, wanted)])
+
+    async def count(self) -> int:
+        """How many actions are parked."""
+        return sum(await asyncio.gather(*(self._redis.zcard(k.parked) for k in self._keys)))
+
+    async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:
+        """The ids of parked actions whose deadline has passed, the oldest first."""
+        found = await self._redis.zrangebyscore(
+            self._keys[partition].deadlines, "-inf", now_ms, start=0, num=limit
+        )
+        return [_text(name) for name in found]
+
+    async def _many(self, ids: Sequence[str]) -> list[Record]:
+        if not ids:
+            return []
+        pipeline = self._redis.pipeline(transaction=False)
+        for action_id in ids:
+            pipeline.hmget(self._partition(action_id).action(action_id), list(_FIELDS))
+        rows: list[Any] = await pipeline.execute()
+        found = (Record.from_fields(name, row) for name, row in zip(ids, rows, strict=True))
+        return [record for record in found if record is not None]
+
+    def _partition(self, action_id: str) -> Keys:
+        partition = partition_of(action_id)
+        if partition is None or partition >= len(self._keys):
+            raise InvalidAction(
+                f"{action_id[:100]!r} is no full action id: it must end with its partition, as in …a1.0",
+                field="id",
+            )
+        return self._keys[partition]
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else (value or "")

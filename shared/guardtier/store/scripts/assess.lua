@@ -1,0 +1,40 @@
+-- (nothing) → assessed: an analyzer worker has rated an action.
+--
+-- The same id with the same digest is answered with what stands. With another digest it is another
+-- action: 'conflict', and the caller refuses it. A second delivery of the same entry changes nothing.
+--
+-- KEYS: record, actions stream, assessed stream, audit, reply stream, dead letters
+-- ARGV: group, entry, id, fleet, client, digest, event, assessment, risk, keep_ms, dead letter's why
+
+local record, actions, assessed, audit_key, reply, dead = unpack(KEYS)
+local group, entry, id, fleet, client, digest, event, assessment, risk, keep_ms, why = unpack(ARGV)
+
+local state, known, verdict, waiters, first, deadline = unpack(redis.call(
+  'HMGET', record, 'state', 'digest', 'verdict', 'waiters', 'entry', 'deadline'))
+
+if not state then
+  redis.call('HSET', record, 'state', 'assessed', 'fleet', fleet, 'waiters', client,
+    'digest', digest, 'event', event, 'entry', entry, 'assessment', assessment)
+  redis.call('XADD', assessed, '*',
+    'id', id, 'fleet', fleet, 'client', client, 'digest', digest, 'assessment', assessment)
+  audit(audit_key, id, 'assessed', 'fleet', fleet, 'digest', digest, 'risk', risk)
+  if why ~= '' then entomb(dead, why, id, actions, event) end
+  redis.call('XACK', actions, group, entry)
+  return {'assessed', 'assessed'}
+end
+
+if first == entry then
+  redis.call('XACK', actions, group, entry)
+  return {'again', state}
+end
+if known ~= digest then return {'conflict', state} end
+
+redis.call('HSET', record, 'waiters', with_waiter(waiters, client))
+if verdict then
+  tell(reply, keep_ms, id, state, 'verdict', verdict)
+else
+  tell(reply, keep_ms, id, state, 'deadline', deadline or '')
+end
+audit(audit_key, id, 'repeated', 'fleet', fleet, 'digest', digest, 'state', state)
+redis.call('XACK', actions, group, entry)
+return {'repeated', state}

@@ -1,0 +1,41 @@
+-- What the scripts share. It is put before each of them when they are loaded.
+--
+-- Conventions. KEYS[1] is the action's record wherever there is one. A script first looks, then
+-- writes, and acknowledges last: Redis refuses the first write when it is out of memory, so nothing
+-- is ever acknowledged that was not written. It returns {what happened, the state that stands}.
+
+if redis.replicate_commands then redis.replicate_commands() end -- Redis 6.2 needs it, 7 ignores it
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- One line of the audit stream: id, event, then pairs of field and value.
+local function audit(key, id, event, ...)
+  redis.call('XADD', key, '*', 'id', id, 'event', event, ...)
+end
+
+-- Tell one client. What nobody has read for keep_ms goes, entry by entry and then the whole stream.
+local function tell(key, keep_ms, id, state, ...)
+  redis.call('XADD', key, 'MINID', '~', whole(now_ms() - keep_ms), '*', 'id', id, 'state', state, ...)
+  redis.call('PEXPIRE', key, keep_ms)
+end
+
+-- Remember one more client that waits for this action: the last four, each once.
+local function with_waiter(waiters, client)
+  local kept = {}
+  for waiter in string.gmatch(waiters, '%S+') do
+    if waiter ~= client then kept[#kept + 1] = waiter end
+  end
+  kept[#kept + 1] = client
+  while #kept > 4 do table.remove(kept, 1) end
+  return table.concat(kept, ' ')
+end
+
+-- A copy for people to look at, of what no worker could handle.
+local function entomb(key, why, id, stream, payload)
+  redis.call('XADD', key, '*', 'id', id, 'why', why, 'stream', stream, 'payload', payload)
+end

@@ -1,0 +1,24 @@
+-- approved → redeemed: a verdict given by a person is used once.
+--
+-- The token names one call of redeem(), so the same call sent again after a broken connection gets
+-- its answer, and any other call is told that the verdict is used.
+--
+-- KEYS: record, actions stream, audit, reply stream
+-- ARGV: group, entry, id, fleet, token, keep_ms
+
+local record, actions, audit_key, reply = unpack(KEYS)
+local group, entry, id, fleet, token, keep_ms = unpack(ARGV)
+
+local state, owner, digest, verdict, used =
+  unpack(redis.call('HMGET', record, 'state', 'fleet', 'digest', 'verdict', 'token'))
+
+if not state or owner ~= fleet then return {'unknown', ''} end
+if state == 'approved' then
+  redis.call('HSET', record, 'state', 'redeemed', 'token', token)
+  audit(audit_key, id, 'redeemed', 'fleet', fleet, 'digest', digest)
+elseif state ~= 'redeemed' or used ~= token then
+  return {'wrong', state}
+end
+tell(reply, keep_ms, id, 'redeemed', 'verdict', verdict, 'token', token)
+redis.call('XACK', actions, group, entry)
+return {'redeemed', 'redeemed'}

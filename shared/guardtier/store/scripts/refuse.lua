@@ -1,0 +1,14 @@
+-- No change of state: a request is refused; its sender is told, the audit stream shows it.
+--
+-- KEYS: the stream it came by, audit, dead letters, the sender's stream (left out where the sender
+--       can't be told)
+-- ARGV: group, entry, id, event, sender, error (JSON), keep_ms, dead letter's why, payload
+
+local stream, audit_key, dead, reply = unpack(KEYS)
+local group, entry, id, event, sender, problem, keep_ms, why, payload = unpack(ARGV)
+
+audit(audit_key, id, event, 'by', sender, 'error', problem, 'stream', stream, 'entry', entry)
+if reply then tell(reply, keep_ms, id, 'refused', 'error', problem, 'entry', entry) end
+if why ~= '' then entomb(dead, why, id, stream, payload) end
+redis.call('XACK', stream, group, entry)
+return {'refused', ''}

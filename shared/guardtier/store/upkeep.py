@@ -1,0 +1,112 @@
+"""Upkeep: fleets and groups are registered, finished entries and idle consumers go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from redis.exceptions import ResponseError
+
+from guardtier.errors import ConfigError
+from guardtier.store.connection import AnyRedis
+from guardtier.store.keys import ANALYZERS, POLICIES, TIER, Keys, all_keys
+from guardtier.store.pipe import CommandPipe
+
+
+class Upkeep:
+    """What workers and the steward do for the streams, beside their work."""
+
+    def __init__(self, redis: AnyRedis, partitions: int) -> None:
+        self._redis = redis
+        self._keys = all_keys(partitions)
+
+    async def prepare(self, fleets: Iterable[str]) -> None:
+        """Make the groups and register the fleets. Raises ConfigError where partitions differ."""
+        mine = len(self._keys)
+        await self._redis.hsetnx(TIER, "partitions", str(mine))  # type: ignore[misc]
+        agreed = int(await self._redis.hget(TIER, "partitions") or mine)  # type: ignore[misc]
+        if agreed != mine:
+            raise ConfigError(
+                f"this tier runs with {agreed} partitions, these settings say {mine}",
+                field="partitions",
+                limit=agreed,
+            )
+        for fleet in fleets:
+            await self.register(fleet)
+        for keys in self._keys:
+            await self._group(keys.assessed, POLICIES)
+            await self._group(keys.answers, POLICIES)
+            await self._group(keys.strays, ANALYZERS)
+
+    async def register(self, fleet: str) -> None:
+        """Make a fleet known. Its stream comes first: a worker never reads one that isn't there."""
+        for keys in self._keys:
+            await self._group(keys.actions(fleet), ANALYZERS)
+            await self._redis.sadd(keys.fleets, fleet)  # type: ignore[misc]
+
+    async def fleets(self, partition: int = 0) -> list[str]:
+        members = await self._redis.smembers(self._keys[partition].fleets)  # type: ignore[misc]
+        return sorted(name.decode() for name in members)
+
+    async def work_streams(self) -> list[tuple[str, str]]:
+        """Every stream that workers read, with its group."""
+        found: list[tuple[str, str]] = []
+        for keys in self._keys:
+            found += [
+                (keys.actions(fleet), ANALYZERS) for fleet in await self.fleets(keys.partition)
+            ]
+            found += [(keys.strays, ANALYZERS), (keys.assessed, POLICIES), (keys.answers, POLICIES)]
+        return found
+
+    async def forget_before(self, oldest_ms: int) -> None:
+        """Drop audit records and dead letters that are older. Nobody reads them in a group."""
+        for keys in self._keys:
+            for stream in (keys.audit, keys.dead):
+                await self._redis.execute_command("XTRIM", stream, "MINID", "~", str(oldest_ms))
+
+    async def retire_idle(self, stream: str, group: str, idle_ms: int) -> int:
+        """Forget consumers that hold nothing and have not read for so long; returns how many."""
+        consumers = await self._redis.xinfo_consumers(stream, group)
+        names = [c["name"].decode() for c in consumers if not c["pending"] and c["idle"] >= idle_ms]
+        pipe = CommandPipe(self._redis, insist=False)
+        try:
+            return sum([int(await retire(pipe, stream, group, name)) for name in names])
+        finally:
+            await pipe.close()
+
+    async def _group(self, stream: str, group: str) -> None:
+        try:
+            await self._redis.xgroup_create(stream, group, id="0", mkstream=True)
+        except ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+async def trim(pipe: CommandPipe, stream: str) -> int:
+    """Drop what every group has finished; returns how many entries went."""
+    return int(await pipe.script("trim", [stream], []))
+
+
+async def retire(pipe: CommandPipe, stream: str, group: str, consumer: str) -> bool:
+    """Forget a consumer that holds nothing; False where it does."""
+    return bool(await pipe.script("retire", [stream], [group, consumer]))
+
+
+async def heartbeat(redis: AnyRedis, key: str, body: bytes, ttl_ms: int) -> None:
+    """Say that a worker lives, for ``ttl_ms``."""
+    await redis.set(key, body, px=ttl_ms)
+
+
+async def workers(redis: AnyRedis, partitions: int) -> dict[str, bytes]:
+    """The workers that live: name → heartbeat. Every worker reads one of these two streams."""
+    found: dict[str, bytes] = {}
+    for keys in all_keys(partitions):
+        for stream, group in ((keys.strays, ANALYZERS), (keys.assessed, POLICIES)):
+            for consumer in await redis.xinfo_consumers(stream, group):
+                name = consumer["name"].decode()
+                body = await redis.get(keys.alive(group, name))
+                if body:
+                    found[name] = body
+    return found
+
+
+__all__ = ["Keys", "Upkeep", "heartbeat", "retire", "trim", "workers"]

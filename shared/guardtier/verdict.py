@@ -1,0 +1,53 @@
+"""Verdict: the tier's answer to the agent."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guardtier.assessment import Finding
+from guardtier.risk import SecurityRisk
+from guardtier.state import State
+
+
+class Outcome(StrEnum):
+    """How it ended: released by policy; approved, rejected by a person (or policy); expired."""
+
+    RELEASED = "released"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def state(self) -> State:
+        return State(self.value)
+
+
+class Verdict(BaseModel):
+    """May the tool run, and why. ``digest`` names the one action that this is about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    outcome: Outcome
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    risk: SecurityRisk
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    policy: str = Field(description="the version of the policy that this was decided under")
+    decided_by: tuple[str, ...] = ()
+    decided_at: int = Field(ge=0, description="milliseconds since 1970, the worker's clock")
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the tool may run. Everything that is not a clear yes is a no."""
+        return self.outcome in (Outcome.RELEASED, Outcome.APPROVED)
+
+    def to_json(self) -> bytes:
+        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Self:
+        return cls.model_validate_json(raw)

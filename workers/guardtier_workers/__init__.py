@@ -1,0 +1,6 @@
+"""The daemons of the tier, and the command line.
+
+``consumer.py`` is the consumer-group loop (one ``lane.py`` a partition), ``analyzer.py`` and
+``policy.py`` say what is done per message, ``steward.py`` (arq) does what is slow or deferred.
+``embedded.py`` and ``supervisor.py`` make ``guardtier up``; ``cli/`` is the command line.
+"""

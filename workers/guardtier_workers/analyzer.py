@@ -1,0 +1,195 @@
+"""AnalyzerWorker: what agents ask, first stage: read, rate, record."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from guardtier.action import ActionEvent, is_name, partition_of
+from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
+from guardtier.analyzers.registry import ensemble
+from guardtier.assessment import Assessment
+from guardtier.errors import (
+    ActionConflict,
+    AlreadyRedeemed,
+    AnalysisFailed,
+    GuardtierError,
+    InvalidAction,
+    UnknownAction,
+    UnknownFleet,
+    WrongState,
+)
+from guardtier.settings import Settings
+from guardtier.store.delivery import Delivery
+from guardtier.store.keys import ANALYZERS
+from guardtier_workers.consumer import StreamWorker
+from guardtier_workers.lane import Lane, Streams
+
+OPERATIONS = (b"submit", b"poll", b"redeem")
+
+
+class AnalyzerWorker(StreamWorker):
+    """Rates submitted actions, and answers polls and redeems, of every fleet."""
+
+    group: ClassVar[str] = ANALYZERS
+    kind: ClassVar[str] = "analyzer"
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        analyzers: EnsembleSecurityAnalyzer | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(settings, name=name)
+        self.ensemble = analyzers or ensemble(
+            settings.analyzers,
+            time_limit=settings.analyzer_seconds,
+            propagate_unknown=settings.propagate_unknown,
+        )
+
+    async def streams(self, partition: int) -> Streams:
+        keys = self.lanes[partition].keys
+        fleets = await self.upkeep.fleets(partition)
+        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None}
+
+    async def handle(self, lane: Lane, delivery: Delivery) -> None:
+        try:
+            await self._serve(lane, delivery, _client_of(delivery))
+        except GuardtierError as error:
+            await self._refuse(lane, delivery, error)
+
+    async def bury(self, lane: Lane, delivery: Delivery) -> None:
+        """Park the action unrated, so that a person sees it; refuse what can't even be read."""
+        why = f"delivered {delivery.deliveries - 1} times without an answer"
+        try:
+            if delivery.deliveries > self.settings.max_deliveries + 1:
+                raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
+            if delivery.fields.get(b"op", b"submit") != b"submit":
+                raise AnalysisFailed(f"the request could not be served: {why}", field="op")
+            client = _client_of(delivery)
+            action = _action_of(delivery)
+            failure = Assessment.of_failure(f"The action could not be analyzed: {why}.")
+            await self._record(lane, delivery, client, action, failure, dead_letter=why)
+        except GuardtierError as error:
+            await self._refuse(lane, delivery, error, dead_letter=why)
+
+    async def _serve(self, lane: Lane, delivery: Delivery, client: str) -> None:
+        operation = delivery.fields.get(b"op", b"submit")
+        if operation == b"submit":
+            action = _action_of(delivery)
+            assessment = self.ensemble.assess_cheaply(action) or await self.ensemble.assess(action)
+            await self._record(lane, delivery, client, action, assessment)
+        elif operation == b"poll":
+            _check_place(delivery)
+            _check_found((await lane.ledger.poll(delivery, client=client)).what, delivery.id)
+        elif operation == b"redeem":
+            _check_place(delivery)
+            token = delivery.text(b"token")
+            if not is_name(token):
+                raise InvalidAction("token must be 1 to 64 letters, digits, _ or -", field="token")
+            done = await lane.ledger.redeem(delivery, client=client, token=token)
+            _check_found(done.what, delivery.id)
+            if done.what == "wrong":
+                raise _not_redeemable(delivery.id, done.state)
+        else:
+            raise InvalidAction(
+                f"op must be one of {', '.join(o.decode() for o in OPERATIONS)}", field="op"
+            )
+
+    async def _record(
+        self,
+        lane: Lane,
+        delivery: Delivery,
+        client: str,
+        action: ActionEvent,
+        assessment: Assessment,
+        *,
+        dead_letter: str = "",
+    ) -> None:
+        done = await lane.ledger.assess(
+            delivery,
+            client=client,
+            digest=action.digest,
+            event=delivery.fields[b"payload"],
+            assessment=assessment,
+            dead_letter=dead_letter,
+        )
+        if done.what == "conflict":
+            raise ActionConflict(
+                f"id {action.id} is known under another digest: give every action an id of its own",
+                field="id",
+            )
+
+    async def _refuse(
+        self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
+    ) -> None:
+        fleet, client = delivery.sender
+        reply = lane.keys.reply(fleet, client) if fleet and client else None
+        if delivery.stream == lane.keys.strays and client:
+            reply = await self._stray_reply(lane, delivery, client)
+        await lane.ledger.refuse(
+            delivery,
+            error,
+            reply=reply,
+            sender=f"{fleet or delivery.text(b'fleet')[:64]}/{client or '?'}",
+            dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
+        )
+
+    async def _stray_reply(self, lane: Lane, delivery: Delivery, client: str) -> str | None:
+        """A stray names its own fleet; never tell one that exists: it would be somebody else's."""
+        fleet = delivery.text(b"fleet")
+        if not is_name(fleet) or fleet in await self.upkeep.fleets(lane.keys.partition):
+            return None
+        return lane.keys.reply(fleet, client)
+
+
+def _client_of(delivery: Delivery) -> str:
+    client = delivery.sender.client
+    if client is None:
+        raise InvalidAction(
+            "client must be 1 to 64 letters, digits, _ or -", field="client", limit=64
+        )
+    return client
+
+
+def _check_place(delivery: Delivery) -> None:
+    if delivery.fleet is None:
+        raise UnknownFleet(
+            f"no fleet {delivery.text(b'fleet')[:64]!r} is registered: guardtier fleet add",
+            field="fleet",
+        )
+    if partition_of(delivery.id) != delivery.partition:
+        raise InvalidAction(
+            f"id must end with .{delivery.partition}, the partition of this stream",
+            field="id",
+            limit=delivery.partition,
+        )
+
+
+def _action_of(delivery: Delivery) -> ActionEvent:
+    _check_place(delivery)
+    payload = delivery.fields.get(b"payload")
+    if payload is None:
+        raise InvalidAction("the envelope has no payload", field="payload")
+    action = ActionEvent.from_json(payload)
+    if action.id != delivery.id:
+        raise InvalidAction("the id in the payload is not the envelope's", field="id")
+    if action.fleet != delivery.fleet:
+        raise UnknownFleet(
+            f"an action of fleet {action.fleet!r} came by the stream of {delivery.fleet!r}",
+            field="fleet",
+        )
+    return action
+
+
+def _check_found(what: str, action_id: str) -> None:
+    if what == "unknown":
+        raise UnknownAction(
+            f"no action {action_id}: never published, or past its retention", field="id"
+        )
+
+
+def _not_redeemable(action_id: str, state: str) -> WrongState:
+    if state == "redeemed":
+        return AlreadyRedeemed(f"the approval of {action_id} has been used", field=state)
+    return WrongState(f"{action_id} is {state}: only an approved action is redeemed", field=state)

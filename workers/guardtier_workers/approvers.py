@@ -1,0 +1,93 @@
+"""Who may answer: the approvers file, which only the policy workers read.
+
+It is a file and not a Redis key on purpose: whoever can write to Redis must not be able to make
+themselves an approver. It holds keys derived from the tokens, never a token.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from guardtier.action import LABEL
+from guardtier.answer import key_of
+from guardtier.errors import ConfigError
+
+EVERY_FLEET = "*"
+
+
+class Approver(BaseModel):
+    """A person or a service that answers parked actions of its fleets (``*``: of every fleet)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=LABEL)]
+    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    fleets: frozenset[str] = frozenset({EVERY_FLEET})
+
+    def may_answer(self, fleet: str) -> bool:
+        return EVERY_FLEET in self.fleets or fleet in self.fleets
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    approver: list[Approver] = Field(default_factory=list)
+
+
+class Approvers:
+    """The approvers file, read again when it changes. A broken file lets nobody answer."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._stamp: tuple[int, int] | None = None
+        self._by_name: dict[str, Approver] = {}
+
+    def named(self, name: str) -> Approver | None:
+        """The approver of that name. Raises ConfigError where the file can't be read."""
+        if self._file is None:
+            return None
+        try:
+            status = self._file.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+            if stamp != self._stamp:
+                self._by_name = {found.name: found for found in read(self._file)}
+                self._stamp = stamp
+        except OSError as error:
+            raise ConfigError(f"approvers_file: {error}", field="approvers_file") from error
+        return self._by_name.get(name)
+
+
+def read(file: Path) -> list[Approver]:
+    """Every approver in the file. Raises ConfigError for what is wrong in it."""
+    try:
+        listed = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
+    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: {error}", field="approvers_file") from error
+    names = [found.name for found in listed]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{file}: a name stands twice", field="approvers_file")
+    return listed
+
+
+def add(file: Path, name: str, fleets: list[str] | None = None) -> str:
+    """Add an approver and return the new token, which is kept nowhere. Raises ConfigError."""
+    token = secrets.token_urlsafe(32)
+    entry = Approver(name=name, key=key_of(token).hex(), fleets=frozenset(fleets or [EVERY_FLEET]))
+    if file.exists() and any(known.name == name for known in read(file)):
+        raise ConfigError(f"{file} has an approver {name!r} already", field="name")
+    listed = ", ".join(f'"{fleet}"' for fleet in sorted(entry.fleets))
+    block = f'[[approver]]\nname = {_quoted(name)}\nkey = "{entry.key}"\nfleets = [{listed}]\n\n'
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "a", encoding="utf-8") as out:
+        out.write(block)
+    return token
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

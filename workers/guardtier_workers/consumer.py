@@ -1,0 +1,133 @@
+"""StreamWorker: the consumer-group loop around what a worker does per message."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from time import monotonic
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from guardtier.settings import Settings
+from guardtier.store.connection import AnyRedis, connect, is_away
+from guardtier.store.delivery import Delivery
+from guardtier.store.upkeep import Upkeep
+from guardtier_workers.lane import Lane, Streams
+
+log = logging.getLogger(__name__)
+
+STALE_SECONDS = 15.0  #: without word from Redis for so long, a worker is not healthy
+
+
+class StreamWorker:
+    """Handles the deliveries of one consumer group, one lane a partition.
+
+    A subclass names its ``group``, lists its ``streams`` and defines ``handle`` and ``bury``. It may
+    be killed at any point: what it held is delivered to another worker, and only the scripts' check
+    of the state decides what counts.
+    """
+
+    group: ClassVar[str]
+    kind: ClassVar[str]
+
+    def __init__(self, settings: Settings, *, name: str | None = None) -> None:
+        self.settings = settings
+        self.name = (
+            name or f"{self.kind}-{socket.gethostname()[:20]}-{os.getpid()}-{uuid4().hex[:6]}"
+        )
+        self._redis: AnyRedis = connect(settings.redis_url)
+        self.upkeep = Upkeep(self._redis, settings.partitions)
+        self.lanes: list[Lane] = []
+        self.ready = asyncio.Event()
+
+    async def streams(self, partition: int) -> Streams:
+        """The streams to read: key → fleet, or None where the stream is no fleet's."""
+        raise NotImplementedError
+
+    async def handle(self, lane: Lane, delivery: Delivery) -> None:
+        """Do the work of one delivery and acknowledge it, in one script."""
+        raise NotImplementedError
+
+    async def bury(self, lane: Lane, delivery: Delivery) -> None:
+        """End a delivery that was handed out too often: park or refuse it, with a dead letter."""
+        raise NotImplementedError
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set, then drain. Raises what a lane can't survive."""
+        try:
+            await self._until_prepared(stop)
+            self.lanes = [self._lane(partition) for partition in range(self.settings.partitions)]
+            await self._work(stop)
+        finally:
+            await asyncio.gather(*(lane.close() for lane in self.lanes))
+            await self._redis.aclose()
+
+    @property
+    def health(self) -> dict[str, object]:
+        """What ``/healthz`` says; ``ok`` is False while Redis has not been heard of for a while."""
+        fresh = [monotonic() - lane.seen_redis_at < STALE_SECONDS for lane in self.lanes]
+        return {
+            "ok": bool(fresh) and all(fresh),
+            "worker": self.name,
+            "kind": self.kind,
+            "handled": sum(lane.handled for lane in self.lanes),
+            "in_work": sum(lane.in_work for lane in self.lanes),
+        }
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        for lane in self.lanes:
+            with suppress(OSError):
+                await lane.beat()
+        loops = [
+            asyncio.create_task(loop()) for lane in self.lanes for loop in (lane.read, lane.keep_up)
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        self.ready.set()
+        try:
+            done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for lane in self.lanes:
+                lane.stop()
+            await _cancel([stopping, *loops])
+        log.info("%s drains", self.name)
+        await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.lanes))
+        for task in done:
+            if task is not stopping:
+                task.result()
+
+    def _lane(self, partition: int) -> Lane:
+        return Lane(
+            self.settings,
+            partition,
+            group=self.group,
+            consumer=self.name,
+            streams=self.streams,
+            handle=self.handle,
+            bury=self.bury,
+            prepare=self.prepare,
+        )
+
+    async def prepare(self) -> None:
+        """Make what this worker reads from: the groups and the configured fleets."""
+        await self.upkeep.prepare(self.settings.fleets)
+
+    async def _until_prepared(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                return await self.prepare()
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                log.warning("%s waits for Redis: %s", self.name, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.2)
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,194 @@
+"""Steward: the arq worker that does the slow, deferred and periodic work.
+
+Deadlines are deferred jobs, one for each second in which something falls due; a sweep finds whatever
+a lost job left behind. It holds no state: any number of stewards may run, and each script decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from datetime import UTC, datetime
+from time import time
+from typing import Any
+
+from arq import ArqRedis, Worker, create_pool, cron
+from arq.connections import RedisSettings
+from arq.worker import func
+
+from guardtier.errors import GuardtierError
+from guardtier.settings import Settings
+from guardtier.store.connection import AnyRedis, connect
+from guardtier.store.keys import ARQ_QUEUE, all_keys
+from guardtier.store.ledger import Ledger, Retention
+from guardtier.store.pipe import CommandPipe
+from guardtier.store.records import Record, Records
+from guardtier.store.upkeep import Upkeep, trim
+from guardtier.verdict import Outcome, Verdict
+
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = range(0, 60, 5)
+PAGE = 500  #: actions expired in one go
+STUCK_MS = 60_000  #: pending for so long: no worker of the group seems to live
+FORGET_CONSUMER_MS = 10 * 60 * 1000
+
+
+class Steward:
+    """What the arq jobs call. Build it once a process; close it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis: AnyRedis = connect(settings.redis_url)
+        self._pipe = CommandPipe(self._redis, insist=True)
+        self._keys = all_keys(settings.partitions)
+        self._records = Records(self._redis, settings.partitions)
+        self._upkeep = Upkeep(self._redis, settings.partitions)
+        retention = Retention(
+            int(settings.retain_seconds * 1000), int(settings.reply_seconds * 1000)
+        )
+        self._ledgers = [Ledger(self._pipe, keys, retention) for keys in self._keys]
+
+    async def close(self) -> None:
+        await self._pipe.close()
+        await self._redis.aclose()
+
+    async def expire_due(self, partition: int) -> int:
+        """Expire what is past its deadline in one partition; returns how many."""
+        expired = 0
+        while ids := await self._records.due(partition, now_ms=_now_ms(), limit=PAGE):
+            done = [await self._expire(partition, action_id) for action_id in ids]
+            expired += sum(done)
+            if not any(done):
+                break  # the clocks differ: the rest is for the next sweep
+        return expired
+
+    async def sweep(self) -> int:
+        """The safety net: every partition, whatever jobs were lost."""
+        return sum([await self.expire_due(keys.partition) for keys in self._keys])
+
+    async def tidy(self) -> None:
+        """Retention: old audit records, finished entries, consumers that are gone."""
+        await self._upkeep.forget_before(_now_ms() - int(self._settings.audit_seconds * 1000))
+        for stream, group in await self._upkeep.work_streams():
+            await trim(self._pipe, stream)
+            await self._upkeep.retire_idle(stream, group, FORGET_CONSUMER_MS)
+
+    async def stuck(self) -> list[str]:
+        """The streams in which something waits although a live group would have taken it over."""
+        found: list[str] = []
+        for stream, group in await self._upkeep.work_streams():
+            old = await self._redis.xpending_range(
+                stream, group, min="-", max="+", count=1, idle=STUCK_MS
+            )
+            if old:
+                log.error("%s: entries wait in group %s; does a worker of it run?", stream, group)
+                found.append(stream)
+        return found
+
+    async def _expire(self, partition: int, action_id: str) -> bool:
+        ledger = self._ledgers[partition]
+        try:
+            record = await self._records.get(action_id)
+        except GuardtierError:
+            ghost = _expired(action_id, "0" * 64, None)
+            return (await ledger.expire(ghost, fleet="", waiters="")).what == "stale"
+        verdict = _expired(action_id, record.digest, record)
+        done = await ledger.expire(verdict, fleet=record.fleet, waiters=record.waiters)
+        return done.what != "early"
+
+
+def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:
+    assessment = record.assessment if record else None
+    return Verdict(
+        id=action_id,
+        outcome=Outcome.EXPIRED,
+        digest=digest,
+        risk=assessment.risk if assessment else "UNKNOWN",  # type: ignore[arg-type]
+        findings=assessment.findings if assessment else (),
+        reason="Nobody answered in time, so the action must not run.",
+        policy=(record.policy if record else None) or "",
+        decided_at=_now_ms(),
+    )
+
+
+class Deadlines:
+    """What the policy worker calls when it has parked: one arq job for each second and partition."""
+
+    def __init__(self, pool: ArqRedis) -> None:
+        self._pool = pool
+        self._asked: OrderedDict[str, None] = OrderedDict()
+
+    @classmethod
+    async def connect(cls, settings: Settings) -> Deadlines:
+        return cls(await create_pool(arq_settings(settings), default_queue_name=ARQ_QUEUE))
+
+    async def __call__(self, partition: int, deadline_ms: int) -> None:
+        """Have everything due by this deadline expired. A failure is left to the sweep."""
+        second = deadline_ms // 1000 + 1
+        job = f"expire:{partition}:{second}"
+        if job in self._asked:
+            return
+        self._asked[job] = None
+        while len(self._asked) > 10_000:
+            self._asked.popitem(last=False)
+        try:
+            await self._pool.enqueue_job(
+                "expire_due",
+                partition,
+                _job_id=job,
+                _defer_until=datetime.fromtimestamp(second, tz=UTC),
+            )
+        except Exception as error:
+            self._asked.pop(job, None)
+            log.warning("deadline job %s not queued (%r); the sweep will find it", job, error)
+
+    async def close(self) -> None:
+        await self._pool.aclose()
+
+
+async def expire_due(ctx: dict[str, Any], partition: int) -> int:
+    return await _steward(ctx).expire_due(partition)
+
+
+async def sweep(ctx: dict[str, Any]) -> int:
+    return await _steward(ctx).sweep()
+
+
+async def tidy(ctx: dict[str, Any]) -> None:
+    await _steward(ctx).tidy()
+
+
+async def check_stuck(ctx: dict[str, Any]) -> list[str]:
+    return await _steward(ctx).stuck()
+
+
+def arq_worker(settings: Settings, steward: Steward) -> Worker:
+    """The arq worker around a steward. The caller handles signals."""
+    return Worker(
+        functions=[func(expire_due, name="expire_due", keep_result=0, max_tries=3)],
+        cron_jobs=[
+            cron(sweep, second=set(SWEEP_SECONDS), keep_result=0),
+            cron(tidy, second={30}, keep_result=0),
+            cron(check_stuck, second={45}, keep_result=0),
+        ],
+        queue_name=ARQ_QUEUE,
+        redis_settings=arq_settings(settings),
+        ctx={"steward": steward},
+        handle_signals=False,
+        keep_result=0,
+    )
+
+
+def arq_settings(settings: Settings) -> RedisSettings:
+    return RedisSettings.from_dsn(settings.arq_url or settings.redis_url)
+
+
+def _steward(ctx: dict[str, Any]) -> Steward:
+    found = ctx["steward"]
+    assert isinstance(found, Steward)  # noqa: S101 - put there by arq_worker
+    return found
+
+
+def _now_ms() -> int:
+    return int(time() * 1000)
