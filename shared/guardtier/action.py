@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from secrets import token_hex
 from typing import Annotated, Any, Self
-from uuid import uuid4
 
 from pydantic import (
     BaseModel,
@@ -53,7 +53,7 @@ class ActionEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: Annotated[str, StringConstraints(pattern=ACTION_ID)] = Field(
-        default_factory=lambda: uuid4().hex
+        default_factory=lambda: token_hex(12)
     )
     fleet: Annotated[str, StringConstraints(pattern=NAME)]
     agent: Annotated[str, StringConstraints(pattern=LABEL)]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from secrets import token_hex
 from time import time
 from typing import Any, Self
-from uuid import uuid4
 
 from guardtier.action import partition_of
 from guardtier.answer import Answer, Choice, key_of
@@ -49,14 +49,14 @@ class ApproverClient:
         self._url = redis_url
         self._approver, self._token = approver, token
         self._partitions = partitions
-        self._client_id = uuid4().hex
+        self._client_id = token_hex(8)
         self._redis = connect(redis_url)
         self._pipe = CommandPipe(self._redis, insist=False)
         self._records = Records(self._redis, partitions)
         self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
 
     async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
-        """The confirmation set, the longest waiting first."""
+        """The confirmation set, the nearest deadline first; ``after`` skips as many."""
         return await self._records.pending(limit=limit, after=after)
 
     async def count(self) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any, Self
-from uuid import uuid4
 
 from guardtier.action import ActionEvent, is_name, partition_of
 from guardtier.errors import (
@@ -58,7 +58,7 @@ class GuardClient:
             if name is not None and not is_name(name):
                 raise ConfigError(f"{field} must be 1 to 64 letters, digits, _ or -", field=field)
         self.fleet = fleet
-        self.client_id = client_id or uuid4().hex
+        self.client_id = client_id or token_hex(8)
         self._partition = partition_for(self.client_id, partitions)
         self._redis = connect(redis_url)
         self._pipe = CommandPipe(self._redis, insist=False)
@@ -135,7 +135,7 @@ class GuardClient:
         return action.placed_in(self._partition)
 
     async def _redeem(self, action: ActionEvent) -> Verdict:
-        token = uuid4().hex
+        token = token_hex(12)
         request = self._request(action.id, b"redeem") | {"token": token}
         reply = await self._ask(request, action.id, lambda found: found.token == token)
         return _verdict_of(reply, action.digest)

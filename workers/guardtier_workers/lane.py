@@ -18,7 +18,8 @@ from guardtier.store.delivery import Delivery
 from guardtier.store.keys import Keys
 from guardtier.store.ledger import Ledger, Retention
 from guardtier.store.pipe import CommandPipe
-from guardtier.store.upkeep import Upkeep, heartbeat, retire, trim
+from guardtier.store.upkeep import heartbeat, retire, trim
+from guardtier.store.wire import entries_of, wire_to
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ class Lane:
         self.group, self.consumer = group, consumer
         self._list_streams, self._handle, self._bury = streams, handle, bury
         self._prepare = prepare
-        self._reader: AnyRedis = connect(settings.redis_url, answer_seconds=BLOCK_MS / 1000 + 10.0)
+        self._reader: AnyRedis = connect(settings.redis_url, answer_seconds=None)
+        self._wire = wire_to(self._reader, answer_seconds=BLOCK_MS / 1000 + 10.0)
         self.redis: AnyRedis = connect(settings.redis_url)
         self.pipe = CommandPipe(self.redis, insist=True)
         self.ledger = Ledger(
@@ -124,7 +126,7 @@ class Lane:
         """Finish what this worker was given; what is not done in time stays pending for others."""
         try:
             async with asyncio.timeout(seconds):
-                await self._reader.aclose()  # ends a read that was cancelled on its way
+                await self._wire.close()  # ends a read that was cancelled on its way
                 self._accept(await self._take("0", count=OWN_MOST))
                 while self._tasks:
                     await asyncio.wait(self._tasks)
@@ -139,6 +141,7 @@ class Lane:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pipe.close()
+        await self._wire.close()
         await self._reader.aclose()
         await self.redis.aclose()
 
@@ -152,15 +155,15 @@ class Lane:
         """XREADGROUP over every stream, a bounded share of each, taken in turn."""
         if not self._streams:
             return []
-        reply = await self._reader.xreadgroup(
-            self.group,
-            self.consumer,
-            dict.fromkeys(self._streams, start),
-            count=count,
-            block=block,
-        )
+        command = ["XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count]
+        if block is not None:
+            command += ["BLOCK", block]
+        command += ["STREAMS", *self._streams, *([start] * len(self._streams))]
+        (reply,) = await self._wire.round_trip([command])
+        if isinstance(reply, BaseException):
+            raise reply
         rows = [
-            [self._delivery(name.decode(), entry, fields) for entry, fields in entries]
+            [self._delivery(name.decode(), entry, found) for entry, found in entries_of(entries)]
             for name, entries in reply or ()
         ]
         return [found for turn in zip_longest(*rows) for found in turn if found is not None]
@@ -210,7 +213,7 @@ class Lane:
             )
         finally:
             self._held.discard((delivery.stream, delivery.entry))
-            self._tasks.discard(asyncio.current_task())  # type: ignore[arg-type]
+            self._tasks.discard(asyncio.current_task())
             self._start()
 
     async def _take_over(self) -> None:

@@ -104,7 +104,7 @@ def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:
         id=action_id,
         outcome=Outcome.EXPIRED,
         digest=digest,
-        risk=assessment.risk if assessment else "UNKNOWN",  # type: ignore[arg-type]
+        risk=assessment.risk if assessment else "UNKNOWN",
         findings=assessment.findings if assessment else (),
         reason="Nobody answered in time, so the action must not run.",
         policy=(record.policy if record else None) or "",

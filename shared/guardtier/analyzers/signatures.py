@@ -1,91 +1,45 @@
 """SignatureAnalyzer: known shapes of harmful commands and of injected text.
 
-The signatures are data (``signature_data/*.toml``): one more needs no code. They match spellings, and
-cheaply, in linear time and at any length; what a command does in truth is for an analyzer that
-parses it. Text that an agent merely thinks is never searched for commands.
+The signatures are data (``signature_data/*.toml``): one more needs no code. They match spellings,
+cheaply and at any length; what a command does in truth is for an analyzer that parses it. Text that
+an agent merely thinks is never searched for commands.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect_right
-from enum import StrEnum
-from functools import cache, cached_property
-from importlib.resources import files
-from typing import Annotated, Any, ClassVar, NamedTuple
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from functools import cached_property
+from string import ascii_letters, digits
+from typing import Any, ClassVar, NamedTuple
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
+from guardtier.analyzers.signature_data import Corpus, Signature, load
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk, highest
 
-DATA = files(__package__) / "signature_data"
-_FRAGMENT = re.compile(r"<([a-z_]+)>")
+#: Letters in lower case, everything else of ASCII blank: what is left between blanks is a word.
+_WORDS = dict.fromkeys(range(128), " ") | {
+    ord(char): char.lower() for char in f"{ascii_letters}{digits}_"
+}
 
 # Before commands are searched for, in text of the same length so that spans stay true: what looks
 # like a separator and is none (a continued line, an escaped bracket, 2>&1) becomes blank, and the
-# quote that opens a command inside a command (sh -c '…', system("…"), ["rm", …]) becomes a line break.
-_NO_SEPARATOR = re.compile(r"\\[\n();|&]|\d?>&\d|&>")
-_OPENED = re.compile(
-    r"(?<=[ \t]-c)(?:[ \t]{1,8})[\"']|(?<=\beval)[ \t]{1,8}[\"']|\[[\"']"
-    r"|(?:system|[pP]open|run|call|output|exec|execSync|spawn)\([ \t]{0,8}f?[\"']"
+# quote that opens a command in code (system("…"), ["rm", …]) becomes a line break.
+_RETOUCHED = re.compile(r"\\[\n();|&]|>&[0-9]|&>|\(\s*f?[\"']|\[\s*[\"']")
+_STARTS_COMMANDS = (
+    "system",
+    "popen",
+    "Popen",
+    "run",
+    "call",
+    "output",
+    "exec",
+    "execSync",
+    "spawn",
 )
 _EDGE = " \t\n;&|(`"
-
-
-class Corpus(StrEnum):
-    """Which text a signature is searched for in."""
-
-    RUNS = "runs"  #: what will run: the tool's name and every string in the arguments
-    WRITES = "writes"  #: the same, of tools that write files
-    EVERYTHING = "everything"  #: what will run, the summary and the thought
-
-
-class Signature(BaseModel):
-    """One shape, as alternative patterns. A text that holds none of ``keywords`` is not searched."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    risk: SecurityRisk = SecurityRisk.HIGH
-    message: str
-    technique: Annotated[str, StringConstraints(pattern=r"^T\d{4}(\.\d{3})?$")] | None = None
-    corpus: Corpus = Corpus.RUNS
-    keywords: tuple[str, ...] = ()
-    non_ascii: bool = False  #: only a text with characters outside ASCII can match
-    fold: bool = False  #: whether case is of no account; the keywords are then in lower case
-    any: tuple[str, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _is_usable(self) -> Signature:
-        if not self.keywords and not self.non_ascii:
-            raise ValueError(f"{self.id}: needs keywords, or every text would be searched")
-        try:
-            _ = self.pattern
-        except re.error as error:
-            raise ValueError(f"{self.id}: {error}") from error
-        return self
-
-    @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(self.any), re.ASCII | (re.IGNORECASE if self.fold else 0))
-
-    def found_in(self, text: Text, match: re.Match[str]) -> Finding:
-        field, span = text.place(match)
-        shown = f"{self.message} (ATT&CK {self.technique})" if self.technique else self.message
-        return Finding(id=self.id, risk=self.risk, message=shown, field=field, span=span)
-
-
-class Tool(BaseModel):
-    """A kind of well-known tools, and the risk of using one where no signature fires."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    risk: SecurityRisk
-    names: frozenset[str]
 
 
 class Part(NamedTuple):
@@ -97,23 +51,23 @@ class Part(NamedTuple):
 
 
 class Text:
-    """Strings of an action as one text, a line break around each, that knows where it came from."""
+    """Strings of an action as one text, a line break around each, that knows where each was."""
 
     def __init__(self, parts: list[Part]) -> None:
         self._parts = parts
-        self.raw = "\n".join(["", *(part.text for part in parts), ""])
+        self.raw = "\n".join(["", *[part.text for part in parts], ""])
+
+    @property
+    def words(self) -> set[str]:
+        return set(self.raw.translate(_WORDS).split())
 
     @cached_property
-    def folded(self) -> str:
-        return self.raw.lower()
-
-    @cached_property
-    def opened(self) -> str:
+    def retouched(self) -> str:
         """The text as commands are searched for in it. Exactly as long as :attr:`raw`."""
-        return _OPENED.sub(_open, _NO_SEPARATOR.sub(_blank, self.raw))
+        return _RETOUCHED.sub(_retouch, self.raw)
 
     def place(self, match: re.Match[str]) -> tuple[str, tuple[int, int] | None]:
-        """The field that a match lies in and the characters there, without separators around it."""
+        """The field that a match lies in, and its characters there without separators around it."""
         hit = match[0]
         start = match.start() + len(hit) - len(hit.lstrip(_EDGE))
         end = match.end() - (len(hit) - len(hit.rstrip(_EDGE)))
@@ -132,25 +86,34 @@ class Text:
 
 
 class Signatures:
-    """The signatures of one corpus behind one list of keywords, looked up once a text."""
+    """All signatures behind one index: which words of a text make which of them worth a search."""
 
-    def __init__(self, signatures: list[Signature]) -> None:
-        self._non_ascii = [one for one in signatures if one.non_ascii]
-        self._exact = _by_keyword(one for one in signatures if not one.fold)
-        self._folded = _by_keyword(one for one in signatures if one.fold)
+    def __init__(self, signatures: tuple[Signature, ...]) -> None:
+        self._all = signatures
+        self._by_word: dict[str, list[int]] = {}
+        for index, one in enumerate(signatures):
+            for word in one.words:
+                self._by_word.setdefault(word, []).append(index)
+        self._words = frozenset(self._by_word)
+        self._by_literal = [
+            (literal, index) for index, one in enumerate(signatures) for literal in one.literals
+        ]
+        self._non_ascii = [index for index, one in enumerate(signatures) if one.non_ascii]
 
-    def found_in(self, text: Text) -> list[Finding]:
-        """The first place of each signature that fires."""
-        raw, folded = text.raw, text.folded if self._folded else ""
-        hits = [self._exact[word] for word in self._exact if word in raw]
-        hits += [self._folded[word] for word in self._folded if word in folded]
-        if self._non_ascii and not raw.isascii():
-            hits.append(self._non_ascii)
-        if not hits:
-            return []
-        candidates = {one.id: one for found in hits for one in found}
-        matches = ((one, _search(one, text)) for one in candidates.values())
-        return [one.found_in(text, match) for one, match in matches if match]
+    def found_in(self, text: Text, corpora: frozenset[Corpus]) -> list[Finding]:
+        """One finding for each signature of these corpora that fires."""
+        likely = {index for word in self._words & text.words for index in self._by_word[word]}
+        likely.update(index for literal, index in self._by_literal if literal in text.raw)
+        if not text.raw.isascii():
+            likely.update(self._non_ascii)
+        tried = (self._all[index] for index in sorted(likely))
+        found = (_first(one, text) for one in tried if one.corpus in corpora)
+        return [finding for finding in found if finding]
+
+
+_RUNS = frozenset({Corpus.RUNS, Corpus.EVERYTHING})
+_WRITES = frozenset(Corpus)
+_PROSE = frozenset({Corpus.EVERYTHING})
 
 
 class SignatureAnalyzer(SecurityAnalyzer):
@@ -165,29 +128,21 @@ class SignatureAnalyzer(SecurityAnalyzer):
 
     def __init__(self) -> None:
         signatures, self._tools = load()
-        by_corpus = {
-            corpus: Signatures([one for one in signatures if one.corpus is corpus])
-            for corpus in Corpus
-        }
-        self._runs, self._writes = by_corpus[Corpus.RUNS], by_corpus[Corpus.WRITES]
-        self._everything = by_corpus[Corpus.EVERYTHING]
+        self._signatures = Signatures(signatures)
 
     def assess(self, action: ActionEvent) -> Assessment:
-        parts = [Part("tool_name", action.tool_name)]
-        _collect(action.arguments, "arguments", parts)
-        runs = Text(parts)
         kind, usual = self._known(action)
-        findings = self._runs.found_in(runs)
-        if kind == Corpus.WRITES:
-            findings += self._writes.found_in(runs)
-        findings += self._everything.found_in(_with_prose(action, runs, parts))
+        corpora = _WRITES if kind == Corpus.WRITES else _RUNS
+        findings = self._signatures.found_in(_what_runs(action), corpora)
+        if action.summary or action.thought:
+            findings += self._signatures.found_in(_prose(action), _PROSE)
         return Assessment(risk=_vote(usual, findings), findings=tuple(findings))
 
     def _known(self, action: ActionEvent) -> tuple[str, SecurityRisk]:
         """The kind of the tool, and its risk where no signature fires.
 
-        A hint that a tool gives of itself counts where we do not know the tool, and only readOnlyHint:
-        the others say how bad it may get, not what it does.
+        What a tool says of itself counts where we do not know it, and only readOnlyHint: the other
+        hints say how bad it may get, not what it does.
         """
         known = self._tools.get(action.tool_name.lower())
         if known is not None:
@@ -197,65 +152,34 @@ class SignatureAnalyzer(SecurityAnalyzer):
         return "", SecurityRisk.LOW if reads else SecurityRisk.UNKNOWN
 
 
-@cache
-def load() -> tuple[tuple[Signature, ...], dict[str, tuple[str, SecurityRisk]]]:
-    """All signatures, and each well-known tool's kind and risk. Read and compiled once a process.
-
-    Raises pydantic's ValidationError or ValueError that names what is wrong in the data.
-    """
-    fragments: dict[str, str] = {}
-    for name, pattern in _toml("fragments").items():
-        fragments[name] = _expanded(pattern, fragments)
-    signatures = tuple(
-        Signature.model_validate(entry)
-        for file in ("destruction", "intrusion", "text")
-        for entry in _entries(_toml(file), fragments)
-    )
-    kinds = {kind: Tool.model_validate(entry) for kind, entry in _toml("tools")["tools"].items()}
-    return signatures, {name: (kind, t.risk) for kind, t in kinds.items() for name in t.names}
+def _first(signature: Signature, text: Text) -> Finding | None:
+    """Where the first of the signature's patterns that matches does."""
+    searched = text.retouched if signature.reads_commands else text.raw
+    for pattern in signature.compiled:
+        if match := pattern.search(searched):
+            field, span = text.place(match)
+            return Finding(
+                id=signature.id,
+                risk=signature.risk,
+                message=signature.shown,
+                field=field,
+                span=span,
+            )
+    return None
 
 
-def _toml(file: str) -> dict[str, Any]:
-    return tomllib.loads((DATA / f"{file}.toml").read_text(encoding="utf-8"))
+def _what_runs(action: ActionEvent) -> Text:
+    parts = [Part("tool_name", action.tool_name)]
+    _collect(action.arguments, "arguments", parts)
+    return Text(parts)
 
 
-def _entries(data: dict[str, Any], fragments: dict[str, str]) -> list[dict[str, Any]]:
-    """The tables [signature.<family>.<name>]; a table's name is the signature's id."""
-    return [
-        entry
-        | {
-            "id": f"signature.{family}.{name}",
-            "any": tuple(_expanded(pattern, fragments) for pattern in entry["any"]),
-        }
-        for family, members in data["signature"].items()
-        for name, entry in members.items()
-    ]
-
-
-def _expanded(pattern: str, fragments: dict[str, str]) -> str:
-    def fragment(match: re.Match[str]) -> str:
-        if match[1] not in fragments:
-            raise ValueError(f"no fragment is called <{match[1]}>, in {pattern!r}")
-        return fragments[match[1]]
-
-    return _FRAGMENT.sub(fragment, pattern)
-
-
-def _by_keyword(signatures: Any) -> dict[str, list[Signature]]:
-    index: dict[str, list[Signature]] = {}
-    for one in signatures:
-        for word in one.keywords:
-            index.setdefault(word, []).append(one)
-    return index
-
-
-def _search(signature: Signature, text: Text) -> re.Match[str] | None:
-    commands = signature.corpus is Corpus.RUNS and not signature.non_ascii
-    return signature.pattern.search(text.opened if commands else text.raw)
+def _prose(action: ActionEvent) -> Text:
+    return Text([Part("summary", action.summary), Part("thought", action.thought)])
 
 
 def _collect(value: Any, path: str, parts: list[Part]) -> None:
-    """Every string below ``value`` with its path; a list of words also as the command line it may be."""
+    """Every string in ``value`` with its path; a list of strings also as a command line."""
     if isinstance(value, str):
         parts.append(Part(path, value))
     elif isinstance(value, dict):
@@ -268,12 +192,6 @@ def _collect(value: Any, path: str, parts: list[Part]) -> None:
             parts.append(Part(path, " ".join(value), exact=False))
 
 
-def _with_prose(action: ActionEvent, runs: Text, parts: list[Part]) -> Text:
-    prose = [Part("summary", action.summary), Part("thought", action.thought)]
-    said = [part for part in prose if part.text]
-    return Text(parts + said) if said else runs
-
-
 def _vote(usual: SecurityRisk, findings: list[Finding]) -> SecurityRisk:
     fired = highest([finding.risk for finding in findings])
     if usual is SecurityRisk.UNKNOWN and fired is not SecurityRisk.HIGH:
@@ -281,9 +199,10 @@ def _vote(usual: SecurityRisk, findings: list[Finding]) -> SecurityRisk:
     return highest([usual, fired])
 
 
-def _blank(match: re.Match[str]) -> str:
-    return " " * len(match[0])
-
-
-def _open(match: re.Match[str]) -> str:
-    return match[0][:-1] + "\n"
+def _retouch(match: re.Match[str]) -> str:
+    hit = match[0]
+    if hit[-1] not in "\"'":
+        return " " * len(hit)
+    before = match.string[max(0, match.start() - 12) : match.start()]
+    opens = hit[0] == "[" or before.endswith(_STARTS_COMMANDS)
+    return hit[:-1] + "\n" if opens else hit

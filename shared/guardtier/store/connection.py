@@ -37,14 +37,15 @@ AWAY = (
 )
 
 CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 10.0  #: one call that takes longer counts as a broken connection
 CLUSTER = "redis+cluster://"
 
 
-def connect(url: str, *, answer_seconds: float = 10.0) -> AnyRedis:
+def connect(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> AnyRedis:
     """A client whose connections open on first use. Raises ConfigError for a bad URL.
 
-    ``answer_seconds`` is how long one call may take before the connection counts as broken: a
-    half-open connection must not hold an agent for ever. We retry ourselves (``pipe.py``), since only
+    A half-open connection must not hold an agent for ever, so calls have a limit; None where the
+    caller has one of its own (``wire.py``). We retry ourselves (``pipe.py``), since only
     we know what may be sent twice.
     """
     options: dict[str, Any] = {
@@ -54,10 +55,14 @@ def connect(url: str, *, answer_seconds: float = 10.0) -> AnyRedis:
     }
     try:
         if url.startswith(CLUSTER):
-            return RedisCluster.from_url("redis://" + url.removeprefix(CLUSTER), **options)
+            cluster: RedisCluster = RedisCluster.from_url(
+                "redis://" + url.removeprefix(CLUSTER), **options
+            )
+            return cluster
         if not url.startswith("unix://"):
             options["socket_keepalive"] = True
-        return Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
+        single: Redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), **options)
+        return single
     except ValueError as error:
         raise ConfigError(f"redis_url: {error}", field="redis_url") from error
 

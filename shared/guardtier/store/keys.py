@@ -24,8 +24,7 @@ class Keys:
         self._slot = f"gt:{{{partition}}}:"
         self.assessed = f"{self._slot}assessed"  #: STREAM: rated actions, for the policy workers
         self.answers = f"{self._slot}answers"  #: STREAM: what approvers answered
-        self.parked = f"{self._slot}parked"  #: ZSET: the confirmation set, id → parked at (ms)
-        self.deadlines = f"{self._slot}deadlines"  #: ZSET: parked actions, id → deadline (ms)
+        self.parked = f"{self._slot}parked"  #: ZSET: the confirmation set, id → deadline (ms)
         self.audit = f"{self._slot}audit"  #: STREAM: every transition and every refusal
         self.dead = f"{self._slot}dead"  #: STREAM: copies of what could not be handled
         self.fleets = f"{self._slot}fleets"  #: SET: the registered fleets

@@ -112,7 +112,6 @@ class Ledger:
             keys.action(action_id),
             delivery.stream,
             keys.parked,
-            keys.deadlines,
             keys.audit,
             keys.dead,
         ]
@@ -144,7 +143,6 @@ class Ledger:
             keys.action(action_id),
             delivery.stream,
             keys.parked,
-            keys.deadlines,
             keys.audit,
             keys.told(told),
         ]
@@ -163,7 +161,7 @@ class Ledger:
     async def expire(self, verdict: Verdict, *, fleet: str, waiters: str) -> Transition:
         """End a parked action whose deadline has passed; ``early`` where it has not."""
         keys = self._keys
-        fixed = [keys.action(verdict.id), keys.parked, keys.deadlines, keys.audit]
+        fixed = [keys.action(verdict.id), keys.parked, keys.audit]
         tail = [verdict.to_json(), self._keep.record_ms, self._keep.reply_ms]
         return await self._with_waiters("expire", fixed, [verdict.id], tail, fleet, waiters)
 

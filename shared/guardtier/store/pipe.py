@@ -16,8 +16,9 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from guardtier.errors import TierUnavailable
-from guardtier.store.connection import AnyRedis, is_away, refuses_writes
+from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_away, refuses_writes
 from guardtier.store.scripts import Script, script
+from guardtier.store.wire import wire_to
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class CommandPipe:
     """
 
     def __init__(self, redis: AnyRedis, *, insist: bool) -> None:
+        self._wire = wire_to(redis, answer_seconds=ANSWER_SECONDS)
         self._redis = redis
         self._insist = insist
         self._queue: deque[_Call] = deque()
@@ -70,6 +72,7 @@ class CommandPipe:
             self._flusher.cancel()
             await asyncio.gather(self._flusher, return_exceptions=True)
         self._fail_all()
+        await self._wire.close()
 
     def _enqueue(self, call: _Call) -> asyncio.Future[Any]:
         if self._closed:
@@ -100,7 +103,7 @@ class CommandPipe:
         if not batch:
             return True
         try:
-            replies = await self._round_trip(batch)
+            replies = await self._wire.round_trip([call.args for call in batch])
         except Exception as error:
             if not is_away(error):
                 for call in batch:
@@ -113,20 +116,6 @@ class CommandPipe:
             return await self._load(unknown) and not waiting
         self.trouble = self.trouble if waiting else None
         return not waiting
-
-    async def _round_trip(self, batch: list[_Call]) -> list[Any]:
-        if len(batch) == 1:
-            try:
-                return [await self._redis.execute_command(*batch[0].args)]
-            except Exception as error:
-                if is_away(error):
-                    raise
-                return [error]
-        pipeline = self._redis.pipeline(transaction=False)
-        for call in batch:
-            pipeline.execute_command(*call.args)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        return replies
 
     def _deliver(self, batch: list[_Call], replies: list[Any]) -> bool:
         """Hand out the replies; True where some calls must wait and go again."""

@@ -95,7 +95,7 @@ class Records:
         return record
 
     async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
-        """The confirmation set, the longest waiting first; ``after`` skips as many."""
+        """The confirmation set, the nearest deadline first; ``after`` skips as many."""
         wanted = after + limit
         pages = await asyncio.gather(
             *(
@@ -113,7 +113,7 @@ class Records:
     async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:
         """The ids of parked actions whose deadline has passed, the oldest first."""
         found = await self._redis.zrangebyscore(
-            self._keys[partition].deadlines, "-inf", now_ms, start=0, num=limit
+            self._keys[partition].parked, "-inf", now_ms, start=0, num=limit
         )
         return [_text(name) for name in found]
 

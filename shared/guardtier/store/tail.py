@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from guardtier.store.connection import AnyRedis, connect, is_away
+from guardtier.store.wire import entries_of, wire_to
 
 log = logging.getLogger(__name__)
 
@@ -31,37 +33,50 @@ class Tail:
         on_entry: Callable[[str, Fields], None],
         on_back: Callable[[], None] = lambda: None,
     ) -> None:
-        self._redis: AnyRedis = connect(url, answer_seconds=BLOCK_SECONDS + 5.0)
+        self._redis: AnyRedis = connect(url, answer_seconds=None)
+        self._wire = wire_to(self._redis, answer_seconds=BLOCK_SECONDS + 5.0)
         self._key = key
         self._on_entry, self._on_back = on_entry, on_back
         self._last = b"0-0"
         self._task: asyncio.Task[None] | None = None
+        self._closed = False  # redis-py may turn a cancellation into an error of its own
         self.trouble: str | None = None  #: why nothing can be read at the moment
 
     async def start(self) -> None:
         """Begin behind the last entry that is there now. Waits for Redis where it is away."""
-        while True:
+        while not self._closed:
             try:
-                newest = await self._redis.xrevrange(self._key, count=1)
+                newest = await self._newest()
                 break
             except Exception as error:
                 await self._survive(error, FIRST_PAUSE * 5)
-        self._last = newest[0][0] if newest else b"0-0"
+        else:
+            return
+        self._last = newest or b"0-0"
         self.trouble = None
         self._task = asyncio.create_task(self._follow(), name="guardtier-tail")
 
     async def close(self) -> None:
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._wire.close()
         await self._redis.aclose()
 
     async def _follow(self) -> None:
         pause = FIRST_PAUSE
-        while True:
+        while not self._closed:
             try:
-                found = await self._redis.xread(
-                    {self._key: self._last}, count=PAGE, block=BLOCK_SECONDS * 1000
+                found = await self._call(
+                    "XREAD",
+                    "COUNT",
+                    PAGE,
+                    "BLOCK",
+                    BLOCK_SECONDS * 1000,
+                    "STREAMS",
+                    self._key,
+                    self._last,
                 )
             except Exception as error:
                 await self._survive(error, pause)
@@ -71,27 +86,38 @@ class Tail:
                 await self._come_back()
             pause = FIRST_PAUSE
             for _, entries in found or ():
-                self._hand_out(entries)
+                self._hand_out(entries_of(entries))
 
-    def _hand_out(self, entries: list[tuple[bytes, Fields]]) -> None:
+    def _hand_out(self, entries: list[tuple[bytes, Fields | None]]) -> None:
         for entry, fields in entries:
             self._last = entry
             try:
-                self._on_entry(entry.decode(), fields)
+                self._on_entry(entry.decode(), fields or {})
             except Exception:
                 log.exception("entry %s of %s can't be read", entry.decode(), self._key)
 
     async def _come_back(self) -> None:
         """After a break: where the stream was lost or is older than we know, read it from its start."""
         try:
-            newest = await self._redis.xrevrange(self._key, count=1)
+            newest = await self._newest()
         except Exception as error:
             await self._survive(error, 0.0)
             return
-        if not newest or _number(newest[0][0]) < _number(self._last):
+        if newest is None or _number(newest) < _number(self._last):
             self._last = b"0-0"
         self.trouble = None
         self._on_back()
+
+    async def _newest(self) -> bytes | None:
+        """The id of the newest entry; None where there is no stream."""
+        found = entries_of(await self._call("XREVRANGE", self._key, "+", "-", "COUNT", 1))
+        return found[0][0] if found else None
+
+    async def _call(self, *command: Any) -> Any:
+        (reply,) = await self._wire.round_trip([command])
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
 
     async def _survive(self, error: Exception, pause: float) -> None:
         if not is_away(error):

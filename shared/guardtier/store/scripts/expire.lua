@@ -1,9 +1,9 @@
 -- parked → expired: nobody answered before the deadline.
 --
--- KEYS: record, parked, deadlines, audit, reply stream of each waiter
+-- KEYS: record, parked, audit, reply stream of each waiter
 -- ARGV: id, waiters, verdict, retain_ms, keep_ms
 
-local record, parked, deadlines, audit_key = unpack(KEYS, 1, 4)
+local record, parked, audit_key = unpack(KEYS, 1, 3)
 local id, expected, verdict, retain_ms, keep_ms = unpack(ARGV)
 
 local state, waiters, fleet, digest, deadline =
@@ -11,7 +11,6 @@ local state, waiters, fleet, digest, deadline =
 
 if state ~= 'parked' then
   redis.call('ZREM', parked, id) -- a record that was lost or decided leaves no ghost behind
-  redis.call('ZREM', deadlines, id)
   return {'stale', state or ''}
 end
 if tonumber(deadline) > now_ms() then return {'early', deadline} end
@@ -20,7 +19,6 @@ if waiters ~= expected then return {'waiters', waiters} end
 redis.call('HSET', record, 'state', 'expired', 'verdict', verdict)
 redis.call('PEXPIRE', record, retain_ms)
 redis.call('ZREM', parked, id)
-redis.call('ZREM', deadlines, id)
-for i = 5, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
+for i = 4, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
 return {'expired', 'expired'}

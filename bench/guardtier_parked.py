@@ -1,0 +1,102 @@
+"""How long the confirmation set takes to read, and what it weighs, with many actions parked."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from time import perf_counter
+from typing import Any
+
+import uvloop
+
+from guardtier.action import ActionEvent
+from guardtier.assessment import Assessment, ChildVote, Finding
+from guardtier.risk import SecurityRisk
+from guardtier.store.connection import connect
+from guardtier.store.delivery import Delivery
+from guardtier.store.keys import ANALYZERS, POLICIES, Keys
+from guardtier.store.ledger import Decision, Ledger
+from guardtier.store.pipe import CommandPipe
+from guardtier.store.records import Records
+
+KEYS = Keys(0)
+CHUNK = 500
+ASSESSMENT = Assessment(
+    risk=SecurityRisk.HIGH,
+    findings=(
+        Finding(
+            id="signature.delete.home",
+            risk=SecurityRisk.HIGH,
+            message="Deletes recursively outside the workspace.",
+            field="arguments.command",
+            span=(0, 12),
+        ),
+    ),
+    votes=(
+        ChildVote(child="signatures", risk=SecurityRisk.HIGH, us=20),
+        ChildVote(child="llm", risk=SecurityRisk.LOW, us=1),
+    ),
+)
+
+
+def action(number: int) -> ActionEvent:
+    """An action whose event is 1 kB."""
+    bare = ActionEvent(
+        id=f"{number:024x}.0",
+        fleet="default",
+        agent=f"agent-{number % 1000}",
+        tool_name="terminal",
+        arguments={"command": ""},
+    )
+    command = f"rm -rf ~/x{number} # ".ljust(1024 - len(bare.to_json()), "x")
+    return bare.model_copy(update={"arguments": {"command": command}})
+
+
+async def park(ledger: Ledger, number: int) -> None:
+    """Through the same scripts as any action, without the workers' time."""
+    event = action(number)
+    raw = event.to_json()
+    envelope = {b"id": event.id.encode(), b"payload": raw}
+    came = Delivery(0, KEYS.actions("default"), ANALYZERS, f"{number + 1}-1", envelope, "default")
+    client = f"{number % 1000:016x}"
+    await ledger.assess(came, client=client, digest=event.digest, event=raw, assessment=ASSESSMENT)
+    rated = Delivery(0, KEYS.assessed, POLICIES, f"{number + 1}-1", envelope)
+    decision = Decision("parked", "confirm_risky:HIGH+unknown", park_ms=3_600_000)
+    await ledger.decide(rated, decision, fleet="default", waiters=client)
+
+
+async def run(url: str, actions: int) -> dict[str, Any]:
+    redis = connect(url)
+    pipe = CommandPipe(redis, insist=True)
+    ledger = Ledger(pipe, KEYS)
+    before = int((await redis.info("memory"))["used_memory"])
+    for start in range(0, actions, CHUNK):
+        await asyncio.gather(*(park(ledger, n) for n in range(start, start + CHUNK)))
+        await redis.xtrim(KEYS.assessed, maxlen=0)  # what the workers' trimming does
+    after = int((await redis.info("memory"))["used_memory"])
+    records = Records(redis, 1)
+    pages = []
+    for _ in range(50):
+        begin = perf_counter()
+        page = await records.pending(limit=50)
+        pages.append(perf_counter() - begin)
+        if len(page) != 50:
+            raise RuntimeError("the first page is not full")
+    await pipe.close()
+    await redis.aclose()
+    pages.sort()
+    return {
+        "parked": actions,
+        "bytes_per_action": (after - before) / actions,
+        "first_page_ms": 1000 * pages[len(pages) // 2],
+        "first_page_p99_ms": 1000 * pages[-1],
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--redis-url", required=True)
+    parser.add_argument("--actions", type=int, default=100_000)
+    options = parser.parse_args()
+    print(json.dumps(uvloop.run(run(options.redis_url, options.actions))))
