@@ -68,7 +68,6 @@ class Lane:
             self.keys,
             Retention(int(settings.retain_seconds * 1000), int(settings.reply_seconds * 1000)),
         )
-        self._share = min(settings.share, settings.concurrency)
         self._streams: Streams = {}
         self._streams_at = 0.0
         self._waiting: deque[Delivery] = deque()
@@ -84,6 +83,11 @@ class Lane:
     @property
     def in_work(self) -> int:
         return len(self._tasks)
+
+    @property
+    def _share(self) -> int:
+        """The most to read of each stream: what waits here could run on an idle worker instead."""
+        return max(1, min(self.settings.share, self.settings.concurrency - len(self._tasks)))
 
     async def read(self) -> None:
         """Read and start handlers until :meth:`stop`."""

@@ -4,6 +4,8 @@
 --
 -- KEYS: stream
 
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+
 local oldest
 local function earlier(a, b) -- compares 'ms-seq' as the two numbers that it is
   local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')

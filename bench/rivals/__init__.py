@@ -1,0 +1,1 @@
+"""The floor and the rivals: each file is a program that prints one JSON line of results."""
