@@ -1,4 +1,4 @@
-"""Real commands for every side of the benchmark: tool calls from a JSONL file, repeated as needed."""
+"""Real commands for every side of the benchmark: tool calls from a JSONL file, repeated."""
 
 from __future__ import annotations
 

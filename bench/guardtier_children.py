@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import ClassVar
 
 from bench.spin import spin
@@ -16,13 +15,13 @@ LOW = Assessment(risk=SecurityRisk.LOW)
 
 
 class SpinAnalyzer(SecurityAnalyzer):
-    """Computes for BENCH_SPIN_US microseconds (100), as the jobs of the other queues do."""
+    """Computes for a fixed time, as the jobs of the other queues do."""
 
     name: ClassVar[str] = "spin"
     cheap: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        self._us = float(os.environ.get("BENCH_SPIN_US", "100"))
+    def __init__(self, us: float = 100) -> None:
+        self._us = us
 
     def assess(self, action: ActionEvent) -> Assessment:
         spin(self._us)

@@ -1,9 +1,9 @@
 """Counts the commands that clients send to Redis; what a script calls inside is not among them.
 
 INFO can't tell: ``total_commands_processed`` and ``commandstats`` count each ``redis.call`` of a
-script too (five runs of a script with ten calls add 55, checked on 6.2.14 and 7.0.15). MONITOR names
-the origin of each command, and ``lua`` for those of a script. It slows the server down, so a tap is
-open for a sample of its own and never during a timed run.
+script too (five runs of a script with ten calls add 55, checked on 6.2.14 and 7.0.15). MONITOR
+names the origin of each command, and ``lua`` for those of a script. It slows the server down, so a
+tap is open for a sample of its own and never during a timed run.
 """
 
 from __future__ import annotations

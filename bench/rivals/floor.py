@@ -1,7 +1,7 @@
 """The floor: what two processes need to ask and answer over two streams, with nothing in between.
 
-No queue on Redis Streams can be faster than this with one agent, so guardtier's latency is told as a
-multiple of it. Runs in guardtier's own environment: the same client library, parser and loop.
+No queue on Redis Streams can be faster than this with one agent, so guardtier's latency is told
+as a multiple of it. Runs in guardtier's own environment: the same client library, parser and loop.
 """
 
 from __future__ import annotations

@@ -42,9 +42,9 @@ async def answered_by_stream(url: str, submit: Submit) -> AsyncIterator[Ask]:
 
     async def ask(action: Action) -> None:
         request = str(next(numbers))
-        waiting[request] = asyncio.get_running_loop().create_future()
+        answer = waiting[request] = asyncio.get_running_loop().create_future()
         await submit(request, action)
-        await waiting[request]
+        await answer
 
     async with Redis.from_url(url) as redis:
         reader = asyncio.create_task(_read(redis, waiting))

@@ -1,7 +1,7 @@
-"""streaq: an analysis task, and a policy task that it enqueues, each in a worker process of its own.
+"""streaq: an analysis task, and a policy task that it enqueues, each in a worker of its own.
 
-streaq reads a stream in batches and prefetches. Results are not kept (ttl 0), since the reply goes by
-a stream.
+streaq reads a stream in batches and prefetches. Results are not kept (ttl 0), since the reply goes
+by a stream.
 """
 
 from __future__ import annotations

@@ -1,0 +1,202 @@
+"""Tier: a running tier inside the test's own event loop, and what a test asks of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from redis.asyncio import Redis
+from waiting import until
+
+from guardtier import ActionEvent, ApproverClient, GuardClient, SecurityRisk
+from guardtier.settings import Settings
+from guardtier.store.keys import Keys, all_keys
+from guardtier.store.records import Record, Records
+from guardtier.store.upkeep import Upkeep
+from guardtier_workers import approvers
+from guardtier_workers.analyzer import AnalyzerWorker
+from guardtier_workers.consumer import StreamWorker
+from guardtier_workers.policy import PolicyWorker
+from guardtier_workers.steward import Deadlines, Steward, arq_worker
+
+#: The agent's claim alone rates an action, so a test says what it wants rated how.
+CLAIM_ALONE: dict[str, Any] = {"analyzers": ("llm",), "fleets": {"web": {}}}
+
+
+def low(command: str = "ls", **fields: Any) -> ActionEvent:
+    """An action that is released."""
+    return _action(command, SecurityRisk.LOW, fields)
+
+
+def high(command: str = "rm -rf ~/.ssh", **fields: Any) -> ActionEvent:
+    """An action that is parked."""
+    return _action(command, SecurityRisk.HIGH, fields)
+
+
+def unknown(command: str = "./a.out", **fields: Any) -> ActionEvent:
+    """An action that nobody can rate."""
+    return _action(command, SecurityRisk.UNKNOWN, fields)
+
+
+def _action(command: str, claim: SecurityRisk, fields: dict[str, Any]) -> ActionEvent:
+    known = {"fleet": "web", "agent": "agent-1", "tool_name": "terminal", "security_risk": claim}
+    return ActionEvent(arguments={"command": command}, **known | fields)
+
+
+class Running:
+    """One worker at work."""
+
+    def __init__(self, worker: StreamWorker) -> None:
+        self.worker = worker
+        self._stop = asyncio.Event()
+        self.task = asyncio.create_task(worker.run(self._stop))
+
+    async def ready(self) -> Self:
+        waiting = asyncio.create_task(self.worker.ready.wait())
+        await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if self.task.done():
+            self.task.result()
+        return self
+
+    async def stop(self) -> None:
+        """End it as SIGTERM would. Raises what ended it before."""
+        self._stop.set()
+        await self.task
+
+
+class Tier:
+    """Workers with the given settings, from :meth:`__aenter__` on; everything is closed at the end."""
+
+    def __init__(self, url: str, folder: Path, **settings: Any) -> None:
+        self._approvers_file = folder / "approvers.toml"
+        self.settings = Settings.load(
+            redis_url=url, approvers_file=self._approvers_file, **CLAIM_ALONE | settings
+        )
+        self.redis: Redis = Redis.from_url(url)
+        self.records = Records(self.redis, self.settings.partitions)
+        self.upkeep = Upkeep(self.redis, self.settings.partitions)
+        self._tokens: dict[str, str] = {}
+        self._open = AsyncExitStack()
+        self.workers: list[Running] = []
+
+    async def __aenter__(self) -> Self:
+        self._approvers_file.touch()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            await self._open.aclose()
+            await asyncio.gather(*(running.stop() for running in self.workers))
+        finally:
+            await self.redis.aclose()
+
+    async def run(self, worker: StreamWorker) -> Running:
+        """Start a worker and return once it is ready. It is stopped at the end."""
+        running = Running(worker)
+        self.workers.append(running)
+        return await running.ready()
+
+    async def analyzer(self, **made: Any) -> Running:
+        return await self.run(AnalyzerWorker(self.settings, **made))
+
+    async def policy(self, **made: Any) -> Running:
+        return await self.run(PolicyWorker(self.settings, **made))
+
+    async def deadlines(self) -> Deadlines:
+        """What queues the jobs of deadlines, for :meth:`policy`'s ``schedule``."""
+        made = await Deadlines.connect(self.settings)
+        self._open.push_async_callback(made.close)
+        return made
+
+    def steward(self) -> Steward:
+        made = Steward(self.settings)
+        self._open.push_async_callback(made.close)
+        return made
+
+    async def arq(self, *, cron: bool) -> None:
+        """Run the steward's jobs, with or without those that come by themselves."""
+        worker = arq_worker(self.settings, self.steward())
+        if not cron:
+            worker.cron_jobs = []
+        task = asyncio.create_task(worker.async_run())
+
+        async def end() -> None:
+            await worker.close()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._open.push_async_callback(end)
+
+    def client(self, fleet: str = "web", **options: Any) -> GuardClient:
+        """An agent's client. It is closed at the end."""
+        made = GuardClient(
+            self.settings.redis_url, fleet=fleet, partitions=self.settings.partitions, **options
+        )
+        self._open.push_async_callback(made.aclose)
+        return made
+
+    def approver(self, name: str = "alice", fleets: list[str] | None = None) -> ApproverClient:
+        """Somebody who may answer. It is closed at the end."""
+        if name not in self._tokens:
+            self._tokens[name] = approvers.add(self._approvers_file, name, fleets)
+        return self._approver(name, self._tokens[name])
+
+    def impostor(self, name: str = "alice") -> ApproverClient:
+        """Somebody who knows an approver's name and has made up the token."""
+        return self._approver(name, "made-up")
+
+    def _approver(self, name: str, token: str) -> ApproverClient:
+        made = ApproverClient(
+            self.settings.redis_url,
+            approver=name,
+            token=token,
+            partitions=self.settings.partitions,
+        )
+        self._open.push_async_callback(made.aclose)
+        return made
+
+    def token_of(self, name: str) -> str:
+        return self._tokens[name]
+
+    async def record(self, action_id: str) -> Record:
+        return await self.records.get(action_id)
+
+    async def audit(self, action_id: str | None = None) -> list[dict[str, str]]:
+        """The audit stream, in order, each line with its ``entry``; of one action where named."""
+        return [
+            line
+            for keys in all_keys(self.settings.partitions)
+            for line in await audit_lines(self.redis, keys)
+            if action_id is None or line["id"] == action_id
+        ]
+
+    async def events(self, action_id: str) -> list[str]:
+        return [line["event"] for line in await self.audit(action_id)]
+
+    async def is_idle(self) -> bool:
+        return await is_idle(self.redis, self.upkeep)
+
+    async def idle(self) -> None:
+        """Wait until the workers have finished everything that was sent."""
+        await until(self.is_idle)
+
+
+async def audit_lines(redis: Redis, keys: Keys) -> list[dict[str, str]]:
+    return [
+        {"entry": entry.decode()} | {k.decode(): v.decode(errors="replace") for k, v in line.items()}
+        for entry, line in await redis.xrange(keys.audit)
+    ]
+
+
+async def is_idle(redis: Redis, upkeep: Upkeep) -> bool:
+    """Whether no work stream holds anything pending or unread."""
+    for stream, group in await upkeep.work_streams():
+        newest = (await redis.xinfo_stream(stream))["last-generated-id"]
+        for info in await redis.xinfo_groups(stream):
+            if info["name"].decode() == group and (
+                info["pending"] or info["last-delivered-id"] != newest
+            ):
+                return False
+    return True

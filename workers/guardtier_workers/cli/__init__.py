@@ -1,0 +1,15 @@
+"""The command line. One command, or a family of them, a file:
+
+``up.py`` (with ``stack.py``, what it runs), ``worker.py``, ``submit.py``, ``pending.py``, ``show.py``,
+``answer.py`` (approve, reject), ``watch.py``, ``check.py`` (with ``rating.py``: offline, and the
+``--jsonl`` contract), ``doctor.py`` (with ``checkup.py``), ``listing.py`` (analyzers, version),
+``fleet.py``, ``approver.py``.
+
+What they share: ``app.py`` puts them together, ``entry.py`` runs them and tells errors, ``exits.py``
+has the exit codes, ``options.py`` the options, ``tier.py`` finds the tier, ``state.py`` is the directory
+in which ``up`` leaves word, ``output.py`` prints, ``safe_text.py`` makes what agents wrote safe to print.
+"""
+
+from guardtier_workers.cli.entry import main
+
+__all__ = ["main"]

@@ -1,0 +1,54 @@
+"""Runs a command: every error becomes one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from guardtier.errors import GuardtierError
+from guardtier_workers.cli.exits import Exit, UsageError, exit_code_of, tell
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The program ``guardtier``. Ends the process with the exit code (see ``exits.py``)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.exit(int(run(arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    as_json = "--json" in arguments
+    try:
+        return _invoke(arguments)
+    except GuardtierError as error:
+        tell(error, as_json=as_json)
+        return exit_code_of(error)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone. Nothing more can be said, not even by Python at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ERROR
+
+
+def _invoke(arguments: list[str]) -> int:
+    from guardtier_workers.cli.app import build
+
+    command = build()
+    try:
+        code = command.main(args=arguments, prog_name="guardtier", standalone_mode=False)
+    except Exception as error:
+        # typer's usage errors are click's, or its own copy of them, by version: known by this.
+        format_message = getattr(error, "format_message", None)
+        if format_message is None:
+            raise
+        message = " ".join(str(format_message()).split())
+        hint = f"guardtier {_command_in(arguments)}--help".strip()
+        raise UsageError(f"{message.rstrip('.')}; see {hint}") from error
+    return code if isinstance(code, int) else Exit.DONE
+
+
+def _command_in(arguments: list[str]) -> str:
+    name = next((word for word in arguments if not word.startswith("-")), "")
+    return f"{name} " if name.isalpha() else ""

@@ -1,0 +1,108 @@
+"""Prints: tables and lines for people, JSON for programs. Everything goes through safe_text.
+
+rich is imported when a table is printed, and no sooner: `check --jsonl` and the workers never load it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from guardtier.action import ActionEvent
+from guardtier_workers.cli.safe_text import json_text, safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+WIDE = 160  #: columns where the output is no terminal
+
+RISK_STYLES = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "bold red", "UNKNOWN": "magenta"}
+OUTCOME_STYLES = {
+    "released": "green",
+    "approved": "bold green",
+    "redeemed": "bold green",
+    "rejected": "bold red",
+    "expired": "red",
+    "parked": "yellow",
+    "assessed": "cyan",
+}
+
+
+def emit(value: Any) -> None:
+    """One JSON document on a line of its own, at once."""
+    print(json_text(value), flush=True)
+
+
+def say(line: str = "") -> None:
+    """One line for people. The caller's own words and what agents wrote alike."""
+    print(safe(line), flush=True)
+
+
+def note(line: str) -> None:
+    """A line beside the result, on standard error."""
+    print(safe(line), file=sys.stderr, flush=True)
+
+
+def console() -> Console:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else WIDE
+    return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+def cell(value: object, style: str = "") -> Text:
+    """Untrusted text as rich takes it: no markup, nothing hidden."""
+    from rich.text import Text
+
+    return Text(safe(value), style=style)
+
+
+def risk_cell(risk: str) -> Text:
+    return cell(risk, RISK_STYLES.get(risk, ""))
+
+
+def outcome_cell(outcome: str) -> Text:
+    return cell(outcome, OUTCOME_STYLES.get(outcome, ""))
+
+
+def table(headings: Sequence[str], *, wraps: Iterable[str] = (), right: Iterable[str] = ()) -> Table:
+    """An empty table. Columns keep their width, but for those in ``wraps``."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for heading in headings:
+        made.add_column(
+            heading,
+            no_wrap=heading not in wraps,
+            overflow="ellipsis" if heading not in wraps else "fold",
+            justify="right" if heading in right else "left",
+        )
+    return made
+
+
+def call_text(action: ActionEvent) -> str:
+    """What an action would run, as one text: its command, or its arguments as JSON."""
+    command = action.arguments.get("command")
+    if isinstance(command, str) and len(action.arguments) == 1:
+        return command
+    return json_text(action.arguments)
+
+
+def span_text(milliseconds: float) -> str:
+    """A time in the two units that matter: ``4.2s``, ``3m10s``, ``2h05m``."""
+    seconds = max(milliseconds, 0) / 1000
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def now_ms() -> int:
+    return int(time() * 1000)

@@ -1,0 +1,137 @@
+"""The state directory: where ``guardtier up`` leaves word, so that other terminals find its tier.
+
+It holds ``approvers.toml``, the operator's token (``operator.json``) and, while a tier runs,
+``up.json``. All of it is for its owner alone: whoever reads the token may approve.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from guardtier.errors import ConfigError
+from guardtier_workers import approvers
+
+OVERRIDE = "GUARDTIER_STATE_DIR"
+OPERATOR = "operator"
+
+
+class Operator(BaseModel):
+    """The approver that ``up`` makes, so that the first tier needs no set-up."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    approver: str
+    token: str = Field(repr=False)
+
+
+class Running(BaseModel):
+    """What ``up.json`` says of the tier that runs."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    redis_url: str = Field(repr=False)
+    partitions: int = 1
+    pid: int
+    fleets: tuple[str, ...] = ()
+    approver: str | None = None
+    token: str | None = Field(default=None, repr=False)
+
+
+class StateDir:
+    """The directory and the files in it. Nothing is made before it is needed."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or _usual_path()
+        self.approvers_file = self.path / "approvers.toml"
+        self._up = self.path / "up.json"
+        self._operator = self.path / "operator.json"
+
+    def make(self) -> None:
+        """Make the directory, for its owner alone. Raises ConfigError where that can't be."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+        except OSError as error:
+            raise ConfigError(
+                f"no state directory at {self.path} ({error.strerror}): name another one in {OVERRIDE}",
+                field=OVERRIDE,
+            ) from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the directory for one ``up``. Raises ConfigError where another one runs."""
+        self.make()
+        with (self.path / "up.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(
+                    f"a tier runs from {self.path} already: end it, or give this one a directory of "
+                    f"its own with {OVERRIDE}",
+                    field=OVERRIDE,
+                ) from error
+            yield
+
+    def operator(self) -> Operator:
+        """The operator, made at the first call. Raises ConfigError for files that can't be read."""
+        known = approvers.read(self.approvers_file) if self.approvers_file.exists() else []
+        names = {approver.name for approver in known}
+        with suppress(OSError, ValidationError):
+            kept = Operator.model_validate_json(self._operator.read_bytes())
+            if kept.approver in names:
+                return kept
+        taken = (f"{OPERATOR}-{number}" for number in range(2, len(names) + 3))
+        name = next(name for name in (OPERATOR, *taken) if name not in names)
+        made = Operator(approver=name, token=approvers.add(self.approvers_file, name))
+        _write_private(self._operator, made.model_dump_json())
+        return made
+
+    def announce(self, running: Running) -> None:
+        """Leave word of the tier that runs."""
+        _write_private(self._up, running.model_dump_json())
+
+    def withdraw(self) -> None:
+        """Take it back."""
+        self._up.unlink(missing_ok=True)
+
+    def running(self) -> Running | None:
+        """The tier that runs; None where none does, also where one was killed and left its word."""
+        try:
+            found = Running.model_validate_json(self._up.read_bytes())
+        except (OSError, ValidationError):
+            return None
+        return found if _lives(found.pid) else None
+
+
+def _usual_path() -> Path:
+    if override := os.environ.get(OVERRIDE):
+        return Path(override)
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return Path(base) / "guardtier"
+    return Path.home() / ".local" / "state" / "guardtier"
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write for the owner's eyes alone, all of it or nothing."""
+    draft = file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text + "\n")
+    draft.replace(file)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
