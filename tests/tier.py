@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -42,7 +44,7 @@ def unknown(command: str = "./a.out", **fields: Any) -> ActionEvent:
 
 def _action(command: str, claim: SecurityRisk, fields: dict[str, Any]) -> ActionEvent:
     known = {"fleet": "web", "agent": "agent-1", "tool_name": "terminal", "security_risk": claim}
-    return ActionEvent(arguments={"command": command}, **known | fields)
+    return ActionEvent(**{"arguments": {"command": command}} | known | fields)
 
 
 class Running:
@@ -82,6 +84,19 @@ class Tier:
         self._open = AsyncExitStack()
         self.workers: list[Running] = []
 
+    @property
+    def url(self) -> str:
+        return self.settings.redis_url
+
+    @property
+    def worker_env(self) -> dict[str, str]:
+        """The settings that a worker in a process of its own needs to be of this tier."""
+        return {
+            "GUARDTIER_ANALYZERS": json.dumps(self.settings.analyzers),
+            "GUARDTIER_FLEETS": json.dumps(dict.fromkeys(self.settings.fleets, {})),
+            "GUARDTIER_APPROVERS_FILE": str(self._approvers_file),
+        }
+
     async def __aenter__(self) -> Self:
         self._approvers_file.touch()
         return self
@@ -105,9 +120,9 @@ class Tier:
     async def policy(self, **made: Any) -> Running:
         return await self.run(PolicyWorker(self.settings, **made))
 
-    async def deadlines(self) -> Deadlines:
+    def deadlines(self) -> Deadlines:
         """What queues the jobs of deadlines, for :meth:`policy`'s ``schedule``."""
-        made = await Deadlines.connect(self.settings)
+        made = Deadlines(self.settings)
         self._open.push_async_callback(made.close)
         return made
 
@@ -124,8 +139,9 @@ class Tier:
         task = asyncio.create_task(worker.async_run())
 
         async def end() -> None:
-            await worker.close()
+            task.cancel()  # first: it would connect again behind close()
             await asyncio.gather(task, return_exceptions=True)
+            await worker.close()
 
         self._open.push_async_callback(end)
 
@@ -163,6 +179,16 @@ class Tier:
     async def record(self, action_id: str) -> Record:
         return await self.records.get(action_id)
 
+    async def parked(self, count: int = 1) -> list[Record]:
+        """Wait until so many actions are parked; the nearest deadline first."""
+
+        async def found() -> list[Record] | None:
+            records = await self.records.pending(limit=count)
+            return records if len(records) == count else None
+
+        waiting: list[Record] = await until(found)
+        return waiting
+
     async def audit(self, action_id: str | None = None) -> list[dict[str, str]]:
         """The audit stream, in order, each line with its ``entry``; of one action where named."""
         return [
@@ -181,6 +207,10 @@ class Tier:
     async def idle(self) -> None:
         """Wait until the workers have finished everything that was sent."""
         await until(self.is_idle)
+
+
+#: The fixture ``start_tier``: ``await start_tier(analyzers=2, park_seconds=1)``.
+StartTier = Callable[..., Awaitable[Tier]]
 
 
 async def audit_lines(redis: Redis, keys: Keys) -> list[dict[str, str]]:

@@ -85,13 +85,9 @@ def parser(contestant: Contestant) -> argparse.ArgumentParser:
     options.add_argument("--seconds", type=float, default=3.0)
     options.add_argument("--decisions", type=int, help="stop after so many, instead of --seconds")
     options.add_argument("--warm-up", type=float, default=0.5, help="seconds before the clock runs")
-    options.add_argument(
-        "--tap", type=float, default=0.0, help="seconds of counting commands after"
-    )
+    options.add_argument("--tap", type=float, default=0.0, help="seconds of counting commands after")
     options.add_argument("--spin-us", type=float, default=100.0, help="the length of an analysis")
-    options.add_argument(
-        "--actions", type=Path, default=DEFAULT_ACTIONS, help="JSONL of tool calls"
-    )
+    options.add_argument("--actions", type=Path, default=DEFAULT_ACTIONS, help="JSONL of tool calls")
     options.add_argument("--name", default=contestant.name, help="what to call it in the result")
     options.add_argument("--poll-delay", type=float, default=0.5, help="arq alone, in seconds")
     options.add_argument("--concurrency", type=int, help="jobs at a time in one worker")

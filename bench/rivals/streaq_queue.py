@@ -66,9 +66,7 @@ async def policy(options: Options) -> None:
     await Queues(options).decisions.run_async()
 
 
-STREAQ = Contestant(
-    "streaq", "bench.rivals.streaq_queue", client, {"analyzer": analyzer, "policy": policy}
-)
+STREAQ = Contestant("streaq", "bench.rivals.streaq_queue", client, {"analyzer": analyzer, "policy": policy})
 
 if __name__ == "__main__":
     main(STREAQ)

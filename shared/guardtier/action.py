@@ -52,9 +52,7 @@ class ActionEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    id: Annotated[str, StringConstraints(pattern=ACTION_ID)] = Field(
-        default_factory=lambda: token_hex(12)
-    )
+    id: Annotated[str, StringConstraints(pattern=ACTION_ID)] = Field(default_factory=lambda: token_hex(12))
     fleet: Annotated[str, StringConstraints(pattern=NAME)]
     agent: Annotated[str, StringConstraints(pattern=LABEL)]
     conversation: Annotated[str, StringConstraints(pattern=LABEL)] | None = None

@@ -58,7 +58,5 @@ class Assessment(BaseModel):
     @classmethod
     def of_failure(cls, message: str) -> Self:
         """The assessment of an action that could not be analyzed: HIGH, to be parked."""
-        finding = Finding(
-            id="analysis.failed", risk=SecurityRisk.HIGH, message=message[:MAX_MESSAGE]
-        )
+        finding = Finding(id="analysis.failed", risk=SecurityRisk.HIGH, message=message[:MAX_MESSAGE])
         return cls(risk=SecurityRisk.HIGH, findings=(finding,), failed=True)

@@ -22,9 +22,7 @@ class BlockingGuardClient:
         self, redis_url: str, *, fleet: str, client_id: str | None = None, partitions: int = 1
     ) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="guardtier-client", daemon=True
-        )
+        self._thread = threading.Thread(target=self._loop.run_forever, name="guardtier-client", daemon=True)
         self._thread.start()
         try:
             self._client = self._run(_made(redis_url, fleet, client_id, partitions))

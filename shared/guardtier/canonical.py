@@ -70,9 +70,7 @@ def check_nesting(value: Any, *, field: str = "payload", brackets: int = MAX_NES
     while level := [node for node in level if isinstance(node, dict | list)]:
         depth += 1
         if depth > MAX_NESTING:
-            raise InvalidAction(
-                f"{field} nests deeper than {MAX_NESTING}", field=field, limit=MAX_NESTING
-            )
+            raise InvalidAction(f"{field} nests deeper than {MAX_NESTING}", field=field, limit=MAX_NESTING)
         level = [child for node in level for child in _children(node)]
 
 

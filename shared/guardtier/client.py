@@ -12,8 +12,8 @@ from guardtier.action import ActionEvent, is_name, partition_of
 from guardtier.errors import (
     ConfigError,
     DigestMismatch,
-    GuardTimeout,
     GuardtierError,
+    GuardTimeout,
     InvalidAction,
     TierUnavailable,
     UnknownFleet,
@@ -64,9 +64,7 @@ class GuardClient:
         self._pipe = CommandPipe(self._redis, insist=False)
         self._replies = Replies(redis_url, lambda keys: keys.reply(fleet, self.client_id))
 
-    async def check(
-        self, action: ActionEvent, *, timeout: float | None = DEFAULT_TIMEOUT
-    ) -> Verdict:
+    async def check(self, action: ActionEvent, *, timeout: float | None = DEFAULT_TIMEOUT) -> Verdict:
         """Ask, and wait for the verdict. A person's approval is redeemed: it allows one run.
 
         Raises GuardTimeout where there is no verdict within ``timeout`` seconds, TierUnavailable where
@@ -146,9 +144,7 @@ class GuardClient:
     def _request(self, action_id: str, operation: bytes) -> dict[str, Any]:
         return {"op": operation, "id": action_id, "client": self.client_id}
 
-    async def _ask(
-        self, request: dict[str, Any], action_id: str, wanted: Callable[[Reply], bool]
-    ) -> Reply:
+    async def _ask(self, request: dict[str, Any], action_id: str, wanted: Callable[[Reply], bool]) -> Reply:
         partition = partition_of(action_id)
         if partition is None:
             raise InvalidAction(
@@ -165,9 +161,7 @@ class GuardClient:
 
         return await self._replies.ask(Wait(action_id, wanted, send), partition)
 
-    def _on_sent(
-        self, done: asyncio.Future[Any], wait: Wait, partition: int, fields: list[Any]
-    ) -> None:
+    def _on_sent(self, done: asyncio.Future[Any], wait: Wait, partition: int, fields: list[Any]) -> None:
         if done.cancelled():
             return
         error = done.exception()

@@ -16,9 +16,7 @@ class GuardtierError(Exception):
 
     code: ClassVar[str] = "error"
 
-    def __init__(
-        self, message: str, *, field: str | None = None, limit: int | str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, field: str | None = None, limit: int | str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
@@ -132,6 +130,4 @@ def _subclasses(base: type[GuardtierError]) -> list[type[GuardtierError]]:
     return [base, *(found for sub in base.__subclasses__() for found in _subclasses(sub))]
 
 
-_BY_CODE: dict[str, type[GuardtierError]] = {
-    kind.code: kind for kind in _subclasses(GuardtierError)
-}
+_BY_CODE: dict[str, type[GuardtierError]] = {kind.code: kind for kind in _subclasses(GuardtierError)}

@@ -48,9 +48,7 @@ class Settings(BaseSettings):
     partitions: int = Field(default=1, ge=1, le=1024)
     approvers_file: Path | None = None  #: who may answer; without one, nobody may
 
-    fleets: dict[FleetName, FleetSettings] = Field(
-        default_factory=lambda: {"default": FleetSettings()}
-    )
+    fleets: dict[FleetName, FleetSettings] = Field(default_factory=lambda: {"default": FleetSettings()})
     analyzers: tuple[str, ...] = ("signatures", "llm")
     analyzer_seconds: float = Field(default=5.0, gt=0, le=300)
     propagate_unknown: bool = False

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from desk import Desk
 from processes import Processes
 from redis.asyncio import Redis
-from tier import Tier
+from tier import StartTier, Tier
 
 from guardtier_workers.embedded import EmbeddedRedis, redis_servers
-
-StartTier = Callable[..., Awaitable[Tier]]
-
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[EmbeddedRedis]:
@@ -40,6 +38,16 @@ def any_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
 @pytest.fixture
 async def any_redis_url(any_server: EmbeddedRedis) -> str:
     return await _emptied(any_server)
+
+
+@pytest.fixture
+async def desk(any_redis_url: str) -> AsyncIterator[Desk]:
+    """A ledger to be worked by hand, on each server."""
+    async with Redis.from_url(any_redis_url) as redis:
+        desk = Desk(redis)
+        await desk.open()
+        yield desk
+        await desk.close()
 
 
 @pytest.fixture

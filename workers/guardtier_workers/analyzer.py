@@ -146,9 +146,7 @@ class AnalyzerWorker(StreamWorker):
 def _client_of(delivery: Delivery) -> str:
     client = delivery.sender.client
     if client is None:
-        raise InvalidAction(
-            "client must be 1 to 64 letters, digits, _ or -", field="client", limit=64
-        )
+        raise InvalidAction("client must be 1 to 64 letters, digits, _ or -", field="client", limit=64)
     return client
 
 
@@ -184,9 +182,7 @@ def _action_of(delivery: Delivery) -> ActionEvent:
 
 def _check_found(what: str, action_id: str) -> None:
     if what == "unknown":
-        raise UnknownAction(
-            f"no action {action_id}: never published, or past its retention", field="id"
-        )
+        raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
 
 
 def _not_redeemable(action_id: str, state: str) -> WrongState:

@@ -78,7 +78,14 @@ def read(file: Path) -> list[Approver]:
 def add(file: Path, name: str, fleets: list[str] | None = None) -> str:
     """Add an approver and return the new token, which is kept nowhere. Raises ConfigError."""
     token = secrets.token_urlsafe(32)
-    entry = Approver(name=name, key=key_of(token).hex(), fleets=frozenset(fleets or [EVERY_FLEET]))
+    try:
+        allowed = frozenset(fleets or [EVERY_FLEET])
+        entry = Approver(name=name, key=key_of(token).hex(), fleets=allowed)
+    except ValidationError as error:
+        raise ConfigError(
+            f"no approver can be called {name!r}: 1 to 128 printable ASCII characters without spaces",
+            field="name",
+        ) from error
     if file.exists() and any(known.name == name for known in read(file)):
         raise ConfigError(f"{file} has an approver {name!r} already", field="name")
     listed = ", ".join(f'"{fleet}"' for fleet in sorted(entry.fleets))

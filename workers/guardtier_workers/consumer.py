@@ -36,9 +36,7 @@ class StreamWorker:
 
     def __init__(self, settings: Settings, *, name: str | None = None) -> None:
         self.settings = settings
-        self.name = (
-            name or f"{self.kind}-{socket.gethostname()[:20]}-{os.getpid()}-{uuid4().hex[:6]}"
-        )
+        self.name = name or f"{self.kind}-{socket.gethostname()[:20]}-{os.getpid()}-{uuid4().hex[:6]}"
         self._redis: AnyRedis = connect(settings.redis_url)
         self.upkeep = Upkeep(self._redis, settings.partitions)
         self.lanes: list[Lane] = []
@@ -82,9 +80,7 @@ class StreamWorker:
         for lane in self.lanes:
             with suppress(OSError):
                 await lane.beat()
-        loops = [
-            asyncio.create_task(loop()) for lane in self.lanes for loop in (lane.read, lane.keep_up)
-        ]
+        loops = [asyncio.create_task(loop()) for lane in self.lanes for loop in (lane.read, lane.keep_up)]
         stopping = asyncio.create_task(stop.wait())
         self.ready.set()
         try:
@@ -118,7 +114,8 @@ class StreamWorker:
     async def _until_prepared(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                return await self.prepare()
+                await self.prepare()
+                return
             except Exception as error:
                 if not is_away(error):
                     raise

@@ -122,9 +122,7 @@ class Lane:
 
     async def beat(self) -> None:
         body = f'{{"consumer":"{self.consumer}","handled":{self.handled},"in_work":{self.in_work}}}'
-        await heartbeat(
-            self.redis, self.keys.alive(self.group, self.consumer), body.encode(), ALIVE_MS
-        )
+        await heartbeat(self.redis, self.keys.alive(self.group, self.consumer), body.encode(), ALIVE_MS)
 
     async def drain(self, seconds: float) -> None:
         """Finish what this worker was given; what is not done in time stays pending for others."""
@@ -212,9 +210,7 @@ class Lane:
             self.handled += 1
             self._touched.add(delivery.stream)
         except Exception:
-            log.exception(
-                "delivery %s of %s failed; it comes again", delivery.entry, delivery.stream
-            )
+            log.exception("delivery %s of %s failed; it comes again", delivery.entry, delivery.stream)
         finally:
             self._held.discard((delivery.stream, delivery.entry))
             self._tasks.discard(asyncio.current_task())

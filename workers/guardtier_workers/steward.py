@@ -1,7 +1,8 @@
 """Steward: the arq worker that does the slow, deferred and periodic work.
 
-Deadlines are deferred jobs, one for each second in which something falls due; a sweep finds whatever
-a lost job left behind. It holds no state: any number of stewards may run, and each script decides.
+Deadlines are deferred jobs, one for each second in which something falls due; a sweep finds
+whatever a lost job left behind. It holds no state: any number of stewards may run, and each script
+decides. Jobs are JSON, not arq's default: unpickling would run the code of whoever can write to Redis.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from datetime import UTC, datetime
 from time import time
 from typing import Any
 
-from arq import ArqRedis, Worker, create_pool, cron
+import orjson
+from arq import ArqRedis, Worker, cron
 from arq.connections import RedisSettings
 from arq.worker import func
+from redis.asyncio import ConnectionPool
 
 from guardtier.errors import GuardtierError
 from guardtier.settings import Settings
@@ -44,14 +47,16 @@ class Steward:
         self._keys = all_keys(settings.partitions)
         self._records = Records(self._redis, settings.partitions)
         self._upkeep = Upkeep(self._redis, settings.partitions)
-        retention = Retention(
-            int(settings.retain_seconds * 1000), int(settings.reply_seconds * 1000)
-        )
+        retention = Retention(int(settings.retain_seconds * 1000), int(settings.reply_seconds * 1000))
         self._ledgers = [Ledger(self._pipe, keys, retention) for keys in self._keys]
 
     async def close(self) -> None:
         await self._pipe.close()
         await self._redis.aclose()
+
+    async def is_well(self) -> bool:
+        """Whether Redis answers."""
+        return bool(await self._redis.ping())
 
     async def expire_due(self, partition: int) -> int:
         """Expire what is past its deadline in one partition; returns how many."""
@@ -78,9 +83,7 @@ class Steward:
         """The streams in which something waits although a live group would have taken it over."""
         found: list[str] = []
         for stream, group in await self._upkeep.work_streams():
-            old = await self._redis.xpending_range(
-                stream, group, min="-", max="+", count=1, idle=STUCK_MS
-            )
+            old = await self._redis.xpending_range(stream, group, min="-", max="+", count=1, idle=STUCK_MS)
             if old:
                 log.error("%s: entries wait in group %s; does a worker of it run?", stream, group)
                 found.append(stream)
@@ -113,15 +116,16 @@ def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:
 
 
 class Deadlines:
-    """What the policy worker calls when it has parked: one arq job for each second and partition."""
+    """What the policy worker calls when it has parked: one arq job a second and partition."""
 
-    def __init__(self, pool: ArqRedis) -> None:
-        self._pool = pool
+    def __init__(self, settings: Settings) -> None:
+        self._pool = ArqRedis(
+            ConnectionPool.from_url(settings.arq_url or settings.redis_url),
+            job_serializer=orjson.dumps,
+            job_deserializer=orjson.loads,
+            default_queue_name=ARQ_QUEUE,
+        )
         self._asked: OrderedDict[str, None] = OrderedDict()
-
-    @classmethod
-    async def connect(cls, settings: Settings) -> Deadlines:
-        return cls(await create_pool(arq_settings(settings), default_queue_name=ARQ_QUEUE))
 
     async def __call__(self, partition: int, deadline_ms: int) -> None:
         """Have everything due by this deadline expired. A failure is left to the sweep."""
@@ -144,7 +148,7 @@ class Deadlines:
             log.warning("deadline job %s not queued (%r); the sweep will find it", job, error)
 
     async def close(self) -> None:
-        await self._pool.aclose()
+        await self._pool.aclose(close_connection_pool=True)
 
 
 async def expire_due(ctx: dict[str, Any], partition: int) -> int:
@@ -173,15 +177,13 @@ def arq_worker(settings: Settings, steward: Steward) -> Worker:
             cron(check_stuck, second={45}, keep_result=0),
         ],
         queue_name=ARQ_QUEUE,
-        redis_settings=arq_settings(settings),
+        redis_settings=RedisSettings.from_dsn(settings.arq_url or settings.redis_url),
+        job_serializer=orjson.dumps,
+        job_deserializer=orjson.loads,
         ctx={"steward": steward},
         handle_signals=False,
         keep_result=0,
     )
-
-
-def arq_settings(settings: Settings) -> RedisSettings:
-    return RedisSettings.from_dsn(settings.arq_url or settings.redis_url)
 
 
 def _steward(ctx: dict[str, Any]) -> Steward:

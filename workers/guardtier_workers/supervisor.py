@@ -63,9 +63,7 @@ class Supervisor:
     input, and writes its standard output to our standard error, so that ours stays clean.
     """
 
-    def __init__(
-        self, specs: Sequence[ProcessSpec], *, drain_seconds: float = DRAIN_SECONDS
-    ) -> None:
+    def __init__(self, specs: Sequence[ProcessSpec], *, drain_seconds: float = DRAIN_SECONDS) -> None:
         if len({spec.name for spec in specs}) < len(specs):
             raise ConfigError("two processes have the same name", field="name")
         self._specs = tuple(specs)
@@ -77,9 +75,7 @@ class Supervisor:
     @property
     def processes(self) -> dict[str, int]:
         """The children that run: name → pid. One that waits to be started again is not in it."""
-        return {
-            name: child.pid for name, child in self._children.items() if child.returncode is None
-        }
+        return {name: child.pid for name, child in self._children.items() if child.returncode is None}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep every child alive until ``stop`` is set (or we are cancelled), then end them all.

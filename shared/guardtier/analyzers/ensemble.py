@@ -136,8 +136,6 @@ def _failed(child: SecurityAnalyzer, what: str, start: int) -> _Result:
     finding = Finding(
         id="analyzer.failed",
         risk=SecurityRisk.HIGH,
-        message=f"The analyzer {child.label} {what}; a failed analyzer counts as HIGH."[
-            :MAX_MESSAGE
-        ],
+        message=f"The analyzer {child.label} {what}; a failed analyzer counts as HIGH."[:MAX_MESSAGE],
     )
     return _vote(child, SecurityRisk.HIGH, start), (finding,)

@@ -21,9 +21,7 @@ def load(name: str, options: dict[str, Any] | None = None) -> SecurityAnalyzer:
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(
-            f"analyzer {name!r} can't be built: {error}", field="analyzers"
-        ) from error
+        raise ConfigError(f"analyzer {name!r} can't be built: {error}", field="analyzers") from error
     if not isinstance(analyzer, SecurityAnalyzer):
         raise ConfigError(f"{name!r} is no SecurityAnalyzer", field="analyzers")
     return analyzer

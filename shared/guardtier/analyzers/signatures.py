@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import cached_property
-from string import ascii_letters, digits
+from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import Any, ClassVar, NamedTuple
 
 from guardtier.action import ActionEvent
@@ -20,32 +20,41 @@ from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk, highest
 
 #: Letters in lower case, everything else of ASCII blank: what is left between blanks is a word.
-_WORDS = dict.fromkeys(range(128), " ") | {
-    ord(char): char.lower() for char in f"{ascii_letters}{digits}_"
-}
+_WORDS = dict.fromkeys(range(128), " ") | {ord(char): char.lower() for char in f"{ascii_letters}{digits}_"}
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)  # ASCII alone: the length stays
 
 # Before commands are searched for, in text of the same length so that spans stay true: what looks
 # like a separator and is none (a continued line, an escaped bracket, 2>&1) becomes blank, and the
 # quote that opens a command in code (system("…"), ["rm", …]) becomes a line break.
-_RETOUCHED = re.compile(r"\\[\n();|&]|>&[0-9]|&>|\(\s*f?[\"']|\[\s*[\"']")
-_STARTS_COMMANDS = (
-    "system",
-    "popen",
-    "Popen",
-    "run",
-    "call",
-    "output",
-    "exec",
-    "execSync",
-    "spawn",
-)
+_BLANK_2 = re.compile(r"\\[\n();|&]|&>")
+_BLANK_3 = re.compile(r">&[0-9]")
+_STARTERS = ("system", "popen", "Popen", "run", "call", "output", "exec", "execSync", "spawn")
+_OPENED = re.compile(rf"(?:\[|\((?:{'|'.join(rf'(?<={name}.)' for name in _STARTERS)}))\s*f?(?=[\"']).")
 _EDGE = " \t\n;&|(`"
+_DIRECTORY = r"(?>/(?>[\w.-]+/)*|\\?)"
+_LONGEST_KEY = 64  #: characters of a key in a finding's path; the rest is left out
+
+
+class Path(NamedTuple):
+    """Where a string stands. A link to its parent: spelled out, one long key with 100,000 children
+    would need gigabytes."""
+
+    key: str | int
+    parent: Path | None = None
+
+
+def shown(path: Path) -> str:
+    """The path as a finding's field, ``arguments.files.0``; very long keys are cut."""
+    key = str(path.key)
+    cut = key if len(key) <= _LONGEST_KEY else f"{key[:_LONGEST_KEY]}…"
+    return f"{shown(path.parent)}.{cut}" if path.parent else cut
 
 
 class Part(NamedTuple):
     """One string of an action. ``exact`` is False for an argument list shown as a command line."""
 
-    field: str
+    path: Path
     text: str
     exact: bool = True
 
@@ -64,17 +73,33 @@ class Text:
     @cached_property
     def retouched(self) -> str:
         """The text as commands are searched for in it. Exactly as long as :attr:`raw`."""
-        return _RETOUCHED.sub(_retouch, self.raw)
+        text = _BLANK_3.sub("   ", _BLANK_2.sub("  ", self.raw))
+        return _OPENED.sub(lambda match: f"{match[0][:-1]}\n", text)
 
-    def place(self, match: re.Match[str]) -> tuple[str, tuple[int, int] | None]:
+    @cached_property
+    def folded(self) -> str:
+        """The retouched text in lower case. Measured: half the time of matching without case."""
+        return self.retouched.translate(_LOWER)
+
+    @cached_property
+    def raw_folded(self) -> str:
+        return self.raw.translate(_LOWER)
+
+    def searched_for(self, signature: Signature) -> str:
+        """The form of this text that the signature's patterns are written for."""
+        if signature.reads_commands:
+            return self.folded if signature.fold else self.retouched
+        return self.raw_folded if signature.fold else self.raw
+
+    def place(self, start: int, end: int) -> tuple[str, tuple[int, int] | None]:
         """The field that a match lies in, and its characters there without separators around it."""
-        hit = match[0]
-        start = match.start() + len(hit) - len(hit.lstrip(_EDGE))
-        end = match.end() - (len(hit) - len(hit.rstrip(_EDGE)))
+        hit = self.raw[start:end]
+        start += len(hit) - len(hit.lstrip(_EDGE))
+        end -= len(hit) - len(hit.rstrip(_EDGE))
         index = bisect_right(self._starts, start) - 1
         part, first = self._parts[index], self._starts[index]
         span = (start - first, min(end - first, len(part.text)))
-        return part.field, span if part.exact else None
+        return shown(part.path), span if part.exact else None
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -85,11 +110,48 @@ class Text:
         return starts
 
 
+class Commands:
+    """Finds where the commands in a text begin, in one pass."""
+
+    def __init__(self, wrapper: str) -> None:
+        # Measured: the look ahead, for what ends as a wrapper's name must, halves the time.
+        step = rf"(?=[\w./!{{\\-]+[ \t=]){_DIRECTORY}(?:{wrapper})"
+        self._step = re.compile(step, re.ASCII)
+        self._name = re.compile(rf"{_DIRECTORY}([A-Za-z]*+)(?!\w*=)", re.ASCII)
+        # Behind a separator: wrappers (group 1), the directory, the letters of the name (group 2).
+        self._command = re.compile(
+            rf"[;&|(`\n][ \t]*+(?=[\w.$/!{{\\])((?>(?:{step})*)){_DIRECTORY}([A-Za-z]*+)", re.ASCII
+        )
+
+    def starts(self, text: str, names: frozenset[str]) -> dict[str, list[tuple[int, int]]]:
+        """For each of these names, where a command with it starts, and where the name does.
+
+        A wrapper is a command too. Of those before one command, each name counts once: what a
+        pattern wants of it stands anywhere behind it, and 100,000 times ``bash`` stay one search.
+        """
+        found: dict[str, list[tuple[int, int]]] = {}
+        for match in self._command.finditer(text):
+            if match[1]:
+                for name, at in self._wrappers(match).items():
+                    found.setdefault(name, []).append((match.start(), at))
+            if (name := match[2].lower()) in names:
+                found.setdefault(name, []).append((match.start(), match.start(2)))
+        return found
+
+    def _wrappers(self, match: re.Match[str]) -> dict[str, int]:
+        first: dict[str, int] = {}
+        for step in self._step.finditer(match.string, *match.span(1)):
+            if name := self._name.match(match.string, step.start()):
+                first.setdefault(name[1].lower(), name.start(1))
+        return first
+
+
 class Signatures:
     """All signatures behind one index: which words of a text make which of them worth a search."""
 
-    def __init__(self, signatures: tuple[Signature, ...]) -> None:
+    def __init__(self, signatures: tuple[Signature, ...], commands: Commands) -> None:
         self._all = signatures
+        self._commands = commands
         self._by_word: dict[str, list[int]] = {}
         for index, one in enumerate(signatures):
             for word in one.words:
@@ -102,13 +164,18 @@ class Signatures:
 
     def found_in(self, text: Text, corpora: frozenset[Corpus]) -> list[Finding]:
         """One finding for each signature of these corpora that fires."""
+        likely = [one for one in self._likely(text) if one.corpus in corpora]
+        names = frozenset().union(*(one.names for one in likely))
+        starts = self._commands.starts(text.retouched, names) if names else {}
+        found = (_first_command(one, text, starts) or _first(one, text) for one in likely)
+        return [finding for finding in found if finding]
+
+    def _likely(self, text: Text) -> list[Signature]:
         likely = {index for word in self._words & text.words for index in self._by_word[word]}
         likely.update(index for literal, index in self._by_literal if literal in text.raw)
         if not text.raw.isascii():
             likely.update(self._non_ascii)
-        tried = (self._all[index] for index in sorted(likely))
-        found = (_first(one, text) for one in tried if one.corpus in corpora)
-        return [finding for finding in found if finding]
+        return [self._all[index] for index in sorted(likely)]
 
 
 _RUNS = frozenset({Corpus.RUNS, Corpus.EVERYTHING})
@@ -127,8 +194,9 @@ class SignatureAnalyzer(SecurityAnalyzer):
     cheap: ClassVar[bool] = True
 
     def __init__(self) -> None:
-        signatures, self._tools = load()
-        self._signatures = Signatures(signatures)
+        known = load()
+        self._tools = known.tools
+        self._signatures = Signatures(known.signatures, Commands(known.wrapper))
 
     def assess(self, action: ActionEvent) -> Assessment:
         kind, usual = self._known(action)
@@ -152,42 +220,55 @@ class SignatureAnalyzer(SecurityAnalyzer):
         return "", SecurityRisk.LOW if reads else SecurityRisk.UNKNOWN
 
 
-def _first(signature: Signature, text: Text) -> Finding | None:
-    """Where the first of the signature's patterns that matches does."""
-    searched = text.retouched if signature.reads_commands else text.raw
-    for pattern in signature.compiled:
-        if match := pattern.search(searched):
-            field, span = text.place(match)
-            return Finding(
-                id=signature.id,
-                risk=signature.risk,
-                message=signature.shown,
-                field=field,
-                span=span,
-            )
+def _first_command(
+    signature: Signature, text: Text, starts: dict[str, list[tuple[int, int]]]
+) -> Finding | None:
+    """The first command of the signature."""
+    pattern = signature.compiled_command
+    if pattern is None:
+        return None
+    searched = text.searched_for(signature)
+    for name in sorted(signature.names & starts.keys()):
+        for start, at in starts[name]:
+            if match := pattern.match(searched, at):
+                return _finding(signature, text, start, match.end())
     return None
 
 
+def _first(signature: Signature, text: Text) -> Finding | None:
+    """Where the first of the signature's other patterns that matches does."""
+    searched = text.searched_for(signature)
+    for pattern in signature.compiled:
+        if match := pattern.search(searched):
+            return _finding(signature, text, *match.span())
+    return None
+
+
+def _finding(signature: Signature, text: Text, start: int, end: int) -> Finding:
+    field, span = text.place(start, end)
+    return Finding(id=signature.id, risk=signature.risk, message=signature.shown, field=field, span=span)
+
+
 def _what_runs(action: ActionEvent) -> Text:
-    parts = [Part("tool_name", action.tool_name)]
-    _collect(action.arguments, "arguments", parts)
+    parts = [Part(Path("tool_name"), action.tool_name)]
+    _collect(action.arguments, Path("arguments"), parts)
     return Text(parts)
 
 
 def _prose(action: ActionEvent) -> Text:
-    return Text([Part("summary", action.summary), Part("thought", action.thought)])
+    return Text([Part(Path("summary"), action.summary), Part(Path("thought"), action.thought)])
 
 
-def _collect(value: Any, path: str, parts: list[Part]) -> None:
+def _collect(value: Any, path: Path, parts: list[Part]) -> None:
     """Every string in ``value`` with its path; a list of strings also as a command line."""
     if isinstance(value, str):
         parts.append(Part(path, value))
     elif isinstance(value, dict):
         for key, child in value.items():
-            _collect(child, f"{path}.{key}", parts)
+            _collect(child, Path(key, path), parts)
     elif isinstance(value, list):
         for index, child in enumerate(value):
-            _collect(child, f"{path}.{index}", parts)
+            _collect(child, Path(index, path), parts)
         if len(value) > 1 and all(isinstance(child, str) for child in value):
             parts.append(Part(path, " ".join(value), exact=False))
 
@@ -197,12 +278,3 @@ def _vote(usual: SecurityRisk, findings: list[Finding]) -> SecurityRisk:
     if usual is SecurityRisk.UNKNOWN and fired is not SecurityRisk.HIGH:
         return SecurityRisk.UNKNOWN
     return highest([usual, fired])
-
-
-def _retouch(match: re.Match[str]) -> str:
-    hit = match[0]
-    if hit[-1] not in "\"'":
-        return " " * len(hit)
-    before = match.string[max(0, match.start() - 12) : match.start()]
-    opens = hit[0] == "[" or before.endswith(_STARTS_COMMANDS)
-    return hit[:-1] + "\n" if opens else hit

@@ -55,9 +55,7 @@ def connect(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> AnyRe
     }
     try:
         if url.startswith(CLUSTER):
-            cluster: RedisCluster = RedisCluster.from_url(
-                "redis://" + url.removeprefix(CLUSTER), **options
-            )
+            cluster: RedisCluster = RedisCluster.from_url("redis://" + url.removeprefix(CLUSTER), **options)
             return cluster
         if not url.startswith("unix://"):
             options["socket_keepalive"] = True

@@ -152,9 +152,7 @@ class CommandPipe:
 
     def _again(self, calls: list[_Call], error: BaseException) -> bool:
         if self.trouble is None:
-            log.warning(
-                "Redis takes no commands (%s: %s); trying again", type(error).__name__, error
-            )
+            log.warning("Redis takes no commands (%s: %s); trying again", type(error).__name__, error)
         self.trouble = f"{type(error).__name__}: {error}"
         self._queue.extendleft(reversed(calls))
         return False

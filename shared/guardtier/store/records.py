@@ -98,10 +98,7 @@ class Records:
         """The confirmation set, the nearest deadline first; ``after`` skips as many."""
         wanted = after + limit
         pages = await asyncio.gather(
-            *(
-                self._redis.zrange(keys.parked, 0, wanted - 1, withscores=True)
-                for keys in self._keys
-            )
+            *(self._redis.zrange(keys.parked, 0, wanted - 1, withscores=True) for keys in self._keys)
         )
         order = heapq.merge(*([(score, _text(name)) for name, score in page] for page in pages))
         return await self._many([name for _, name in islice(order, after, wanted)])

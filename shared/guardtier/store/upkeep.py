@@ -51,9 +51,7 @@ class Upkeep:
         """Every stream that workers read, with its group."""
         found: list[tuple[str, str]] = []
         for keys in self._keys:
-            found += [
-                (keys.actions(fleet), ANALYZERS) for fleet in await self.fleets(keys.partition)
-            ]
+            found += [(keys.actions(fleet), ANALYZERS) for fleet in await self.fleets(keys.partition)]
             found += [(keys.strays, ANALYZERS), (keys.assessed, POLICIES), (keys.answers, POLICIES)]
         return found
 

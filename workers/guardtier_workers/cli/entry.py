@@ -10,6 +10,11 @@ from guardtier.errors import GuardtierError
 from guardtier_workers.cli.exits import Exit, UsageError, exit_code_of, tell
 
 
+COMMANDS = frozenset(
+    "up worker submit pending show approve reject watch check doctor analyzers version fleet approver".split()
+)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """The program ``guardtier``. Ends the process with the exit code (see ``exits.py``)."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -35,10 +40,12 @@ def run(arguments: list[str]) -> int:
 def _invoke(arguments: list[str]) -> int:
     from guardtier_workers.cli.app import build
 
-    command = build()
+    main_of = build()
     try:
-        code = command.main(args=arguments, prog_name="guardtier", standalone_mode=False)
+        code = main_of(args=arguments or ["--help"], prog_name="guardtier", standalone_mode=False)
     except Exception as error:
+        if type(error).__name__ == "Abort":  # what click makes of Ctrl-C
+            return Exit.INTERRUPTED
         # typer's usage errors are click's, or its own copy of them, by version: known by this.
         format_message = getattr(error, "format_message", None)
         if format_message is None:
@@ -50,5 +57,5 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _command_in(arguments: list[str]) -> str:
-    name = next((word for word in arguments if not word.startswith("-")), "")
-    return f"{name} " if name.isalpha() else ""
+    name = arguments[0] if arguments else ""
+    return f"{name} " if name in COMMANDS else ""

@@ -15,6 +15,7 @@ from guardtier.errors import ConfigError, GuardtierError, TierUnavailable
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, RedisError, connect, is_away
 from guardtier.store.keys import TIER
+from guardtier.store.upkeep import Upkeep
 from guardtier_workers.cli.state import Running, StateDir
 
 TOKEN = "GUARDTIER_APPROVER_TOKEN"  # noqa: S105 - the name of a variable
@@ -31,9 +32,11 @@ class Tier:
     running: Running | None
 
     def guard(self, fleet: str, client_id: str | None = None) -> GuardClient:
-        return GuardClient(
-            self.url, fleet=fleet, client_id=client_id, partitions=self.partitions
-        )
+        return GuardClient(self.url, fleet=fleet, client_id=client_id, partitions=self.partitions)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        return Upkeep(self.redis, self.partitions)
 
     def reader(self) -> ApproverClient:
         """A client that can look, and answer nothing."""
@@ -109,8 +112,7 @@ def redis_errors(target: Target) -> Iterator[None]:
         where = shown_url(target.url)
         if is_refusal(error):
             raise ConfigError(
-                f"Redis at {where} refuses these credentials ({error}): check user and password in "
-                "the URL",
+                f"Redis at {where} refuses these credentials ({error}): check user and password in the URL",
                 field="redis_url",
             ) from error
         if is_away(error):

@@ -20,7 +20,5 @@ class Script(NamedTuple):
 def script(name: str) -> Script:
     """The script in ``<name>.lua``."""
     folder = files(__package__)
-    source = "\n".join(
-        (folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name)
-    )
+    source = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
     return Script(name, source, sha1(source.encode(), usedforsecurity=False).hexdigest())

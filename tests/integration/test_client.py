@@ -1,0 +1,307 @@
+"""GuardClient: what an agent asks, and what it is told, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from time import time
+
+import pytest
+from tier import StartTier, Tier, high, low
+from waiting import until
+
+from guardtier import ActionEvent, GuardClient, Outcome, SecurityRisk, State
+from guardtier.errors import (
+    ActionConflict,
+    AlreadyRedeemed,
+    ConfigError,
+    DigestMismatch,
+    GuardTimeout,
+    InvalidAction,
+    TierUnavailable,
+    UnknownAction,
+    UnknownFleet,
+    WrongState,
+)
+from guardtier.store.keys import Keys, partition_for
+from guardtier.verdict import Verdict
+from guardtier_workers.embedded import EmbeddedRedis
+
+# -- check -------------------------------------------------------------------------------------
+
+
+async def test_a_harmless_action_is_released(tier: Tier) -> None:
+    action = low()
+
+    verdict = await tier.client().check(action)
+
+    assert verdict.allowed
+    assert verdict.outcome is Outcome.RELEASED
+    assert verdict.digest == action.digest
+    assert (await tier.record(f"{action.id}.0")).verdict == verdict
+    assert await tier.events(f"{action.id}.0") == ["assessed", "released"]
+
+
+async def test_an_approved_action_may_run_once(tier: Tier) -> None:
+    asking = asyncio.create_task(tier.client().check(high()))
+    (parked,) = await tier.parked()
+
+    await tier.approver("alice").approve(parked.id, reason="go on")
+    verdict = await asking
+
+    assert verdict.allowed
+    assert (verdict.outcome, verdict.reason) == (Outcome.APPROVED, "go on")
+    assert verdict.decided_by == ("alice",)
+    assert (await tier.record(parked.id)).state is State.REDEEMED
+    events = await tier.events(parked.id)
+    assert events == ["assessed", "parked", "approved", "redeemed"]
+
+
+async def test_a_rejected_action_may_not_run_and_says_why(tier: Tier) -> None:
+    asking = asyncio.create_task(tier.client().check(high()))
+    (parked,) = await tier.parked()
+
+    await tier.approver().reject(parked.id, reason="use the trash")
+    verdict = await asking
+
+    assert not verdict.allowed
+    assert (verdict.outcome, verdict.reason) == (Outcome.REJECTED, "use the trash")
+    assert verdict.risk is SecurityRisk.HIGH
+    assert [finding.id for finding in verdict.findings] == ["llm.claim"]
+
+
+async def test_an_action_that_nobody_answers_expires(start_tier: StartTier) -> None:
+    tier = await start_tier(park_seconds=0.01)
+    asking = asyncio.create_task(tier.client().check(high()))
+
+    await until(tier.steward().sweep)
+    verdict = await asking
+
+    assert not verdict.allowed
+    assert verdict.outcome is Outcome.EXPIRED
+
+
+async def test_without_a_verdict_in_time_the_tool_must_not_run(tier: Tier) -> None:
+    action = high()
+
+    with pytest.raises(GuardTimeout, match="must not run"):
+        await tier.client().check(action, timeout=0.05)
+
+    await tier.parked()  # it can still be answered later
+
+
+async def test_without_workers_it_times_out_too(start_tier: StartTier) -> None:
+    tier = await start_tier(analyzers=0, policies=0)
+    await tier.upkeep.prepare(["web"])
+
+    with pytest.raises(TimeoutError):
+        await tier.client().check(low(), timeout=0.05)
+
+
+async def test_an_unknown_fleet_is_told_at_once_and_audited(tier: Tier) -> None:
+    action = low(fleet="nobody")
+
+    with pytest.raises(UnknownFleet, match="fleet add nobody"):
+        await tier.client("nobody").check(action)
+
+    await tier.idle()
+    assert await tier.events(f"{action.id}.0") == ["refused"]
+    assert not await tier.redis.exists(Keys(0).actions("nobody"))
+
+
+async def test_redis_away_is_no_verdict(own_server: EmbeddedRedis) -> None:
+    async with GuardClient(own_server.url, fleet="web") as client:
+        own_server.kill()
+
+        with pytest.raises(TierUnavailable):
+            await client.check(low(), timeout=0.2)
+
+
+async def test_what_can_never_work_is_told_before_anything_is_sent(tier: Tier) -> None:
+    client = tier.client()
+
+    with pytest.raises(InvalidAction, match="speaks for fleet"):
+        await client.check(low(fleet="other"))
+    with pytest.raises(InvalidAction, match="full action id"):
+        await client.poll("abc")
+    with pytest.raises(ConfigError, match="client_id"):
+        GuardClient(tier.settings.redis_url, fleet="web", client_id="a:b")
+    assert await tier.audit() == []
+
+
+# -- submit, poll, redeem ----------------------------------------------------------------------
+
+
+async def test_an_approval_is_redeemed_once(tier: Tier) -> None:
+    client, action = tier.client(), high()
+
+    submitted = await client.submit(action)
+    assert submitted.state is State.PARKED
+    assert submitted.verdict is None
+    assert submitted.deadline is not None
+    assert submitted.deadline > time() * 1000
+    assert await client.poll(submitted.id) == submitted
+    with pytest.raises(WrongState, match="parked"):
+        await client.redeem(action)
+
+    given = await tier.approver().approve(submitted.id)
+    polled = await client.poll(action)
+    assert (polled.state, polled.verdict) == (State.APPROVED, given)
+
+    assert await client.redeem(action) == given
+    with pytest.raises(AlreadyRedeemed):
+        await client.redeem(action)
+    assert (await tier.events(submitted.id))[-2:] == ["redeemed", "refused"]
+
+
+async def test_an_action_that_ran_is_not_allowed_to_run_again(tier: Tier) -> None:
+    client, action = tier.client(), high()
+    submitted = await client.submit(action)
+    await tier.approver().approve(submitted.id)
+    assert (await client.check(action)).allowed
+
+    with pytest.raises(AlreadyRedeemed):
+        await client.check(action)
+
+
+async def test_of_many_redeems_at_once_one_wins(tier: Tier) -> None:
+    clients, action = [tier.client() for _ in range(5)], high()
+    submitted = await clients[0].submit(action)
+    await tier.approver().approve(submitted.id)
+
+    placed = action.placed_in(0)
+    results = await asyncio.gather(
+        *(client.redeem(placed) for client in clients), return_exceptions=True
+    )
+
+    assert sum(isinstance(result, Verdict) for result in results) == 1
+    assert sum(isinstance(result, AlreadyRedeemed) for result in results) == 4
+
+
+async def test_a_released_action_needs_no_redeeming(tier: Tier) -> None:
+    client, action = tier.client(), low()
+
+    submitted = await client.submit(action)
+
+    assert submitted.state is State.RELEASED
+    with pytest.raises(WrongState, match="released"):
+        await client.redeem(action)
+
+
+async def test_an_action_that_nobody_published_is_unknown(tier: Tier) -> None:
+    with pytest.raises(UnknownAction):
+        await tier.client().poll("nothing.0")
+    with pytest.raises(UnknownAction):
+        await tier.client().redeem(low())
+
+
+async def test_another_fleet_can_neither_poll_nor_redeem(start_tier: StartTier) -> None:
+    tier = await start_tier(fleets={"web": {}, "ops": {}})
+    submitted = await tier.client("web").submit(high())
+
+    with pytest.raises(UnknownAction):
+        await tier.client("ops").poll(submitted.id)
+
+
+async def test_the_same_action_twice_has_one_verdict(tier: Tier) -> None:
+    client, action = tier.client(), low()
+
+    first = await client.check(action)
+    again = await client.check(action)
+
+    assert again == first
+    assert await tier.events(first.id) == ["assessed", "released", "repeated"]
+
+
+async def test_the_same_id_for_another_action_is_refused(tier: Tier) -> None:
+    client, action = tier.client(), low("ls")
+    await client.check(action)
+
+    with pytest.raises(ActionConflict) as caught:
+        await client.check(low("rm -rf /", id=action.id))
+
+    assert caught.value.field == "id"
+    await tier.idle()
+    assert (await tier.events(f"{action.id}.0"))[-1] == "refused"
+
+
+async def test_a_poll_with_another_action_of_that_id_is_a_mismatch(tier: Tier) -> None:
+    client, action = tier.client(), low("ls")
+    await client.check(action)
+
+    with pytest.raises(DigestMismatch):
+        await client.poll(low("rm -rf /", id=action.id))
+
+
+# -- a client after a restart ------------------------------------------------------------------
+
+
+async def test_a_restarted_client_of_the_same_name_gets_the_verdict(tier: Tier) -> None:
+    action = high()
+    async with GuardClient(tier.settings.redis_url, fleet="web", client_id="c-1") as before:
+        submitted = await before.submit(action)
+    await tier.approver().approve(submitted.id)
+
+    after = tier.client(client_id="c-1")
+
+    assert (await after.poll(action)).state is State.APPROVED
+    assert (await after.redeem(action)).allowed
+
+
+async def test_a_restarted_client_of_another_name_waits_for_the_same_verdict(tier: Tier) -> None:
+    action = high()
+    async with GuardClient(tier.settings.redis_url, fleet="web") as before:
+        submitted = await before.submit(action)
+
+    asking = asyncio.create_task(tier.client().check(action))
+    await until(lambda: has_event(tier, submitted.id, "repeated"))
+    await tier.approver().approve(submitted.id)
+
+    assert (await asking).allowed
+
+
+async def has_event(tier: Tier, action_id: str, event: str) -> bool:
+    return event in await tier.events(action_id)
+
+
+async def test_a_poll_that_finds_it_parked_is_told_what_comes(tier: Tier) -> None:
+    submitted = await tier.client().submit(high())
+    other = tier.client(client_id="late")
+    await other.poll(submitted.id)
+
+    await tier.approver().reject(submitted.id, reason="no")
+
+    told = await tier.redis.xrevrange(Keys(0).reply("web", "late"), count=1)
+    assert told[0][1][b"state"] == b"rejected"
+
+
+# -- partitions --------------------------------------------------------------------------------
+
+
+def named_in(partition: int) -> str:
+    """A client's name that belongs to this of two partitions."""
+    return next(f"c-{n}" for n in range(100) if partition_for(f"c-{n}", 2) == partition)
+
+
+async def test_each_client_lives_in_its_partition_and_reaches_the_other(
+    start_tier: StartTier,
+) -> None:
+    tier = await start_tier(partitions=2)
+    clients = [tier.client(client_id=named_in(partition)) for partition in (0, 1)]
+
+    verdicts = await asyncio.gather(*(client.check(low()) for client in clients))
+
+    assert [verdict.id[-2:] for verdict in verdicts] == [".0", ".1"]
+    assert (await clients[0].poll(verdicts[1].id)).verdict == verdicts[1]
+    parked = await clients[1].submit(high())
+    assert parked.id.endswith(".1")
+    await tier.approver().approve(parked.id)
+    assert (await clients[0].poll(parked.id)).state is State.APPROVED
+
+
+async def test_an_action_that_was_placed_keeps_its_partition(start_tier: StartTier) -> None:
+    tier = await start_tier(partitions=2)
+    placed: ActionEvent = low().placed_in(1)
+
+    verdict = await tier.client(client_id=named_in(0)).check(placed)
+
+    assert verdict.id == placed.id

@@ -1,0 +1,171 @@
+"""The steward: deadlines, by their jobs and without them; retention; what waits for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tier import StartTier, Tier, high, low
+from waiting import until
+
+from guardtier import Outcome, State
+from guardtier.errors import WrongState
+from guardtier.store.keys import ANALYZERS, ARQ_QUEUE, POLICIES, Keys
+from guardtier_workers import steward as module
+
+KEYS = Keys(0)
+ACTIONS = KEYS.actions("web")
+
+
+async def test_a_deadline_has_a_job_that_expires_the_action(start_tier: StartTier) -> None:
+    tier = await start_tier(policies=0, park_seconds=0.1)
+    await tier.policy(schedule=tier.deadlines())
+    await tier.arq(cron=False)
+
+    verdict = await tier.client().check(high())
+
+    assert (verdict.outcome, verdict.allowed) == (Outcome.EXPIRED, False)
+    assert "Nobody answered in time" in verdict.reason
+    assert await tier.events(verdict.id) == ["assessed", "parked", "expired"]
+    assert (await tier.record(verdict.id)).state is State.EXPIRED
+    assert await tier.records.count() == 0
+    await until(lambda: not_queued(tier))
+
+
+async def not_queued(tier: Tier) -> bool:
+    return not await tier.redis.exists(ARQ_QUEUE)
+
+
+async def test_deadlines_of_one_second_share_a_job(start_tier: StartTier) -> None:
+    tier = await start_tier(policies=0, park_seconds=3600)
+    await tier.policy(schedule=tier.deadlines())
+    client = tier.client()
+
+    submitted = await asyncio.gather(*(client.submit(high(f"rm {n}")) for n in range(50)))
+    await tier.idle()
+
+    seconds = {(status.deadline or 0) // 1000 + 1 for status in submitted}
+    jobs = await tier.redis.zrange(ARQ_QUEUE, 0, -1)
+    assert {job.decode() for job in jobs} == {f"expire:0:{second}" for second in seconds}
+
+
+async def test_the_sweep_alone_expires_what_a_lost_job_left(start_tier: StartTier) -> None:
+    tier = await start_tier(park_seconds=0.01)
+    await tier.arq(cron=True)
+
+    verdict = await tier.client().check(high(), timeout=20)
+
+    assert verdict.outcome is Outcome.EXPIRED
+
+
+async def test_a_sweep_takes_what_is_due_and_nothing_else(start_tier: StartTier) -> None:
+    tier = await start_tier(
+        partitions=2, fleets={"web": {"park_seconds": 0.001}, "ops": {"park_seconds": 3600}}
+    )
+    for number in range(20):
+        client = tier.client("web", client_id=f"c-{number}")
+        await client.submit(high())
+    kept = await tier.client("ops").submit(high(fleet="ops"))
+
+    assert await tier.steward().sweep() == 20
+    assert await tier.steward().sweep() == 0
+
+    (left,) = await tier.records.pending()
+    assert left.id == kept.id
+
+
+async def test_of_many_stewards_one_expires(start_tier: StartTier) -> None:
+    tier = await start_tier(park_seconds=0.001)
+    submitted = await tier.client().submit(high())
+
+    await asyncio.gather(*(tier.steward().sweep() for _ in range(5)))
+
+    assert (await tier.events(submitted.id)).count("expired") == 1
+
+
+async def test_an_expired_action_is_neither_approved_nor_redeemed(start_tier: StartTier) -> None:
+    tier = await start_tier(park_seconds=0.001)
+    client, action = tier.client(), high()
+    submitted = await client.submit(action)
+    await tier.steward().sweep()
+
+    with pytest.raises(WrongState, match="expired"):
+        await tier.approver().approve(submitted.id)
+    with pytest.raises(WrongState, match="expired"):
+        await client.redeem(action)
+
+
+async def test_a_parked_id_without_a_record_is_forgotten(tier: Tier) -> None:
+    submitted = await tier.client().submit(high())
+    await tier.redis.zadd(KEYS.parked, {"ghost.0": 1})
+
+    await tier.steward().sweep()
+
+    assert [record.id for record in await tier.records.pending()] == [submitted.id]
+    assert await tier.records.count() == 1
+
+
+# -- retention ---------------------------------------------------------------------------------
+
+
+async def test_tidying_drops_what_is_finished_and_keeps_what_is_not(
+    start_tier: StartTier,
+) -> None:
+    tier = await start_tier()
+    for _ in range(20):
+        await tier.client().check(low())
+    await tier.idle()
+    for running in tier.workers:
+        await running.stop()
+    held = [await tier.redis.xadd(ACTIONS, {"n": n}) for n in range(3)]
+    await tier.redis.xreadgroup(ANALYZERS, "busy-1", {ACTIONS: ">"}, count=1)
+
+    await tier.steward().tidy()
+
+    assert [entry for entry, _ in await tier.redis.xrange(ACTIONS)] == held
+    assert await tier.redis.xlen(KEYS.assessed) == 1  # to number from
+    assert await tier.redis.xlen(KEYS.audit) == 40
+
+
+async def test_old_audit_records_go_and_new_ones_stay(tier: Tier) -> None:
+    for number in range(1, 400):
+        await tier.redis.xadd(KEYS.audit, {"id": "old", "event": "x"}, id=f"{number}-0")
+    verdict = await tier.client().check(low())
+
+    await tier.steward().tidy()
+
+    assert await tier.redis.xlen(KEYS.audit) < 200  # Redis drops whole nodes of about 100
+    assert await tier.events(verdict.id) == ["assessed", "released"]
+
+
+async def test_consumers_that_are_gone_are_retired_once_they_hold_nothing(
+    start_tier: StartTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FORGET_CONSUMER_MS", 0)
+    tier = await start_tier(analyzers=0, policies=0)
+    await tier.upkeep.prepare(["web"])
+    await tier.redis.xadd(ACTIONS, {"n": 1})
+    for consumer in ("busy-1", "gone-1"):
+        await tier.redis.xgroup_createconsumer(ACTIONS, ANALYZERS, consumer)
+    await tier.redis.xgroup_createconsumer(KEYS.answers, POLICIES, "gone-2")
+    await tier.redis.xreadgroup(ANALYZERS, "busy-1", {ACTIONS: ">"})
+
+    await tier.steward().tidy()
+
+    (left,) = await tier.redis.xinfo_consumers(ACTIONS, ANALYZERS)
+    assert (left["name"], left["pending"]) == (b"busy-1", 1)
+    assert await tier.redis.xinfo_consumers(KEYS.answers, POLICIES) == []
+
+
+async def test_what_waits_for_a_worker_that_does_not_come_is_named(
+    start_tier: StartTier,
+) -> None:
+    tier = await start_tier(analyzers=0, policies=0)
+    await tier.upkeep.prepare(["web"])
+    entry = await tier.redis.xadd(ACTIONS, {"n": 1})
+    await tier.redis.xreadgroup(ANALYZERS, "dead-1", {ACTIONS: ">"})
+    assert await tier.steward().stuck() == []
+
+    await tier.redis.xclaim(ACTIONS, ANALYZERS, "dead-1", 0, [entry], idle=120_000)
+
+    assert await tier.steward().stuck() == [ACTIONS]

@@ -1,0 +1,76 @@
+"""Processes: workers as processes of their own, to be stopped and killed like those of a real tier."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psutil
+from redis.asyncio import Redis
+from waiting import until
+
+from guardtier.store.keys import all_keys
+from guardtier_workers.supervisor import die_with_parent
+
+END_SECONDS = 10.0
+
+
+class Processes:
+    """Starts processes that can't outlive the tests. What they say on stderr, pytest shows."""
+
+    def __init__(self) -> None:
+        self._started: list[psutil.Popen] = []
+
+    def start(self, argv: Sequence[str], **env: str) -> psutil.Popen:
+        """Start a command; ``env`` is added to our own environment."""
+        process = psutil.Popen(
+            argv,
+            env=os.environ | env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),
+        )
+        self._started.append(process)
+        return process
+
+    def worker(self, kind: str, url: str, *options: str, **env: str) -> psutil.Popen:
+        """Start an ``analyzer``, ``policy`` or ``steward`` on this Redis."""
+        argv = [sys.executable, "-m", "guardtier_workers.worker", kind, "--redis-url", url]
+        return self.start([*argv, *options], **env)
+
+    def kill(self, process: psutil.Popen) -> None:
+        """End it in the middle of whatever it does (SIGKILL)."""
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+        process.wait(END_SECONDS)
+
+    def stop(self, process: psutil.Popen) -> None:
+        """Freeze it (SIGSTOP), as a machine that swaps or a paused VM would."""
+        process.suspend()
+
+    def cont(self, process: psutil.Popen) -> None:
+        """Let it go on (SIGCONT), not knowing that it was away."""
+        process.resume()
+
+    def end(self) -> None:
+        """Kill what still runs, with its children."""
+        for process in self._started:
+            with suppress(psutil.NoSuchProcess):
+                for child in process.children(recursive=True):
+                    child.kill()
+            self.kill(process)
+
+
+async def until_alive(redis: Redis, process: psutil.Popen, *, partitions: int = 1) -> None:
+    """Wait for a stream worker's first heartbeat in every partition."""
+    for keys in all_keys(partitions):
+        await until(lambda keys=keys: beats(redis, keys.alive("*", f"*-{process.pid}-*")), 30.0)
+        assert process.is_running()
+
+
+async def beats(redis: Redis, pattern: str) -> list[bytes]:
+    """The heartbeats of this pattern."""
+    return [key async for key in redis.scan_iter(match=pattern, count=1000)]

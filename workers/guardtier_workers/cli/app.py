@@ -1,0 +1,63 @@
+"""Puts the commands together. A new command is a function in a file of its own, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from guardtier_workers.cli.answer import approve, reject
+from guardtier_workers.cli.approver import add as approver_add
+from guardtier_workers.cli.check import check
+from guardtier_workers.cli.doctor import doctor
+from guardtier_workers.cli.fleet import add as fleet_add
+from guardtier_workers.cli.fleet import list_fleets
+from guardtier_workers.cli.listing import analyzers, version
+from guardtier_workers.cli.pending import pending
+from guardtier_workers.cli.show import show
+from guardtier_workers.cli.submit import submit
+from guardtier_workers.cli.up import up
+from guardtier_workers.cli.watch import watch
+from guardtier_workers.cli.work import worker
+
+HELP = """The guard tier that a fleet of AI agents shares.
+
+Exit codes: 0 done or allowed, 1 the tier says no, 2 wrong command line or settings, 3 not allowed
+(rejected, expired, parked), 4 the tier can't be reached or did not answer in time, 130 Ctrl-C.
+"""
+
+
+def build() -> Callable[..., Any]:
+    """The whole command line, to be called with ``args``."""
+    app = _group(HELP)
+    for command in (
+        up,
+        worker,
+        submit,
+        pending,
+        show,
+        approve,
+        reject,
+        watch,
+        check,
+        doctor,
+        analyzers,
+        version,
+    ):
+        app.command()(command)
+    fleets = _group("Registers fleets.")
+    fleets.command("add")(fleet_add)
+    fleets.command("list")(list_fleets)
+    app.add_typer(fleets, name="fleet")
+    approvers = _group("Names who may answer.")
+    approvers.command("add")(approver_add)
+    app.add_typer(approvers, name="approver")
+    built: Callable[..., Any] = typer.main.get_command(app).main
+    return built
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(
+        help=help_text, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )

@@ -1,0 +1,129 @@
+"""What doctor looks at. Each check is a function that yields findings, with the way to mend them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from time import time
+from typing import Literal
+
+import orjson
+
+from guardtier.errors import NoRedisServer
+from guardtier.store.connection import AnyRedis, RedisError
+from guardtier.store.upkeep import workers
+from guardtier_workers.cli.tier import Tier, shown_url
+from guardtier_workers.embedded import find_redis_server
+
+Grade = Literal["ok", "warning", "failure"]
+
+CLOCK_SECONDS = 60.0  #: proofs of answers hold for ten minutes: clocks should agree far better
+WAITING_MS = 60_000  #: an entry in work for longer than any live worker takes
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One line of the report."""
+
+    grade: Grade
+    what: str
+    says: str
+
+
+def machine() -> list[Found]:
+    """What can be told without a tier."""
+    found = [Found("ok", "python", platform.python_version())]
+    try:
+        found.append(Found("ok", "embedded redis", str(find_redis_server())))
+    except NoRedisServer as error:
+        found.append(Found("warning", "embedded redis", error.message))
+    return found
+
+
+async def tier(at: Tier) -> AsyncIterator[Found]:
+    """What a tier that answers says of itself."""
+    yield Found("ok", "redis", f"{shown_url(at.url)} answers")
+    async for found in _server(at.redis):
+        yield found
+    async for found in _workers(at):
+        yield found
+    async for found in _streams(at):
+        yield found
+
+
+async def _server(redis: AnyRedis) -> AsyncIterator[Found]:
+    info = await redis.info()
+    number = str(info.get("redis_version", "0.0"))
+    major, minor = (int(part) for part in number.split(".")[:2])
+    if (major, minor) < (6, 2):
+        yield Found("failure", "redis version", f"{number}: 6.2 is the least, 7.0 is advised")
+    elif major < 7:
+        yield Found(
+            "warning",
+            "redis version",
+            f"{number}: roles (ACL) hold only from 7.0 on; fine for one team",
+        )
+    else:
+        yield Found("ok", "redis version", number)
+
+    try:
+        settings = await redis.config_get("append*")
+        settings |= await redis.config_get("maxmemory-policy")
+    except RedisError as error:
+        yield Found("warning", "durability", f"can't be read ({error}): look at it on the server")
+    else:
+        yield _durability(settings)
+        policy = settings.get("maxmemory-policy")
+        if policy == "noeviction":
+            yield Found("ok", "eviction", "none: a full Redis refuses, it forgets nothing")
+        else:
+            yield Found("failure", "eviction", f"{policy}: parked actions may vanish; set noeviction")
+
+    seconds, micros = await redis.time()
+    skew = abs(time() - seconds - micros / 1e6)
+    grade: Grade = "ok" if skew < CLOCK_SECONDS else "failure"
+    yield Found(grade, "clocks", f"this machine and Redis differ by {skew:.1f} s")
+
+
+def _durability(settings: dict[str, str]) -> Found:
+    if settings.get("appendonly") != "yes":
+        return Found("failure", "durability", "no append-only file: a restart forgets what is parked")
+    if settings.get("appendfsync") != "always":
+        return Found(
+            "warning",
+            "durability",
+            f"appendfsync {settings.get('appendfsync')}: a power cut may lose the last second; set always",
+        )
+    return Found("ok", "durability", "append-only file, appendfsync always")
+
+
+async def _workers(at: Tier) -> AsyncIterator[Found]:
+    try:
+        alive = await workers(at.redis, at.partitions)
+    except RedisError:
+        alive = {}
+    for kind in ("analyzer", "policy"):
+        mine = [orjson.loads(body) for name, body in alive.items() if name.startswith(kind)]
+        if mine:
+            handled = sum(body["handled"] for body in mine)
+            yield Found("ok", f"{kind} workers", f"{len(mine)} alive, {handled} handled")
+        else:
+            yield Found("failure", f"{kind} workers", f"none alive: start one with guardtier worker {kind}")
+
+
+async def _streams(at: Tier) -> AsyncIterator[Found]:
+    fleets = await at.upkeep.fleets()
+    if fleets:
+        yield Found("ok", "fleets", ", ".join(fleets))
+    else:
+        yield Found("failure", "fleets", "none is registered: guardtier fleet add NAME")
+        return
+    waiting = []
+    for stream, group in await at.upkeep.work_streams():
+        if await at.redis.xpending_range(stream, group, "-", "+", 1, idle=WAITING_MS):
+            waiting.append(stream)
+    if waiting:
+        yield Found("failure", "work", f"entries are stuck in {', '.join(waiting)}")
+    async with at.reader() as reader:
+        yield Found("ok", "parked", f"{await reader.count()} wait for a person")

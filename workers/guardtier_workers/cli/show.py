@@ -1,0 +1,95 @@
+"""guardtier show: everything that the tier knows of one action."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from guardtier.action import ActionEvent
+from guardtier.assessment import Finding
+from guardtier.store.records import Record
+from guardtier_workers.cli.options import Config, Json, RedisUrl
+from guardtier_workers.cli.output import emit, now_ms, say, span_text
+from guardtier_workers.cli.pending import record_body
+from guardtier_workers.cli.safe_text import quoted, safe_lines
+from guardtier_workers.cli.tier import tier_at
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The action's full id, as pending lists it.")]
+
+
+def show(action_id: Id, redis_url: RedisUrl = None, config: Config = None, as_json: Json = False) -> None:
+    """Show one action: its call, its rating with the reasons, and what became of it."""
+
+    async def run() -> Record:
+        async with tier_at(redis_url, config) as tier, tier.reader() as reader:
+            return await reader.get(action_id)
+
+    record = asyncio.run(run())
+    if as_json:
+        emit(record_body(record))
+        return
+    for line in _lines(record):
+        say(line)
+
+
+def _lines(record: Record) -> list[str]:
+    action, assessment = record.action, record.assessment
+    lines = [
+        f"id            {record.id}",
+        f"state         {record.state.value}{_left(record)}",
+        f"fleet, agent  {record.fleet}, {action.agent}",
+        f"tool          {action.tool_name}",
+        f"summary       {action.summary or '-'}",
+        f"digest        {record.digest}",
+        f"claimed risk  {action.security_risk.value} (by the agent itself)",
+        f"rated risk    {assessment.risk.value}"
+        + "".join(f", {vote.child} says {vote.risk.value}" for vote in assessment.votes),
+    ]
+    lines += ["arguments"] + [f"  {line}" for line in _arguments(action)]
+    lines += [f"finding       {_finding(found, action)}" for found in assessment.findings]
+    if record.verdict is not None:
+        verdict = record.verdict
+        by = f" by {', '.join(verdict.decided_by)}" if verdict.decided_by else ""
+        lines.append(f"verdict       {verdict.outcome.value}{by} under {verdict.policy}")
+        if verdict.reason:
+            lines.append(f"reason        {verdict.reason}")
+    return lines
+
+
+def _left(record: Record) -> str:
+    if record.deadline is None or record.verdict is not None:
+        return ""
+    return f", {span_text(record.deadline - now_ms())} left"
+
+
+def _arguments(action: ActionEvent) -> list[str]:
+    """Each argument; a text keeps its lines, since a hidden second line is what one must see."""
+    shown: list[str] = []
+    for name, value in action.arguments.items():
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+        first, *rest = safe_lines(text).split("\n")
+        shown += [f"{name}: {first}", *(f"    {line}" for line in rest)]
+    return shown or ["(none)"]
+
+
+def _finding(found: Finding, action: ActionEvent) -> str:
+    where = f" in {found.field}" if found.field else ""
+    text = _text_at(action, found.field) if found.field and found.span else None
+    hit = f": {quoted(text, found.span)}" if text is not None and found.span else ""
+    return f"{found.risk.value} {found.id}{where}: {found.message}{hit}"
+
+
+def _text_at(action: ActionEvent, path: str) -> str | None:
+    """The string that a finding's field names (``arguments.command``); None where it is gone."""
+    value: Any = action.model_dump(mode="json")
+    for part in path.split("."):
+        if isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        elif isinstance(value, dict) and part in value:
+            value = value[part]
+        else:
+            return None
+    return value if isinstance(value, str) else None

@@ -1,0 +1,177 @@
+"""What ``guardtier up`` runs: a Redis where none is given, and the workers as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from guardtier.analyzers.registry import ensemble
+from guardtier.errors import ConfigError, TierUnavailable
+from guardtier.settings import Settings
+from guardtier.store.connection import AnyRedis, RedisError, connect
+from guardtier.store.upkeep import workers
+from guardtier_workers.cli.state import Running, StateDir
+from guardtier_workers.cli.tier import TOKEN
+from guardtier_workers.embedded import EmbeddedRedis
+from guardtier_workers.supervisor import ProcessSpec, Supervisor
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.05
+KEEP_SECONDS = 0.5  #: between looks at the embedded Redis
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How large a tier to start, and with what. ``fleets`` replaces those of the settings."""
+
+    redis_url: str | None = None
+    config: Path | None = None
+    data: Path | None = None
+    analyzers: int = 1
+    policies: int = 1
+    fleets: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A tier that runs."""
+
+    settings: Settings
+    running: Running
+    supervisor: Supervisor
+    directory: Path | None
+
+
+@asynccontextmanager
+async def stack(plan: Plan, state: StateDir) -> AsyncIterator[Stack]:
+    """Start everything, wait until it works, and end it all with the block.
+
+    Raises ConfigError, and TierUnavailable where the workers don't come up.
+    """
+    with ExitStack() as parts:
+        parts.enter_context(state.held())
+        operator = state.operator()
+        server = None
+        if plan.redis_url is None:
+            server = parts.enter_context(EmbeddedRedis(plan.data))
+        url = server.url if server else str(plan.redis_url)
+        settings = _settings(plan, url, state)
+        supervisor = Supervisor(_specs(plan, _environment(plan, url, state)))
+        running = Running(
+            redis_url=url,
+            partitions=settings.partitions,
+            pid=os.getpid(),
+            fleets=tuple(settings.fleets),
+            approver=operator.approver,
+            token=operator.token,
+        )
+        stop = asyncio.Event()
+        task = asyncio.create_task(supervisor.run(stop))
+        keeper = asyncio.create_task(_keep_alive(server)) if server else None
+        try:
+            await _until_ready(settings, supervisor, task)
+            state.announce(running)
+            parts.callback(state.withdraw)
+            yield Stack(settings, running, supervisor, server.directory if server else None)
+        finally:
+            stop.set()
+            try:
+                await task
+            finally:
+                if keeper is not None:
+                    keeper.cancel()
+
+
+async def _keep_alive(server: EmbeddedRedis) -> None:
+    """Start Redis again where it was killed; its data and its port are still there."""
+    while True:
+        await asyncio.sleep(KEEP_SECONDS)
+        if server.pid is None:
+            log.warning("redis-server ended and starts again")
+            server.start()
+
+
+def _settings(plan: Plan, url: str, state: StateDir) -> Settings:
+    """The same that the workers will read."""
+    given = {"redis_url": url, "approvers_file": state.approvers_file}
+    if plan.fleets:
+        given["fleets"] = plan.fleets
+    settings = Settings.load(plan.config, **given)
+    ensemble(settings.analyzers, time_limit=settings.analyzer_seconds)  # told here, not by a worker's log
+    return settings
+
+
+def _environment(plan: Plan, url: str, state: StateDir) -> dict[str, str]:
+    env = {
+        "GUARDTIER_REDIS_URL": url,
+        "GUARDTIER_APPROVERS_FILE": str(state.approvers_file),
+        TOKEN: "",  # a worker has no use for an approver's token
+    }
+    if plan.fleets:
+        env["GUARDTIER_FLEETS"] = orjson.dumps(plan.fleets).decode()
+    return env
+
+
+def _specs(plan: Plan, env: dict[str, str]) -> list[ProcessSpec]:
+    config = ["--config", str(plan.config.absolute())] if plan.config else []
+    counts = {"analyzer": plan.analyzers, "policy": plan.policies, "steward": 1}
+    return [
+        ProcessSpec(
+            f"{kind}-{number}",
+            [
+                sys.executable,
+                "-m",
+                "guardtier_workers.worker",
+                kind,
+                "--log-level",
+                "warning",
+                *config,
+            ],
+            env,
+        )
+        for kind, count in counts.items()
+        for number in range(1, count + 1)
+    ]
+
+
+async def _until_ready(settings: Settings, supervisor: Supervisor, task: asyncio.Task[None]) -> None:
+    """Wait for a heartbeat of every stream worker, by its pid."""
+    redis = connect(settings.redis_url)
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while not task.done():
+                pids = {
+                    f"-{pid}-"
+                    for name, pid in supervisor.processes.items()
+                    if not name.startswith("steward")
+                }
+                if pids and await _all_alive(redis, settings.partitions, pids):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError as error:
+        raise TierUnavailable(
+            f"the workers did not come up within {READY_SECONDS:g} s: their errors are above"
+        ) from error
+    finally:
+        await redis.aclose()
+    task.result()
+    raise ConfigError("the workers ended before they were ready")
+
+
+async def _all_alive(redis: AnyRedis, partitions: int, marks: set[str]) -> bool:
+    try:
+        alive = await workers(redis, partitions)
+    except RedisError:  # no group yet: the first worker makes them
+        return False
+    return all(any(mark in name for name in alive) for mark in marks)

@@ -1,0 +1,113 @@
+"""guardtier up: a whole tier in one command, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from guardtier_workers.cli.exits import Exit, UsageError
+from guardtier_workers.cli.options import Config, Json
+from guardtier_workers.cli.output import emit, note, say
+from guardtier_workers.cli.stack import Plan, Stack, stack
+from guardtier_workers.cli.state import StateDir
+from guardtier_workers.cli.tier import shown_url
+from guardtier_workers.cli.work import log_to_stderr
+
+
+def up(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Let four agents of two fleets send 48 tool calls.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="End after the demo.")] = False,
+    analyzers: Annotated[int, typer.Option(min=1, max=64, help="Analyzer processes.")] = 1,
+    policies: Annotated[int, typer.Option(min=1, max=64, help="Policy processes.")] = 1,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keep the embedded Redis' data here; else it is temporary."),
+    ] = None,
+    redis_url: Annotated[
+        str | None,
+        typer.Option("--redis-url", metavar="URL", help="Use this Redis and start none."),
+    ] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> int:
+    """Start a Redis, an analyzer, a policy worker and a steward; end them all on Ctrl-C."""
+    if once and not demo:
+        raise UsageError("--once ends after the demo: it needs --demo")
+    if data is not None and redis_url is not None:
+        raise UsageError("--data is for the embedded Redis: give it, or --redis-url")
+    log_to_stderr(as_json=as_json, level=logging.WARNING)
+    plan = Plan(redis_url, config, data, analyzers, policies, _demo_fleets() if demo else {})
+    return asyncio.run(_run(plan, demo=demo, once=once, as_json=as_json))
+
+
+async def _run(plan: Plan, *, demo: bool, once: bool, as_json: bool) -> int:
+    stop = asyncio.Event()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    state = StateDir()
+    work = asyncio.create_task(_tier(plan, state, stop, demo=demo, once=once, as_json=as_json))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        note("ending; workers finish what they hold")
+        work.cancel()
+    stopping.cancel()
+    try:
+        return await work
+    except asyncio.CancelledError:
+        return Exit.INTERRUPTED if demo and once else Exit.DONE
+
+
+async def _tier(
+    plan: Plan, state: StateDir, stop: asyncio.Event, *, demo: bool, once: bool, as_json: bool
+) -> int:
+    async with stack(plan, state) as running:
+        if as_json:
+            emit(_body(running))
+        else:
+            _introduce(running)
+        if demo:
+            from guardtier_workers.demo.run import run_demo
+
+            await run_demo(running.settings, running.running, as_json=as_json)
+            if once:
+                return Exit.DONE
+            note("the tier goes on; answer from another terminal, or end it with Ctrl-C")
+        await stop.wait()
+        return Exit.DONE
+
+
+def _introduce(stack: Stack) -> None:
+    names = ", ".join(stack.supervisor.processes)
+    say(f"tier      {names}")
+    where = f", data in {stack.directory}" if stack.directory else ""
+    say(f"redis     {shown_url(stack.running.redis_url)}{where}")
+    say(f"fleets    {', '.join(stack.running.fleets)}")
+    say("try       guardtier submit 'rm -rf ~/.ssh'    and, in another terminal:")
+    say("          guardtier pending; guardtier approve ID; guardtier watch")
+    say()
+
+
+def _body(stack: Stack) -> dict[str, object]:
+    running = stack.running
+    return {
+        "event": "up",
+        "redis_url": running.redis_url,
+        "fleets": running.fleets,
+        "partitions": running.partitions,
+        "processes": stack.supervisor.processes,
+        "state_dir": str(StateDir().path),
+    }
+
+
+def _demo_fleets() -> dict[str, object]:
+    from guardtier_workers.demo.run import FLEETS
+
+    return dict(FLEETS)

@@ -1,0 +1,63 @@
+"""guardtier worker: one worker in this process, for a process manager to keep alive."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from guardtier_workers.cli.options import Config, Json, RedisUrl
+from guardtier_workers.cli.safe_text import SafeFormatter, json_text
+from guardtier_workers.cli.tier import load_settings
+from guardtier_workers.health import LOOPBACK
+from guardtier_workers.worker import HealthAt, serve
+
+
+class Kind(StrEnum):
+    analyzer = "analyzer"
+    policy = "policy"
+    steward = "steward"
+
+
+def worker(
+    kind: Kind,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+    health_port: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Serve /healthz there; 0: any free port.")
+    ] = None,
+    health_host: Annotated[str, typer.Option(metavar="HOST")] = LOOPBACK,
+    as_json: Json = False,
+) -> None:
+    """Run one worker until SIGTERM or Ctrl-C; it then finishes what it holds.
+
+    With --json the log is one JSON object a line.
+    """
+    log_to_stderr(as_json=as_json)
+    serve(kind.value, load_settings(redis_url, config), HealthAt(health_port, health_host))
+
+
+def log_to_stderr(*, as_json: bool = False, level: int = logging.INFO) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if as_json else SafeFormatter(LOG_FORMAT))
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        body = {
+            "at": int(record.created * 1000),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            body["traceback"] = self.formatException(record.exc_info)
+        return json_text(body)
