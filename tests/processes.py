@@ -10,10 +10,10 @@ from contextlib import suppress
 
 import psutil
 from redis.asyncio import Redis
-from waiting import until
 
 from guardtier.store.keys import all_keys
 from guardtier_workers.supervisor import die_with_parent
+from waiting import until
 
 END_SECONDS = 10.0
 

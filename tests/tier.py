@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import warnings
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
 from redis.asyncio import Redis
-from waiting import until
 
 from guardtier import ActionEvent, ApproverClient, GuardClient, SecurityRisk
 from guardtier.settings import Settings
@@ -22,6 +22,7 @@ from guardtier_workers.analyzer import AnalyzerWorker
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.policy import PolicyWorker
 from guardtier_workers.steward import Deadlines, Steward, arq_worker
+from waiting import until
 
 #: The agent's claim alone rates an action, so a test says what it wants rated how.
 CLAIM_ALONE: dict[str, Any] = {"analyzers": ("llm",), "fleets": {"web": {}}}
@@ -102,11 +103,13 @@ class Tier:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        try:
-            await self._open.aclose()
-            await asyncio.gather(*(running.stop() for running in self.workers))
-        finally:
-            await self.redis.aclose()
+        async with AsyncExitStack() as last:  # each of these, whatever the one before it raises
+            last.push_async_callback(self.redis.aclose)
+            last.push_async_callback(self._stop_workers)
+            last.push_async_callback(self._open.aclose)
+
+    async def _stop_workers(self) -> None:
+        await asyncio.gather(*(running.stop() for running in self.workers))
 
     async def run(self, worker: StreamWorker) -> Running:
         """Start a worker and return once it is ready. It is stopped at the end."""
@@ -139,9 +142,13 @@ class Tier:
         task = asyncio.create_task(worker.async_run())
 
         async def end() -> None:
-            task.cancel()  # first: it would connect again behind close()
+            # arq's close() raises the CancelledError of a job that it cancels, and closes nothing then
+            await until(lambda: all(job.done() for job in worker.tasks.values()))
+            with warnings.catch_warnings():
+                # arq closes its pool by a name that redis-py 5 calls deprecated
+                warnings.filterwarnings("ignore", "Call to deprecated close", DeprecationWarning)
+                await worker.close()
             await asyncio.gather(task, return_exceptions=True)
-            await worker.close()
 
         self._open.push_async_callback(end)
 

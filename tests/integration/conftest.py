@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk
-from processes import Processes
 from redis.asyncio import Redis
+
+from desk import Desk
+from guardtier_workers.embedded import EmbeddedRedis, redis_servers
+from processes import Processes
 from tier import StartTier, Tier
 
-from guardtier_workers.embedded import EmbeddedRedis, redis_servers
 
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[EmbeddedRedis]:

@@ -7,22 +7,22 @@ from contextlib import aclosing
 from time import time
 
 import pytest
-from tier import StartTier, Tier, high, low
-from waiting import until
 
 from guardtier import ApproverClient, Outcome, State
 from guardtier.approver import AuditEvent
 from guardtier.errors import (
     ConfigError,
     DigestMismatch,
-    GuardTimeout,
     GuardtierError,
+    GuardTimeout,
     InvalidAction,
     NotAuthorized,
     TierUnavailable,
     UnknownAction,
     WrongState,
 )
+from tier import StartTier, Tier, high, low
+from waiting import until
 
 OTHER_DIGEST = "0" * 64
 
@@ -91,7 +91,7 @@ async def test_watching_shows_each_transition_as_it_happens(tier: Tier) -> None:
     async def watch() -> None:
         async with aclosing(tier.approver().watch()) as events:
             async for event in events:
-                seen.append(event)
+                seen.append(event)  # noqa: PERF401 - others look at it meanwhile
 
     watching = asyncio.create_task(watch())
     await until(lambda: follows(tier))

@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from tier import Tier, high, low
-from waiting import until
 
 from guardtier.canonical import MAX_NESTING, MAX_PAYLOAD
 from guardtier.errors import (
@@ -18,6 +16,8 @@ from guardtier.errors import (
     UnknownFleet,
 )
 from guardtier.store.keys import Keys
+from tier import Tier, high, low
+from waiting import until
 
 KEYS = Keys(0)
 ID = "a1.0"

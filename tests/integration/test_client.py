@@ -6,8 +6,6 @@ import asyncio
 from time import time
 
 import pytest
-from tier import StartTier, Tier, high, low
-from waiting import until
 
 from guardtier import ActionEvent, GuardClient, Outcome, SecurityRisk, State
 from guardtier.errors import (
@@ -25,6 +23,8 @@ from guardtier.errors import (
 from guardtier.store.keys import Keys, partition_for
 from guardtier.verdict import Verdict
 from guardtier_workers.embedded import EmbeddedRedis
+from tier import StartTier, Tier, high, low
+from waiting import until
 
 # -- check -------------------------------------------------------------------------------------
 

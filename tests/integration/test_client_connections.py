@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from redis.asyncio import Redis
-from tier import Tier, high, low
-from waiting import until
 
 from guardtier import ActionEvent, BlockingGuardClient, Outcome
 from guardtier.errors import (
@@ -23,6 +21,8 @@ from guardtier.errors import (
 )
 from guardtier.store.keys import Keys
 from guardtier.verdict import Verdict
+from tier import Tier, high, low
+from waiting import until
 
 MANY = 500
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
-from tier import StartTier, Tier, low
-from waiting import until
-
 from guardtier.store.keys import Keys
 from guardtier_workers.analyzer import AnalyzerWorker
+from tier import StartTier, Tier, low
+from waiting import until
 
 SHARE, CONCURRENCY = 4, 8
 SETTINGS = {"fleets": {"web": {}, "small": {}}, "share": SHARE, "concurrency": CONCURRENCY}

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Processes, until_alive
-from tier import Tier, high, low
-from waiting import until
 
 from guardtier import ActionEvent, ApproverClient, GuardClient, Outcome, State, Verdict
 from guardtier.errors import TierUnavailable, UnknownAction, WrongState
 from guardtier.store.connection import RedisError
 from guardtier.store.records import Record
 from guardtier_workers.embedded import EmbeddedRedis
+from processes import Processes, until_alive
+from tier import Tier, high, low
+from waiting import until
 
 AGENTS = 64
 #: As little patience as the settings allow, so that the dead are replaced soon.

@@ -7,14 +7,14 @@ from time import time
 from typing import Any
 
 import pytest
-from tier import Tier, high
-from waiting import until
 
 from guardtier import State
 from guardtier.answer import Answer, Choice, key_of
 from guardtier.errors import GuardtierError, InvalidAction, InvalidAnswer, NotAuthorized, UnknownAction
 from guardtier.store.keys import Keys
 from guardtier.store.records import Record
+from tier import Tier, high
+from waiting import until
 
 KEYS = Keys(0)
 Fields = dict[str, Any]

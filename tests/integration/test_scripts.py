@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import pytest
-from desk import CLIENT, HOUR_MS, Desk, verdict_on
 
+from desk import CLIENT, HOUR_MS, Desk, verdict_on
 from guardtier import ActionEvent
 from guardtier.errors import GuardtierError
 from guardtier.state import TRANSITIONS, State

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from desk import CLIENT, Desk
 
+from desk import CLIENT, Desk
 from guardtier import ActionEvent
 from guardtier.errors import TierUnavailable
 from guardtier.state import State

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from desk import CONSUMER, Desk
 
+from desk import CONSUMER, Desk
 from guardtier.store.keys import ANALYZERS, POLICIES
 from guardtier.store.upkeep import Upkeep, retire, trim
 

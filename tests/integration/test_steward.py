@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from time import time
 
 import pytest
-from tier import StartTier, Tier, high, low
-from waiting import until
 
-from guardtier import Outcome, State
+from guardtier import Outcome, State, Status
 from guardtier.errors import WrongState
 from guardtier.store.keys import ANALYZERS, ARQ_QUEUE, POLICIES, Keys
 from guardtier_workers import steward as module
+from tier import StartTier, Tier, high, low
+from waiting import until
 
 KEYS = Keys(0)
 ACTIONS = KEYS.actions("web")
@@ -62,10 +63,11 @@ async def test_a_sweep_takes_what_is_due_and_nothing_else(start_tier: StartTier)
     tier = await start_tier(
         partitions=2, fleets={"web": {"park_seconds": 0.001}, "ops": {"park_seconds": 3600}}
     )
+    kept = await tier.client("ops").submit(high(fleet="ops"))
     for number in range(20):
         client = tier.client("web", client_id=f"c-{number}")
-        await client.submit(high())
-    kept = await tier.client("ops").submit(high(fleet="ops"))
+        submitted = await client.submit(high())
+    await past(submitted)
 
     assert await tier.steward().sweep() == 20
     assert await tier.steward().sweep() == 0
@@ -74,9 +76,15 @@ async def test_a_sweep_takes_what_is_due_and_nothing_else(start_tier: StartTier)
     assert left.id == kept.id
 
 
+async def past(submitted: Status) -> None:
+    """Wait until the deadline has passed."""
+    await until(lambda: time() * 1000 > (submitted.deadline or 0))
+
+
 async def test_of_many_stewards_one_expires(start_tier: StartTier) -> None:
     tier = await start_tier(park_seconds=0.001)
     submitted = await tier.client().submit(high())
+    await past(submitted)
 
     await asyncio.gather(*(tier.steward().sweep() for _ in range(5)))
 
@@ -87,7 +95,7 @@ async def test_an_expired_action_is_neither_approved_nor_redeemed(start_tier: St
     tier = await start_tier(park_seconds=0.001)
     client, action = tier.client(), high()
     submitted = await client.submit(action)
-    await tier.steward().sweep()
+    await until(tier.steward().sweep)
 
     with pytest.raises(WrongState, match="expired"):
         await tier.approver().approve(submitted.id)
@@ -131,6 +139,7 @@ async def test_old_audit_records_go_and_new_ones_stay(tier: Tier) -> None:
     for number in range(1, 400):
         await tier.redis.xadd(KEYS.audit, {"id": "old", "event": "x"}, id=f"{number}-0")
     verdict = await tier.client().check(low())
+    assert await tier.redis.xlen(KEYS.audit) == 401
 
     await tier.steward().tidy()
 

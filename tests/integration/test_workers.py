@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 import pytest
-from tier import StartTier, Tier, high, low
-from waiting import until
 
 from guardtier import ActionEvent, Assessment, SecurityRisk, State
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.errors import AnalysisFailed, GuardtierError
 from guardtier.store.keys import ANALYZERS, POLICIES, Keys
+from tier import StartTier, Tier, high, low
+from waiting import until
 
 KEYS = Keys(0)
 ACTIONS = KEYS.actions("web")
@@ -96,7 +96,7 @@ async def test_what_a_dead_worker_held_is_taken_over(unmanned: Tier) -> None:
     await unmanned.analyzer()
     await unmanned.policy()
 
-    await until(lambda: unmanned.is_idle())
+    await until(unmanned.is_idle)
     assert await unmanned.events(action.id) == ["assessed", "released"]
 
 

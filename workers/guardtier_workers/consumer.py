@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from guardtier.settings import Settings
-from guardtier.store.connection import AnyRedis, connect, is_away
+from guardtier.store.connection import AWAY, AnyRedis, connect, is_away
 from guardtier.store.delivery import Delivery
 from guardtier.store.upkeep import Upkeep
 from guardtier_workers.lane import Lane, Streams
@@ -78,7 +78,7 @@ class StreamWorker:
 
     async def _work(self, stop: asyncio.Event) -> None:
         for lane in self.lanes:
-            with suppress(OSError):
+            with suppress(*AWAY):
                 await lane.beat()
         loops = [asyncio.create_task(loop()) for lane in self.lanes for loop in (lane.read, lane.keep_up)]
         stopping = asyncio.create_task(stop.wait())

@@ -122,7 +122,9 @@ class Lane:
 
     async def beat(self) -> None:
         body = f'{{"consumer":"{self.consumer}","handled":{self.handled},"in_work":{self.in_work}}}'
-        await heartbeat(self.redis, self.keys.alive(self.group, self.consumer), body.encode(), ALIVE_MS)
+        await heartbeat(
+            self.redis, self.keys, self.group, self.consumer, body=body.encode(), ttl_ms=ALIVE_MS
+        )
 
     async def drain(self, seconds: float) -> None:
         """Finish what this worker was given; what is not done in time stays pending for others."""

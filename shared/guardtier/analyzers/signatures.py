@@ -130,18 +130,22 @@ class Commands:
         pattern wants of it stands anywhere behind it, and 100,000 times ``bash`` stay one search.
         """
         found: dict[str, list[tuple[int, int]]] = {}
+        wrappers: dict[str, dict[str, int]] = {"": {}}  # the same ones are often met again
         for match in self._command.finditer(text):
-            if match[1]:
-                for name, at in self._wrappers(match).items():
-                    found.setdefault(name, []).append((match.start(), at))
+            if match[1] not in wrappers:
+                wrappers[match[1]] = self._names_in(match[1], names)
+            for name, offset in wrappers[match[1]].items():
+                found.setdefault(name, []).append((match.start(), match.start(1) + offset))
             if (name := match[2].lower()) in names:
                 found.setdefault(name, []).append((match.start(), match.start(2)))
         return found
 
-    def _wrappers(self, match: re.Match[str]) -> dict[str, int]:
+    def _names_in(self, wrappers: str, names: frozenset[str]) -> dict[str, int]:
+        """Where each of these names first stands among the wrappers."""
         first: dict[str, int] = {}
-        for step in self._step.finditer(match.string, *match.span(1)):
-            if name := self._name.match(match.string, step.start()):
+        for step in self._step.finditer(wrappers):
+            name = self._name.match(wrappers, step.start())
+            if name and name[1].lower() in names:
                 first.setdefault(name[1].lower(), name.start(1))
         return first
 

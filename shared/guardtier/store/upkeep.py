@@ -89,17 +89,28 @@ async def retire(pipe: CommandPipe, stream: str, group: str, consumer: str) -> b
     return bool(await pipe.script("retire", [stream], [group, consumer]))
 
 
-async def heartbeat(redis: AnyRedis, key: str, body: bytes, ttl_ms: int) -> None:
-    """Say that a worker lives, for ``ttl_ms``."""
-    await redis.set(key, body, px=ttl_ms)
+async def heartbeat(
+    redis: AnyRedis, keys: Keys, group: str, consumer: str, *, body: bytes, ttl_ms: int
+) -> None:
+    """Say that a worker lives, for ``ttl_ms``, and have it listed among the group's consumers.
+
+    A consumer that only waits is not listed by itself before Redis 7.2.
+    """
+    await redis.set(keys.alive(group, consumer), body, px=ttl_ms)
+    await redis.xgroup_createconsumer(_home(keys, group), group, consumer)
+
+
+def _home(keys: Keys, group: str) -> str:
+    """The stream that every worker of a group reads, whatever the fleets."""
+    return keys.strays if group == ANALYZERS else keys.assessed
 
 
 async def workers(redis: AnyRedis, partitions: int) -> dict[str, bytes]:
-    """The workers that live: name → heartbeat. Every worker reads one of these two streams."""
+    """The workers that live: name → heartbeat."""
     found: dict[str, bytes] = {}
     for keys in all_keys(partitions):
-        for stream, group in ((keys.strays, ANALYZERS), (keys.assessed, POLICIES)):
-            for consumer in await redis.xinfo_consumers(stream, group):
+        for group in (ANALYZERS, POLICIES):
+            for consumer in await redis.xinfo_consumers(_home(keys, group), group):
                 name = consumer["name"].decode()
                 body = await redis.get(keys.alive(group, name))
                 if body:

@@ -20,6 +20,9 @@ from guardtier_workers.cli.output import emit, say
 from guardtier_workers.cli.tier import Tier, tier_at
 
 
+DEFAULT_FLEET = "default"
+
+
 def submit(
     command: Annotated[
         str | None, typer.Argument(help="The command that the agent is about to run.")
@@ -28,7 +31,7 @@ def submit(
         Path | None,
         typer.Option("--action", metavar="FILE", help="The whole action as JSON; -: standard input."),
     ] = None,
-    fleet: Annotated[str | None, typer.Option(help="Else the tier's only fleet.")] = None,
+    fleet: Annotated[str | None, typer.Option(help="Else default, or the tier's only fleet.")] = None,
     agent: Annotated[str, typer.Option()] = "cli",
     tool: Annotated[str, typer.Option(help="The tool's name.")] = "terminal",
     summary: Annotated[str, typer.Option(help="What it is for.")] = "",
@@ -69,14 +72,14 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 async def _action(tier: Tier, body: dict[str, Any], fleet: str | None) -> ActionEvent:
-    """The action with its fleet: as told, as it says, or the only one there is."""
+    """The action with its fleet: as told, as it says, the default one, or the only one there is."""
     named = fleet or body.get("fleet")
     if named is None:
         fleets = await tier.upkeep.fleets()
-        if len(fleets) != 1:
+        if DEFAULT_FLEET not in fleets and len(fleets) != 1:
             known = ", ".join(fleets) or "none"
             raise UsageError(f"which fleet? name it with --fleet; registered: {known}")
-        named = fleets[0]
+        named = DEFAULT_FLEET if DEFAULT_FLEET in fleets else fleets[0]
     return ActionEvent.from_value({**body, "fleet": named})
 
 

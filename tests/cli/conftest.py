@@ -1,0 +1,110 @@
+"""A tier that ``guardtier up`` runs, and the command line as a terminal would call it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guardtier_workers.supervisor import die_with_parent
+
+GUARDTIER = [sys.executable, "-m", "guardtier_workers.cli"]
+END_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs commands with one state directory."""
+
+    state: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GUARDTIER_")}
+        return kept | {"GUARDTIER_STATE_DIR": str(self.state)}
+
+    def run(self, *args: str, stdin: bytes = b"", **env: str) -> Done:
+        done = subprocess.run(
+            [*GUARDTIER, *args], env=self.env | env, input=stdin, capture_output=True, timeout=60, check=False
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*GUARDTIER, *args],
+            env=self.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=die_with_parent(),
+        )
+
+
+@dataclass(frozen=True)
+class Up:
+    """A tier that runs in the background. ``body`` is what it said when it was ready."""
+
+    terminal: Terminal
+    process: subprocess.Popen[bytes]
+    body: dict[str, Any]
+
+    @property
+    def pids(self) -> list[int]:
+        return list(self.body["processes"].values())
+
+
+def start_up(terminal: Terminal, *options: str) -> Up:
+    process = terminal.start("up", "--json", *options)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        _, said = process.communicate()
+        raise AssertionError(f"up did not come up: {said.decode()}")
+    return Up(terminal, process, json.loads(line))
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+    """Ctrl-C; the exit code, and what it said on standard error."""
+    process.send_signal(how)
+    _, said = process.communicate(timeout=END_SECONDS)
+    return process.returncode, said.decode()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    """No tier runs, and nothing is left from earlier."""
+    return Terminal(tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One tier for all tests that don't end it."""
+    found = start_up(Terminal(tmp_path_factory.mktemp("up")))
+    yield found
+    code, said = end(found.process)
+    assert (code, said) == (0, "ending; workers finish what they hold\n")
+
+
+def sequence(lines: Sequence[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)

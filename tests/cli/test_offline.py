@@ -1,0 +1,115 @@
+"""What works without a tier: check and its contract, listings, errors in one line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cli.conftest import Terminal, sequence
+
+LINES: list[dict[str, Any]] = [
+    {"id": "a", "tool_name": "terminal", "arguments": {"command": "ls -la"}},
+    {"id": "b", "tool_name": "terminal", "arguments": {"command": "rm -rf ~/.ssh"}, "summary": "tidy"},
+    {"id": "c", "tool_name": "finish", "arguments": {}, "thought": "done", "annotations": {"readOnlyHint": True}},
+]
+
+
+def test_check_says_whether_a_command_would_be_released(terminal: Terminal) -> None:
+    assert terminal.run("check", "ls").code == 0
+
+    done = terminal.run("check", "rm -rf ~/.ssh")
+
+    assert done.code == 3
+    assert "»rm -rf ~/.ssh«" in done.out
+
+
+def test_check_jsonl_answers_line_by_line(terminal: Terminal) -> None:
+    with terminal.start("check", "--jsonl") as rating:
+        assert rating.stdin is not None
+        assert rating.stdout is not None
+        for line in LINES:  # the next one is sent only when this one is answered
+            rating.stdin.write(sequence([line]))
+            rating.stdin.flush()
+            answer = json.loads(rating.stdout.readline())
+            assert list(answer) == ["id", "risk", "parked", "findings", "us"]
+            assert answer["id"] == line["id"]
+            assert answer["parked"] is (line["id"] == "b")
+        rating.stdin.close()
+        assert rating.wait(30) == 0
+
+
+def test_check_jsonl_findings_have_the_fields_of_the_contract(terminal: Terminal) -> None:
+    answer = json.loads(terminal.run("check", "--jsonl", stdin=sequence(LINES[1:2])).out)
+
+    found = answer["findings"][0]
+    assert list(found) == ["id", "risk", "message", "field", "span"]
+    start, end = found["span"]
+    assert "rm" in LINES[1]["arguments"]["command"][start:end]
+
+
+def test_check_jsonl_answers_bad_lines_in_their_place(terminal: Terminal) -> None:
+    good = sequence(LINES[:1])
+    bad = [
+        b"no json\n",
+        b'{"id": "x", "tool_name": "t"}\n',
+        b'{"id": "y", "tool_name": 5, "arguments": {}}\n',
+        b'{"id": "z", "tool_name": "t", "arguments": {"a": "' + b"x" * 1024 * 1024 + b'"}}\n',
+        b'{"id": "n", "tool_name": "t", "arguments": {"a": ' + b"[" * 70 + b"]" * 70 + b"}}\n",
+        b'{"id": "u", "tool_name": "t", "arguments": {"a": "\xff"}}\n',
+    ]
+    done = terminal.run("check", "--jsonl", stdin=good + b"".join(bad) + good)
+
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert done.code == 0
+    assert [answer["id"] for answer in answers] == ["a", None, "x", "y", None, "n", None, "a"]
+    errors = [answer.get("error", {}) for answer in answers]
+    assert [e.get("field") for e in errors[1:-1]] == [
+        "payload",
+        "arguments",
+        "tool_name",
+        "payload",
+        "payload",
+        "payload",
+    ]
+    assert errors[4]["limit"] == 1024 * 1024
+    assert errors[5]["limit"] == 64
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["frobnicate"], 2),
+        (["check"], 2),
+        (["check", "ls", "--config", "/nonexistent.toml"], 2),
+        (["up", "--once"], 2),
+        (["pending", "--redis-url", "redis://127.0.0.1:1/0"], 4),
+        (["pending", "--redis-url", "nonsense://"], 2),
+        (["submit", "ls", "--redis-url", "redis://127.0.0.1:1/0"], 4),
+        (["approver", "add", "no spaces please"], 2),
+    ],
+)
+def test_errors_are_one_line_that_says_what_to_do(terminal: Terminal, args: list[str], code: int) -> None:
+    done = terminal.run(*args)
+
+    assert done.code == code
+    assert done.out == ""
+    assert done.err.startswith("guardtier: ")
+    assert done.err.count("\n") == 1
+
+
+def test_errors_in_json(terminal: Terminal) -> None:
+    done = terminal.run("pending", "--json")
+
+    error = json.loads(done.err)["error"]
+    assert done.code == 4
+    assert error["code"] == "tier_unavailable"
+    assert "guardtier up" in error["message"]
+
+
+def test_listings(terminal: Terminal) -> None:
+    used = {row["name"]: row["used"] for row in terminal.run("analyzers", "--json").json["analyzers"]}
+    assert used == {"llm": True, "noop": False, "signatures": True}
+    assert terminal.run("version", "--json").json["guardtier"]
+    assert "Exit codes" in terminal.run("--help").out

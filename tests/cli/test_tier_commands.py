@@ -1,0 +1,196 @@
+"""The commands that talk to a tier, against the one that ``guardtier up`` runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from cli.conftest import Done, Terminal, Up
+from waiting import until_sync
+
+HARMFUL = "rm -rf ~/.ssh"
+
+
+@pytest.fixture
+def cli(up: Up) -> Terminal:
+    return up.terminal
+
+
+def parked(cli: Terminal, command: str = HARMFUL) -> str:
+    """A parked action's id."""
+    done = cli.run("submit", command, "--no-wait", "--json")
+    assert done.code == 3
+    return str(done.json["id"])
+
+
+def test_an_honest_command_is_released(cli: Terminal) -> None:
+    done = cli.run("submit", "ls -la", "--json")
+
+    assert done.code == 0
+    assert done.json["outcome"] == "released"
+    assert done.json["allowed"] is True
+
+
+def test_a_harmful_command_is_parked_shown_and_approved(cli: Terminal) -> None:
+    with cli.start("submit", HARMFUL, "--json") as waiting:
+        action_id = until_sync(lambda: _newest(cli))
+        shown = cli.run("show", action_id)
+        assert "»rm -rf ~/.ssh«" in shown.out
+        assert cli.run("approve", action_id, "--reason", "it is a test").code == 0
+        out, _ = waiting.communicate(timeout=30)
+
+    verdict = json.loads(out)
+    assert waiting.returncode == 0
+    assert (verdict["outcome"], verdict["reason"]) == ("approved", "it is a test")
+    assert verdict["decided_by"] == ["operator"]
+
+
+def test_a_rejection_reaches_the_agent_with_its_reason(cli: Terminal) -> None:
+    with cli.start("submit", HARMFUL, "--json") as waiting:
+        action_id = until_sync(lambda: _newest(cli))
+        assert cli.run("reject", action_id, "--reason", "use the key store").code == 0
+        out, _ = waiting.communicate(timeout=30)
+
+    assert waiting.returncode == 3
+    assert json.loads(out)["reason"] == "use the key store"
+
+
+def test_an_action_is_answered_once(cli: Terminal) -> None:
+    action_id = parked(cli)
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+    again = cli.run("approve", action_id, "--json")
+
+    assert again.code == 1
+    assert json.loads(again.err)["error"]["code"] == "wrong_state"
+
+
+def test_an_answer_about_another_digest_is_refused(cli: Terminal) -> None:
+    action_id = parked(cli)
+
+    done = cli.run("approve", action_id, "--digest", "0" * 64, "--json")
+
+    assert done.code == 1
+    assert json.loads(done.err)["error"]["code"] == "digest_mismatch"
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+
+def test_an_answer_needs_the_right_token(cli: Terminal) -> None:
+    action_id = parked(cli)
+
+    done = cli.run("approve", action_id, "--as", "operator", GUARDTIER_APPROVER_TOKEN="made-up")
+
+    assert done.code == 1
+    assert one_line(done)
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+
+@pytest.mark.parametrize(
+    ("action_id", "code", "error"),
+    [("0" * 24 + ".0", 1, "unknown_action"), ("nonsense", 2, "invalid_action")],
+)
+def test_an_id_that_is_none(cli: Terminal, action_id: str, code: int, error: str) -> None:
+    done = cli.run("show", action_id, "--json")
+
+    assert done.code == code
+    assert json.loads(done.err)["error"]["code"] == error
+
+
+def test_pending_lists_what_waits_and_hides_nothing(cli: Terminal) -> None:
+    hostile = f"{HARMFUL} \x1b[2K\u202etxt.\u200b"
+    action_id = parked(cli, hostile)
+
+    listed, shown = cli.run("pending"), cli.run("show", action_id)
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+    assert action_id in listed.out
+    for out in (listed.out, shown.out):
+        assert "\\x1b[2K\\u202etxt.\\u200b" in out
+        assert not {"\x1b", "\u202e", "\u200b"} & set(out)
+
+
+def test_pending_in_json_has_the_whole_action(cli: Terminal) -> None:
+    action_id = parked(cli)
+    body = cli.run("pending", "--json").json
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+    found = next(record for record in body["pending"] if record["id"] == action_id)
+    assert found["action"]["arguments"] == {"command": HARMFUL}
+    assert found["assessment"]["risk"] == "HIGH"
+    assert body["total"] >= 1
+
+
+def test_watch_shows_what_happens(cli: Terminal) -> None:
+    with cli.start("watch", "--json") as watching:
+        events: list[dict[str, Any]] = []
+        assert watching.stdout is not None
+        assert watching.stderr is not None
+        assert b"watching" in watching.stderr.readline()
+        action_id = _sent_until_seen(cli, watching, events)
+        watching.kill()
+
+    assert [e["event"] for e in events if e["id"] == action_id] == ["assessed", "released"]
+
+
+def _sent_until_seen(
+    cli: Terminal, watching: subprocess.Popen[bytes], events: list[dict[str, Any]]
+) -> str:
+    action_id = str(cli.run("submit", "ls", "--json").json["id"])
+    assert watching.stdout is not None
+    while not any(e["id"] == action_id and e["event"] == "released" for e in events):
+        events.append(json.loads(watching.stdout.readline()))
+    return action_id
+
+
+def test_a_whole_action_is_submitted_from_a_file(cli: Terminal) -> None:
+    action = {"fleet": "default", "agent": "a", "tool_name": "terminal", "arguments": {"command": "ls"}}
+    done = cli.run("submit", "--action", "-", "--json", stdin=json.dumps(action).encode())
+    assert done.code == 0
+
+    done = cli.run("submit", "--action", "-", stdin=b'{"agent": "a", "agent": "b"}')
+    assert done.code == 2
+    assert "stands twice" in done.err
+
+
+def test_a_fleet_is_registered_and_can_send(cli: Terminal) -> None:
+    refused = cli.run("submit", "ls", "--fleet", "newcomers", "--json")
+    assert refused.code == 1
+    assert json.loads(refused.err)["error"]["code"] == "unknown_fleet"
+
+    assert cli.run("fleet", "add", "newcomers").code == 0
+
+    assert "newcomers" in cli.run("fleet", "list").out
+    assert cli.run("submit", "ls", "--fleet", "newcomers").code == 0
+
+
+def test_an_added_approver_answers(cli: Terminal) -> None:
+    made = cli.run("approver", "add", "bob", "--json").json
+    action_id = parked(cli)
+
+    done = cli.run(
+        "reject", action_id, "--reason", "no", "--as", "bob", GUARDTIER_APPROVER_TOKEN=made["token"]
+    )
+
+    assert done.code == 0
+    assert "rejected by bob" in done.out
+
+
+def test_doctor_finds_nothing_wrong(cli: Terminal) -> None:
+    done = cli.run("doctor", "--json")
+
+    assert done.code == 0
+    grades = {check["what"]: check["grade"] for check in done.json["checks"]}
+    assert grades["durability"] == "ok"
+    assert grades["analyzer workers"] == grades["policy workers"] == "ok"
+
+
+def _newest(cli: Terminal) -> str | None:
+    found = cli.run("pending", "--json").json["pending"]
+    return found[0]["id"] if found else None
+
+
+def one_line(done: Done) -> bool:
+    return done.err.startswith("guardtier: ") and done.err.count("\n") == 1

@@ -1,0 +1,111 @@
+"""guardtier up: everything comes in one command, and everything goes with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Terminal, end, start_up
+from waiting import gone, until_sync
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_it_ends_everything_it_started(terminal: Terminal, how: signal.Signals) -> None:
+    up = start_up(terminal)
+    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1"}
+
+    code, _ = end(up.process, how)
+
+    assert code == 0
+    assert all(gone(pid) for pid in up.pids)
+    assert not (terminal.state / "up.json").exists()
+
+
+def test_killed_it_leaves_no_process_and_no_tier_behind(terminal: Terminal) -> None:
+    up = start_up(terminal)
+
+    up.process.kill()
+    up.process.communicate()
+
+    until_sync(lambda: all(gone(pid) for pid in up.pids))
+    assert terminal.run("pending").code == 4  # the word that it left is not believed
+
+
+def test_a_killed_worker_is_started_again(terminal: Terminal) -> None:
+    up = start_up(terminal)
+    for pid in up.pids:
+        os.kill(pid, signal.SIGKILL)
+
+    done = terminal.run("submit", "ls")
+    assert done.code == 0, done.err
+    assert end(up.process)[0] == 0
+
+
+def test_one_state_directory_has_one_tier(terminal: Terminal) -> None:
+    up = start_up(terminal)
+
+    second = terminal.run("up")
+
+    assert second.code == 2
+    assert "GUARDTIER_STATE_DIR" in second.err
+    assert end(up.process)[0] == 0
+
+
+def test_what_it_leaves_for_other_terminals_is_its_owners_alone(terminal: Terminal) -> None:
+    up = start_up(terminal)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in terminal.state.iterdir()}
+    assert end(up.process)[0] == 0
+
+    assert stat.S_IMODE(terminal.state.stat().st_mode) == 0o700
+    assert modes["up.json"] == modes["operator.json"] == modes["approvers.toml"] == 0o600
+
+
+def test_kept_data_is_there_the_next_time(terminal: Terminal, tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    up = start_up(terminal, "--data", data)
+    action_id = terminal.run("submit", "rm -rf ~/.ssh", "--no-wait", "--json").json["id"]
+    assert end(up.process)[0] == 0
+
+    up = start_up(terminal, "--data", data)
+    found = terminal.run("pending", "--json").json["pending"]
+    assert [record["id"] for record in found] == [action_id]
+    assert terminal.run("approve", action_id).code == 0
+    assert end(up.process)[0] == 0
+
+
+def test_it_uses_a_redis_that_it_is_given(terminal: Terminal, tmp_path: Path) -> None:
+    with_redis = start_up(Terminal(tmp_path / "other"))
+    up = start_up(terminal, "--redis-url", with_redis.body["redis_url"])
+
+    assert up.body["redis_url"] == with_redis.body["redis_url"]
+    assert terminal.run("submit", "ls").code == 0
+    assert end(up.process)[0] == 0
+    assert end(with_redis.process)[0] == 0
+
+
+def test_the_demo_shows_every_outcome(terminal: Terminal) -> None:
+    done = terminal.run("up", "--demo", "--once", "--json")
+
+    assert done.code == 0, done.err
+    *_, last = events = [json.loads(line) for line in done.out.splitlines()]
+    outcomes = Counter(event["outcome"] for event in events if event["event"] == "verdict")
+    assert outcomes == {"released": 36, "approved": 6, "rejected": 4, "expired": 2}
+    assert {key: last[key] for key in ("released", "parked", "approved", "rejected", "expired")} == {
+        **outcomes,
+        "parked": 12,
+    }
+
+
+def test_the_demo_is_readable(terminal: Terminal) -> None:
+    done = terminal.run("up", "--demo", "--once")
+
+    assert done.code == 0, done.err
+    for outcome in ("released", "approved", "rejected", "expired"):
+        assert outcome in done.out
+    assert "36 released, 12 parked, 6 approved, 4 rejected, 2 expired" in done.out
