@@ -8,7 +8,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-DEFAULT_ACTIONS = Path(__file__).resolve().parents[1] / "workers/guardtier_workers/demo/actions.jsonl"
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_ACTIONS = ROOT / "workers/guardtier_workers/demo/actions.jsonl"
 
 
 def load_actions(path: str | Path = DEFAULT_ACTIONS, *, at_least: int = 1) -> list[dict[str, Any]]:

@@ -12,9 +12,11 @@ from typing import Any, Self
 
 from redis.asyncio import Redis
 
-from guardtier import ActionEvent, ApproverClient, GuardClient, SecurityRisk
+from guardtier import ActionEvent, ApproverClient, Assessment, GuardClient, SecurityRisk
+from guardtier.analyzers.base import SecurityAnalyzer
+from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.settings import Settings
-from guardtier.store.keys import Keys, all_keys
+from guardtier.store.keys import ANALYZERS, Keys, all_keys
 from guardtier.store.records import Record, Records
 from guardtier.store.upkeep import Upkeep
 from guardtier_workers import approvers
@@ -46,6 +48,29 @@ def unknown(command: str = "./a.out", **fields: Any) -> ActionEvent:
 def _action(command: str, claim: SecurityRisk, fields: dict[str, Any]) -> ActionEvent:
     known = {"fleet": "web", "agent": "agent-1", "tool_name": "terminal", "security_risk": claim}
     return ActionEvent(**{"arguments": {"command": command}} | known | fields)
+
+
+def submitted(action: ActionEvent, client: str = "raw-1") -> dict[str, Any]:
+    """The entry by which a client submits an action."""
+    return {"op": "submit", "id": action.id, "client": client, "payload": action.to_json()}
+
+
+class Gate(SecurityAnalyzer):
+    """Lets nothing through until it is opened."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.entered = 0
+
+    async def assess(self, action: ActionEvent) -> Assessment:  # type: ignore[override]
+        self.entered += 1
+        await self.open.wait()
+        return Assessment(risk=SecurityRisk.LOW)
+
+
+def only(analyzer: SecurityAnalyzer) -> EnsembleSecurityAnalyzer:
+    """An ensemble of this one, for :meth:`Tier.analyzer`'s ``analyzers``."""
+    return EnsembleSecurityAnalyzer([analyzer], time_limit=60)
 
 
 class Running:
@@ -94,7 +119,7 @@ class Tier:
         """The settings that a worker in a process of its own needs to be of this tier."""
         return {
             "GUARDTIER_ANALYZERS": json.dumps(self.settings.analyzers),
-            "GUARDTIER_FLEETS": json.dumps(dict.fromkeys(self.settings.fleets, {})),
+            "GUARDTIER_FLEETS": json.dumps({fleet: {} for fleet in self.settings.fleets}),
             "GUARDTIER_APPROVERS_FILE": str(self._approvers_file),
         }
 
@@ -208,6 +233,25 @@ class Tier:
     async def events(self, action_id: str) -> list[str]:
         return [line["event"] for line in await self.audit(action_id)]
 
+    async def hold(
+        self, consumer: str, action: ActionEvent, *, deliveries: int = 1, idle_ms: int = 60_000
+    ) -> str:
+        """Submit as ``raw-1``, and hand the entry to this consumer, so often and so long ago."""
+        stream = Keys(0).actions(action.fleet)
+        entry = await self.redis.xadd(stream, submitted(action))
+        await self.redis.xreadgroup(ANALYZERS, consumer, {stream: ">"})
+        await self.redis.xclaim(
+            stream, ANALYZERS, consumer, 0, [entry], idle=idle_ms, retrycount=deliveries, justid=True
+        )
+        return entry.decode()
+
+    async def holders(self, fleet: str = "web") -> dict[str, str]:
+        """Which analyzer worker holds which entry of a fleet."""
+        found = await self.redis.xpending_range(
+            Keys(0).actions(fleet), ANALYZERS, min="-", max="+", count=1000
+        )
+        return {item["message_id"].decode(): item["consumer"].decode() for item in found}
+
     async def is_idle(self) -> bool:
         return await is_idle(self.redis, self.upkeep)
 
@@ -232,8 +276,6 @@ async def is_idle(redis: Redis, upkeep: Upkeep) -> bool:
     for stream, group in await upkeep.work_streams():
         newest = (await redis.xinfo_stream(stream))["last-generated-id"]
         for info in await redis.xinfo_groups(stream):
-            if info["name"].decode() == group and (
-                info["pending"] or info["last-delivered-id"] != newest
-            ):
+            if info["name"].decode() == group and (info["pending"] or info["last-delivered-id"] != newest):
                 return False
     return True

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     park_seconds: float = Field(default=3600, gt=0)  #: a parked action's deadline
     retain_seconds: float = Field(default=24 * 3600, gt=0)  #: a decided action's record
     audit_seconds: float = Field(default=7 * 24 * 3600, gt=0)  #: an audit record in Redis
-    reply_seconds: float = Field(default=900, gt=0)  #: a reply nobody reads
+    reply_seconds: float = Field(default=120, ge=60)  #: a reply, read or not; clients ask again
 
     concurrency: int = Field(default=64, ge=1, le=10_000)  #: deliveries in work, a partition
     share: int = Field(default=16, ge=1, le=1000)  #: the most that one read takes of one fleet

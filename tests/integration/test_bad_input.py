@@ -82,9 +82,7 @@ CASES: dict[str, Case] = {
     "a word as hint": invalid(
         "annotations.readOnlyHint", payload=body(annotations={"readOnlyHint": "yes"})
     ),
-    "no tool name": invalid(
-        "tool_name", payload=orjson.dumps({"id": ID, "fleet": "web", "agent": "a"})
-    ),
+    "no tool name": invalid("tool_name", payload=orjson.dumps({"id": ID, "fleet": "web", "agent": "a"})),
     # the envelope
     "no payload": invalid("payload", payload=None),
     "another id inside": invalid("id", payload=body(id="b2.0")),

@@ -220,9 +220,7 @@ async def test_threads_share_a_blocking_client(tier: Tier) -> None:
         ThreadPoolExecutor(8) as pool,
         BlockingGuardClient(tier.settings.redis_url, fleet="web") as client,
     ):
-        asked = [
-            loop.run_in_executor(pool, client.check, low(f"ls {number}")) for number in range(64)
-        ]
+        asked = [loop.run_in_executor(pool, client.check, low(f"ls {number}")) for number in range(64)]
         verdicts = await asyncio.gather(*asked)
         parked = await loop.run_in_executor(pool, client.submit, high())
         await tier.approver().approve(parked.id)

@@ -139,9 +139,7 @@ async def test_an_answer_of_another_partition_finds_nothing(tier: Tier) -> None:
     record = await parked(tier)
     tier.approver("alice")
 
-    error = await told(
-        tier, await tier.redis.xadd(KEYS.answers, answer(tier, record, id="elsewhere.7"))
-    )
+    error = await told(tier, await tier.redis.xadd(KEYS.answers, answer(tier, record, id="elsewhere.7")))
 
     assert isinstance(error, UnknownAction)
 

@@ -55,9 +55,7 @@ async def first_told(desk: Desk, client: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("outcome", ["released", "rejected", "parked"])
-async def test_who_came_after_the_policy_worker_looked_is_told_as_well(
-    desk: Desk, outcome: str
-) -> None:
+async def test_who_came_after_the_policy_worker_looked_is_told_as_well(desk: Desk, outcome: str) -> None:
     action = await desk.bring(State.ASSESSED)
     await desk.assess(action, client="client-2")
 
@@ -139,9 +137,7 @@ async def test_a_ghost_in_the_confirmation_set_is_removed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("name", WRITES)
-async def test_a_refused_write_writes_nothing_and_acknowledges_nothing(
-    desk: Desk, name: str
-) -> None:
+async def test_a_refused_write_writes_nothing_and_acknowledges_nothing(desk: Desk, name: str) -> None:
     source, target, write = WRITES[name]
     action = await desk.bring(source)
     entry = await entry_for(desk, name, action)

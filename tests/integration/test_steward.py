@@ -11,6 +11,7 @@ from guardtier import Outcome, State, Status
 from guardtier.errors import WrongState
 from guardtier.store.keys import ANALYZERS, ARQ_QUEUE, POLICIES, Keys
 from guardtier_workers import steward as module
+from processes import Processes
 from tier import StartTier, Tier, high, low
 from waiting import until
 
@@ -111,6 +112,41 @@ async def test_a_parked_id_without_a_record_is_forgotten(tier: Tier) -> None:
 
     assert [record.id for record in await tier.records.pending()] == [submitted.id]
     assert await tier.records.count() == 1
+
+
+async def test_a_steward_that_is_stopped_in_the_middle_of_a_job_ends_in_order(
+    tier: Tier, processes: Processes
+) -> None:
+    await tier.redis.zadd(KEYS.parked, {f"ghost{n}.0": 1 for n in range(50_000)})
+    steward = processes.worker("steward", tier.url, **tier.worker_env)
+    await until(lambda: is_at_it(tier), 30.0)
+
+    steward.terminate()
+
+    await until(lambda: steward.poll() is not None, 20.0)
+    assert steward.poll() == 0
+
+
+async def is_at_it(tier: Tier) -> bool:
+    return await tier.records.count() < 50_000
+
+
+async def test_a_steward_that_is_stopped_between_many_jobs_ends_in_order(
+    tier: Tier, processes: Processes
+) -> None:
+    now, deadlines = int(time()), tier.deadlines()
+    await asyncio.gather(*(deadlines(0, (now - n) * 1000) for n in range(2, 1002)))
+    steward = processes.worker("steward", tier.url, **tier.worker_env)
+    await until(lambda: has_begun(tier), 30.0)
+
+    steward.terminate()
+
+    await until(lambda: steward.poll() is not None, 20.0)
+    assert steward.poll() == 0
+
+
+async def has_begun(tier: Tier) -> bool:
+    return bool(await tier.redis.zcard(ARQ_QUEUE) < 990)
 
 
 # -- retention ---------------------------------------------------------------------------------

@@ -275,9 +275,7 @@ def test_no_argument_is_slow(head: str, pump: str):
     assert risk_of(command(f"{head}{pump * (LONG // len(pump))}\x01")) in SecurityRisk
 
 
-@pytest.mark.parametrize(
-    "filler", ["a ", "ls;", "\n", "sudo ", "bash ", "x=1 ", '"" ', "true && ", "# "]
-)
+@pytest.mark.parametrize("filler", ["a ", "ls;", "\n", "sudo ", "bash ", "x=1 ", '"" ', "true && ", "# "])
 def test_there_is_no_length_behind_which_a_command_is_missed(filler: str):
     hidden = filler * (LONG // len(filler)) + "\nrm -rf /etc\n" + filler * 1000
 

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 BLOCK_MS = 1000  #: a blocking read; a new fleet is seen after so long
 STREAMS_SECONDS = 1.0  #: how old the list of streams may be
+#: Where one read brought several entries, more are on their way: the next read waits for them, so
+#: that everybody, Redis included, is woken less often. A lone agent never waits for this.
+LINGER_SECONDS = 0.001
 BEAT_SECONDS = 1.0
 ALIVE_MS = 3500  #: a worker whose heartbeat is older counts as dead
 OWN_IDLE_MS = 1000  #: an entry of our own that failed is tried again after so long
@@ -104,6 +107,8 @@ class Lane:
                 pause = min(pause * 2, 1.0)
                 continue
             self._accept(entries)
+            if len(entries) > 1:
+                await asyncio.sleep(LINGER_SECONDS)
 
     async def keep_up(self) -> None:
         """Heartbeat, take-over and trimming until :meth:`stop`."""

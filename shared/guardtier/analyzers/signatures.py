@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 from string import ascii_letters, ascii_lowercase, ascii_uppercase, digits
 from typing import Any, ClassVar, NamedTuple
@@ -110,6 +111,11 @@ class Text:
         return starts
 
 
+#: By name: where each command starts and where its name does, in turn. Measured: a tuple for each
+#: keeps the garbage collector busy for longer than the search.
+Starts = dict[str, list[int]]
+
+
 class Commands:
     """Finds where the commands in a text begin, in one pass."""
 
@@ -117,27 +123,26 @@ class Commands:
         # Measured: the look ahead, for what ends as a wrapper's name must, halves the time.
         step = rf"(?=[\w./!{{\\-]+[ \t=]){_DIRECTORY}(?:{wrapper})"
         self._step = re.compile(step, re.ASCII)
-        self._name = re.compile(rf"{_DIRECTORY}([A-Za-z]*+)(?!\w*=)", re.ASCII)
+        self._name = re.compile(rf"{_DIRECTORY}([A-Za-z]++)(?!\w*=)", re.ASCII)
         # Behind a separator: wrappers (group 1), the directory, the letters of the name (group 2).
-        self._command = re.compile(
-            rf"[;&|(`\n][ \t]*+(?=[\w.$/!{{\\])((?>(?:{step})*)){_DIRECTORY}([A-Za-z]*+)", re.ASCII
-        )
+        name = rf"(?:{_DIRECTORY}([A-Za-z]++|(?=[\w.])))?"
+        self._command = re.compile(rf"[;&|(`\n][ \t]*+(?=[\w./!{{\\])((?>(?:{step})*)){name}", re.ASCII)
 
-    def starts(self, text: str, names: frozenset[str]) -> dict[str, list[tuple[int, int]]]:
-        """For each of these names, where a command with it starts, and where the name does.
+    def starts(self, text: str, names: frozenset[str]) -> Starts:
+        """Where the commands with one of these names are.
 
         A wrapper is a command too. Of those before one command, each name counts once: what a
         pattern wants of it stands anywhere behind it, and 100,000 times ``bash`` stay one search.
         """
-        found: dict[str, list[tuple[int, int]]] = {}
+        found: Starts = {}
         wrappers: dict[str, dict[str, int]] = {"": {}}  # the same ones are often met again
         for match in self._command.finditer(text):
             if match[1] not in wrappers:
                 wrappers[match[1]] = self._names_in(match[1], names)
             for name, offset in wrappers[match[1]].items():
-                found.setdefault(name, []).append((match.start(), match.start(1) + offset))
-            if (name := match[2].lower()) in names:
-                found.setdefault(name, []).append((match.start(), match.start(2)))
+                found.setdefault(name, []).extend((match.start(), match.start(1) + offset))
+            if match[2] is not None and (name := match[2].lower()) in names:
+                found.setdefault(name, []).extend((match.start(), match.start(2)))
         return found
 
     def _names_in(self, wrappers: str, names: frozenset[str]) -> dict[str, int]:
@@ -224,19 +229,22 @@ class SignatureAnalyzer(SecurityAnalyzer):
         return "", SecurityRisk.LOW if reads else SecurityRisk.UNKNOWN
 
 
-def _first_command(
-    signature: Signature, text: Text, starts: dict[str, list[tuple[int, int]]]
-) -> Finding | None:
+def _first_command(signature: Signature, text: Text, starts: Starts) -> Finding | None:
     """The first command of the signature."""
     pattern = signature.compiled_command
     if pattern is None:
         return None
     searched = text.searched_for(signature)
     for name in sorted(signature.names & starts.keys()):
-        for start, at in starts[name]:
+        for start, at in _pairs(starts[name]):
             if match := pattern.match(searched, at):
                 return _finding(signature, text, start, match.end())
     return None
+
+
+def _pairs(flat: list[int]) -> Iterator[tuple[int, int]]:
+    turns = iter(flat)
+    return zip(turns, turns, strict=True)
 
 
 def _first(signature: Signature, text: Text) -> Finding | None:
@@ -273,8 +281,9 @@ def _collect(value: Any, path: Path, parts: list[Part]) -> None:
     elif isinstance(value, list):
         for index, child in enumerate(value):
             _collect(child, Path(index, path), parts)
-        if len(value) > 1 and all(isinstance(child, str) for child in value):
-            parts.append(Part(path, " ".join(value), exact=False))
+        strings = [child for child in value if isinstance(child, str)]
+        if len(strings) == len(value) > 1:
+            parts.append(Part(path, " ".join(strings), exact=False))
 
 
 def _vote(usual: SecurityRisk, findings: list[Finding]) -> SecurityRisk:

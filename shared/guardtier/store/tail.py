@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from guardtier.store.connection import AnyRedis, connect, is_away
@@ -13,7 +14,9 @@ from guardtier.store.wire import entries_of, wire_to
 log = logging.getLogger(__name__)
 
 BLOCK_SECONDS = 5
+STALL_SECONDS = 30.0  #: well below reply_seconds, for which an unread reply is kept
 PAGE = 1000
+LINGER_SECONDS = 0.001  #: after a read of several entries, to gather what is on its way
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0  #: seconds between tries while Redis is away
 
 Fields = dict[bytes, bytes]
@@ -23,7 +26,8 @@ class Tail:
     """Calls ``on_entry(entry id, fields)`` for what is added to a stream after :meth:`start`.
 
     ``on_back`` is called whenever the connection is back after it was lost: a server that was
-    restored from an older copy may have forgotten what was asked and what was told.
+    restored from an older copy may have forgotten what was asked and what was told. Also where this
+    process stood still for so long that what it was told may have been dropped unread.
     """
 
     def __init__(
@@ -65,7 +69,7 @@ class Tail:
         await self._redis.aclose()
 
     async def _follow(self) -> None:
-        pause = FIRST_PAUSE
+        pause, read_at = FIRST_PAUSE, monotonic()
         while not self._closed:
             try:
                 found = await self._call(
@@ -82,11 +86,15 @@ class Tail:
                 await self._survive(error, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            if self.trouble is not None:
+            stood_still = monotonic() - read_at > STALL_SECONDS
+            read_at = monotonic()
+            if self.trouble is not None or stood_still:
                 await self._come_back()
             pause = FIRST_PAUSE
             for _, entries in found or ():
                 self._hand_out(entries_of(entries))
+                if len(entries) > 1:
+                    await asyncio.sleep(LINGER_SECONDS)
 
     def _hand_out(self, entries: list[tuple[bytes, Fields | None]]) -> None:
         for entry, fields in entries:

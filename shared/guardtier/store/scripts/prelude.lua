@@ -18,10 +18,15 @@ local function audit(key, id, event, ...)
   redis.call('XADD', key, '*', 'id', id, 'event', event, ...)
 end
 
--- Tell one client. What nobody has read for keep_ms goes, entry by entry and then the whole stream.
+-- Tell one client. Its stream lives for keep_ms at least after what was told last, for twice as
+-- long at the most; what is older than keep_ms goes whenever its life is prolonged. (To prolong it
+-- each time would be a second write for each reply.)
 local function tell(key, keep_ms, id, state, ...)
-  redis.call('XADD', key, 'MINID', '~', whole(now_ms() - keep_ms), '*', 'id', id, 'state', state, ...)
-  redis.call('PEXPIRE', key, keep_ms)
+  local entry = redis.call('XADD', key, '*', 'id', id, 'state', state, ...)
+  if redis.call('PTTL', key) < tonumber(keep_ms) then
+    redis.call('PEXPIRE', key, whole(2 * keep_ms))
+    redis.call('XTRIM', key, 'MINID', '~', whole(string.match(entry, '%d+') - keep_ms))
+  end
 end
 
 -- Remember one more client that waits for this action: the last four, each once.

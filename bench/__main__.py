@@ -1,0 +1,231 @@
+"""``make bench``: everything that README.md and docs/performance.md say in numbers, in one run.
+
+Sides are measured in turn, round after round, and told as medians and ratios: machines differ and
+drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked`` measures a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import environment, idle
+from bench.commands import DEFAULT_ACTIONS
+from bench.measure import Job, Result, interleave, medians
+from bench.report import cpu_per_10k, latency_rows, machine, ratio, table, write_json
+from bench.server import Server, flush, redis_server
+
+PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked")
+WORKERS = (1, 2, 4, 8)
+SCALING_AGENTS, SCALING_CONCURRENCY = 256, 8
+PARKED = 100_000
+RELEASE_ALL = '{"kind": "never_confirm"}'  #: rated as usual, and nobody has to answer
+
+
+def main() -> None:
+    options = _options()
+    parts: dict[str, Callable[[argparse.Namespace, Server], dict[str, Any]]] = {
+        "latency": latency_and_rivals,
+        "scaling": scaling,
+        "fairness": fairness,
+        "idle": idle_cost,
+        "parked": parked,
+    }
+    results: dict[str, Any] = {}
+    for name, part in parts.items():
+        if name in options.only or (name == "latency" and "rivals" in options.only):
+            with redis_server(appendfsync=options.appendfsync) as server:
+                results[name] = part(options, server)
+                results["redis"] = ".".join(map(str, server.version))
+    where = write_json(results)
+    say(f"\nRedis {results['redis']}, appendfsync {options.appendfsync}; {machine()}")
+    say(f"all of it: {where.relative_to(Path.cwd()) if where.is_relative_to(Path.cwd()) else where}")
+
+
+def latency_and_rivals(options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    """The floor, guardtier, and the same two stages on the other queues."""
+    jobs: dict[str, Job] = {}
+    if "latency" in options.only:
+        jobs["floor"] = lambda: contestant(options, server, "bench.rivals.floor", 1)
+        for agents in (1, 64, 512):
+            jobs[f"guardtier {agents}"] = lambda agents=agents: contestant(
+                options, server, "bench.guardtier_side", agents, "--tap", "0.5"
+            )
+    if "rivals" in options.only:
+        pythons = {name: environment.python_of(name) for name in environment.MODULES}
+        jobs |= rivals(options, server, pythons)
+    found = interleave(options.rounds, jobs, note)
+    say(table(("", "agents", "p50 ms", "p99 ms", "decisions/s", "commands"), latency_rows(found)))
+    _say_ratios(found)
+    say("\nCPU seconds per 10,000 decisions")
+    for name, result in found.items():
+        say(f"  {name:22}" + "  ".join(f"{k} {v:.2f}" for k, v in cpu_per_10k(result).items()))
+    return found
+
+
+def rivals(options: argparse.Namespace, server: Server, pythons: dict[str, str]) -> dict[str, Job]:
+    """Each as fast as we could make it, and arq as it comes as well."""
+    sides = {
+        "arq 5 ms": ("arq", 64, ["--poll-delay", "0.005"]),
+        "arq default": ("arq", 64, []),
+        "SAQ": ("saq", 64, []),
+        "streaq": ("streaq", 64, []),
+        "arq 5 ms, 1 agent": ("arq", 1, ["--poll-delay", "0.005"]),
+        "SAQ, 1 agent": ("saq", 1, []),
+        "streaq, 1 agent": ("streaq", 1, []),
+    }
+
+    def job(library: str, agents: int, more: list[str]) -> Job:
+        module = environment.MODULES[library]
+        return lambda: contestant(options, server, module, agents, *more, python=pythons[library])
+
+    return {name: job(*side) for name, side in sides.items()}
+
+
+def _say_ratios(found: dict[str, Result]) -> None:
+    if "floor" in found:
+        one, floor = found["guardtier 1"], found["floor"]
+        say(
+            f"\none agent: p50 {ratio(one['p50_ms'], floor['p50_ms'])} × the floor (at most 3.5), "
+            f"p99 {ratio(one['p99_ms'], floor['p99_ms'])} × (at most 8)"
+        )
+    if "SAQ" in found and "guardtier 64" in found:
+        best = max(("arq 5 ms", "SAQ", "streaq"), key=lambda name: found[name]["per_s"])
+        times = ratio(found["guardtier 64"]["per_s"], found[best]["per_s"])
+        say(f"64 agents: {times} × the best of the others, {best} (at least 6)")
+
+
+def scaling(options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    """Analyzer workers that wait 50 ms a time, eight at a time each."""
+
+    def job(workers: int) -> Job:
+        return lambda: contestant(
+            options,
+            server,
+            "bench.guardtier_scaling",
+            SCALING_AGENTS,
+            "--concurrency",
+            str(SCALING_CONCURRENCY),
+            env={"BENCH_ANALYZERS": str(workers)},
+        )
+
+    found = interleave(options.rounds, {f"{n} workers": job(n) for n in WORKERS}, note)
+    one = found["1 workers"]["per_s"]
+    rows = [[name, result["per_s"], ratio(result["per_s"], one)] for name, result in found.items()]
+    say("\n" + table(("a child that waits 50 ms", "decisions/s", "× one worker"), rows))
+    return found
+
+
+def fairness(options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    """A small fleet alone, and beside one that sends 50 times as much."""
+    results = []
+    for number in range(options.rounds):
+        note(f"round {number + 1} of {options.rounds}: fairness")
+        with idle.workers(server.url(), "analyzer", "policy", policy=RELEASE_ALL):
+            results.append(
+                program("bench.guardtier_fairness", server, "--seconds", str(options.seconds * 2))
+            )
+        flush(server, 0)
+    found = medians(results)
+    times = ratio(found["crowded_p99_ms"], found["alone_p99_ms"])
+    say(
+        f"\na small fleet's p99: {found['alone_p99_ms']:.2f} ms alone, {found['crowded_p99_ms']:.2f} ms "
+        f"beside a fleet that sends 50 × as much: {times} × (at most 3)"
+    )
+    return {**found, "rounds": results}
+
+
+def idle_cost(options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    """What workers cost that have nothing to do."""
+    found = idle.measure(server.url(), seconds=max(5.0, options.seconds * 2))
+    rows = [[kind, r["cpu_percent"], r["rss_mib"]] for kind, r in found.items()]
+    say("\n" + table(("idle worker", "% of a core (at most 1)", "RSS MiB (at most 80)"), rows))
+    return found
+
+
+def parked(options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    """The confirmation set with many actions in it."""
+    note(f"parking {PARKED:,} actions of 1 kB")
+    found = program("bench.guardtier_parked", server, "--actions", str(PARKED))
+    say(
+        f"\n{PARKED:,} parked actions of 1 kB: first page of 50 in {found['first_page_ms']:.1f} ms "
+        f"(at most 10), {found['bytes_per_action']:,.0f} bytes each (at most 3,000)"
+    )
+    return found
+
+
+def contestant(
+    options: argparse.Namespace,
+    server: Server,
+    module: str,
+    agents: int,
+    *more: str,
+    python: str = sys.executable,
+    env: dict[str, str] | None = None,
+) -> Result:
+    """One run of one side."""
+    arguments = [
+        "--agents",
+        str(agents),
+        "--seconds",
+        str(options.seconds),
+        "--actions",
+        str(options.actions),
+    ]
+    try:
+        return program(module, server, *arguments, *more, python=python, env=env)
+    finally:
+        flush(server, 0)
+
+
+def program(
+    module: str,
+    server: Server,
+    *arguments: str,
+    python: str = sys.executable,
+    env: dict[str, str] | None = None,
+) -> Result:
+    """Run a part of the bench and read the JSON that it prints last."""
+    done = subprocess.run(
+        [python, "-m", module, "--redis-url", server.url(), *arguments],
+        cwd=environment.ROOT,
+        env=os.environ | (env or {}),
+        stdout=subprocess.PIPE,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(f"bench: {module} ended with status {done.returncode}; its error is above")
+    result: Result = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def note(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of one run of one side")
+    parser.add_argument("--actions", type=Path, default=DEFAULT_ACTIONS)
+    parser.add_argument("--appendfsync", choices=("always", "everysec", "no"), default="everysec")
+    parser.add_argument("--only", type=lambda text: tuple(text.split(",")), default=PARTS)
+    options = parser.parse_args(arguments)
+    if unknown := set(options.only) - set(PARTS):
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Verdict: everything that is not a clear yes is a no."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from guardtier import Finding, Outcome, SecurityRisk, State, Verdict
+from guardtier.state import TRANSITIONS
+
+
+def a_verdict(**fields: Any) -> Verdict:
+    known = {
+        "id": "a1.0",
+        "outcome": Outcome.RELEASED,
+        "digest": "0" * 64,
+        "risk": SecurityRisk.LOW,
+        "policy": "confirm_risky:HIGH+unknown",
+        "decided_at": 1,
+    }
+    return Verdict(**{**known, **fields})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "allowed"),
+    [
+        (Outcome.RELEASED, True),
+        (Outcome.APPROVED, True),
+        (Outcome.REJECTED, False),
+        (Outcome.EXPIRED, False),
+    ],
+)
+def test_only_released_and_approved_allow_the_tool_to_run(outcome: Outcome, allowed: bool):
+    assert a_verdict(outcome=outcome).allowed is allowed
+
+
+def test_a_verdict_survives_the_wire():
+    verdict = a_verdict(
+        outcome=Outcome.REJECTED,
+        findings=(Finding(id="x.y", risk=SecurityRisk.HIGH, message="m", span=(0, 1)),),
+        reason="Use a branch – bitte.",
+        decided_by=("ann", "bob"),
+    )
+
+    assert Verdict.from_json(verdict.to_json()) == verdict
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"outcome": "maybe"}, {"digest": "0" * 63}, {"digest": "G" * 64}, {"decided_at": -1}, {"x": 1}],
+)
+def test_what_is_no_verdict_is_refused(wrong: dict[str, Any]):
+    with pytest.raises(ValidationError):
+        a_verdict(**wrong)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_each_outcome_is_a_decided_state(outcome: Outcome):
+    assert outcome.state == State(outcome.value)
+    assert outcome.state.is_decided
+
+
+def test_only_an_approval_can_still_change_once_decided():
+    assert {state for state in State if state.is_decided and TRANSITIONS[state]} == {State.APPROVED}
+    assert TRANSITIONS[State.APPROVED] == {State.REDEEMED}
+    assert set(TRANSITIONS) == set(State)
