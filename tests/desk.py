@@ -114,12 +114,14 @@ class Desk:
         waiters: str = CLIENT,
         verdict: Verdict | None = None,
     ) -> Transition:
+        delivery = delivery or await self.given(self.keys.answers, POLICIES, id=action.id)
         return await self.ledger.resolve(
-            delivery or await self.given(self.keys.answers, POLICIES, id=action.id),
+            delivery,
             verdict or verdict_on(action, outcome),
             fleet=FLEET,
             waiters=waiters,
             approver="alice",
+            proof=f"proof of {delivery.entry}",
             told="console-1",
         )
 

@@ -50,7 +50,7 @@ class Answer(BaseModel):
         return hmac.new(key, said, sha256).hexdigest()
 
     def is_proved_by(self, proof: str, key: bytes) -> bool:
-        return hmac.compare_digest(self.proof(key), proof)
+        return hmac.compare_digest(self.proof(key).encode(), proof.encode())
 
     def to_fields(self, proof: str) -> dict[str, str]:
         """The entry of the answers stream."""

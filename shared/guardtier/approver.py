@@ -164,6 +164,8 @@ def _on_sent(done: asyncio.Future[Any], wait: Wait) -> None:
         wait.fail(TierUnavailable(f"the tier refused the answer: {error}"))
     elif done.result() is None:
         wait.fail(TierUnavailable("no policy worker has ever run on this Redis"))
+    else:
+        wait.sent_as(done.result())
 
 
 def _audit_event(entry: str, fields: Fields) -> AuditEvent:

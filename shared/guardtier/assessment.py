@@ -24,7 +24,7 @@ class Finding(BaseModel):
     id: str = Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)
     risk: SecurityRisk
     message: str = Field(max_length=MAX_MESSAGE)
-    field: str | None = None
+    field: str | None = Field(default=None, max_length=1024)
     span: tuple[int, int] | None = None
 
 

@@ -169,6 +169,8 @@ class GuardClient:
             wait.fail(_as_ours(error))
         elif done.result() is None:
             self._report_stray(wait, partition, fields)
+        else:
+            wait.sent_as(done.result())
 
     def _report_stray(self, wait: Wait, partition: int, fields: list[Any]) -> None:
         """No such fleet. The tier audits the attempt where this credential may report it."""
@@ -235,8 +237,10 @@ def _verdict_of(reply: Reply, digest: str) -> Verdict:
 
 
 def _status_of(reply: Reply, action: ActionEvent | None) -> Status:
-    if reply.verdict is not None and action is not None:
+    if action is not None and reply.verdict is not None:
         _verdict_of(reply, action.digest)
+    if action is not None and reply.digest not in (None, action.digest):
+        raise DigestMismatch(f"{reply.id} is another action than this one", field="digest")
     return Status(reply.id, State(reply.state), reply.verdict, reply.deadline)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from guardtier.errors import GuardtierError
+from guardtier.errors import GuardtierError, TierUnavailable
 from guardtier.store.keys import Keys
 from guardtier.store.tail import Fields, Tail
 from guardtier.verdict import Verdict
@@ -23,11 +23,13 @@ class Reply:
     error: GuardtierError | None = None
     deadline: int | None = None
     token: str | None = None
+    digest: str | None = None
+    entry: bytes | None = None
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Reply:
         verdict, error = fields.get(b"verdict"), fields.get(b"error")
-        deadline, token = fields.get(b"deadline"), fields.get(b"token")
+        deadline, token, digest = (fields.get(name) for name in (b"deadline", b"token", b"digest"))
         return cls(
             id=fields[b"id"].decode(),
             state=fields[b"state"].decode(),
@@ -35,6 +37,8 @@ class Reply:
             error=GuardtierError.from_json(error) if error else None,
             deadline=int(deadline) if deadline else None,
             token=token.decode() if token else None,
+            digest=digest.decode() if digest else None,
+            entry=fields.get(b"entry"),
         )
 
 
@@ -42,26 +46,38 @@ class Wait:
     """One call that waits for replies about one action, until ``wanted`` picks one.
 
     ``ask`` sends its request; it may be called again after a broken connection, since every request
-    may be sent twice.
+    may be sent twice. A reply that names the request which it answers (``entry``) is for that one
+    alone: a refusal must not end another call that waits for the same action.
     """
 
-    __slots__ = ("action_id", "ask", "future", "wanted")
+    __slots__ = ("_early", "_entries", "action_id", "ask", "future", "wanted")
 
     def __init__(
         self, action_id: str, wanted: Callable[[Reply], bool], ask: Callable[[Wait], None]
     ) -> None:
         self.action_id = action_id
         self.wanted = wanted
+        self._entries: set[bytes] = set()
+        self._early: dict[bytes, Reply] = {}
         self.ask = ask
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
     def offer(self, reply: Reply) -> None:
         if self.future.done():
             return
+        if reply.entry is not None and reply.entry not in self._entries:
+            self._early[reply.entry] = reply
+            return
         if reply.error is not None:
             self.future.set_exception(reply.error)
         elif self.wanted(reply):
             self.future.set_result(reply)
+
+    def sent_as(self, entry: bytes) -> None:
+        """The request is this entry of its stream. Its reply may have come before we knew."""
+        self._entries.add(entry)
+        if entry in self._early:
+            self.offer(self._early.pop(entry))
 
     def fail(self, error: BaseException) -> None:
         if not self.future.done():
@@ -98,6 +114,9 @@ class Replies:
         return next((tail.trouble for tail in self._tails.values() if tail.trouble), None)
 
     async def close(self) -> None:
+        for waits in self._waits.values():
+            for wait in waits:
+                wait.fail(TierUnavailable("this client is closed"))
         for task in self._starting.values():
             task.cancel()
         await asyncio.gather(*self._starting.values(), return_exceptions=True)

@@ -46,7 +46,12 @@ class Terminal:
 
     def run(self, *args: str, stdin: bytes = b"", **env: str) -> Done:
         done = subprocess.run(
-            [*GUARDTIER, *args], env=self.env | env, input=stdin, capture_output=True, timeout=60, check=False
+            [*GUARDTIER, *args],
+            env=self.env | env,
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -57,7 +62,7 @@ class Terminal:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            preexec_fn=die_with_parent(),
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - safe: it only makes two calls
         )
 
 

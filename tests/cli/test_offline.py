@@ -12,7 +12,13 @@ from cli.conftest import Terminal, sequence
 LINES: list[dict[str, Any]] = [
     {"id": "a", "tool_name": "terminal", "arguments": {"command": "ls -la"}},
     {"id": "b", "tool_name": "terminal", "arguments": {"command": "rm -rf ~/.ssh"}, "summary": "tidy"},
-    {"id": "c", "tool_name": "finish", "arguments": {}, "thought": "done", "annotations": {"readOnlyHint": True}},
+    {
+        "id": "c",
+        "tool_name": "finish",
+        "arguments": {},
+        "thought": "done",
+        "annotations": {"readOnlyHint": True},
+    },
 ]
 
 

@@ -135,9 +135,7 @@ def test_watch_shows_what_happens(cli: Terminal) -> None:
     assert [e["event"] for e in events if e["id"] == action_id] == ["assessed", "released"]
 
 
-def _sent_until_seen(
-    cli: Terminal, watching: subprocess.Popen[bytes], events: list[dict[str, Any]]
-) -> str:
+def _sent_until_seen(cli: Terminal, watching: subprocess.Popen[bytes], events: list[dict[str, Any]]) -> str:
     action_id = str(cli.run("submit", "ls", "--json").json["id"])
     assert watching.stdout is not None
     while not any(e["id"] == action_id and e["event"] == "released" for e in events):

@@ -22,9 +22,7 @@ from waiting import gone, until_sync
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 
 
-@pytest.fixture(
-    params=redis_servers(), ids=lambda server: f"{server.parent.parent.name}-{server.name}"
-)
+@pytest.fixture(params=redis_servers(), ids=lambda server: f"{server.parent.parent.name}-{server.name}")
 def server(request: pytest.FixtureRequest) -> Path:
     """Each server that this machine has."""
     return request.param
@@ -126,9 +124,7 @@ def test_it_is_behind_a_password_that_no_command_line_shows(server):
         assert len(password) >= 32
         assert password not in " ".join(psutil.Process(redis.pid).cmdline())
         assert not any(
-            password.encode() in file.read_bytes()
-            for file in redis.directory.rglob("*")
-            if file.is_file()
+            password.encode() in file.read_bytes() for file in redis.directory.rglob("*") if file.is_file()
         )
 
 

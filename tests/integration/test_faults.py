@@ -127,9 +127,7 @@ async def test_killed_workers_lose_nothing_and_decide_nothing_twice(
     await fleet.check_each_ended_once()
 
 
-async def test_a_worker_that_wakes_up_late_decides_nothing_twice(
-    tier: Tier, processes: Processes
-) -> None:
+async def test_a_worker_that_wakes_up_late_decides_nothing_twice(tier: Tier, processes: Processes) -> None:
     env = IMPATIENT | tier.worker_env
     workers = [
         processes.worker(kind, tier.url, **env) for kind in ("analyzer", "analyzer", "policy", "policy")

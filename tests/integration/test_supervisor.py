@@ -193,9 +193,7 @@ def read(path) -> str:
 
 
 async def test_a_program_that_does_not_exist_is_an_error_and_ends_the_others(tmp_path):
-    supervisor = Supervisor(
-        [spec("good", SLEEPS), ProcessSpec("missing", [str(tmp_path / "none")])]
-    )
+    supervisor = Supervisor([spec("good", SLEEPS), ProcessSpec("missing", [str(tmp_path / "none")])])
     with pytest.raises(ConfigError, match="missing can't be started"):
         await supervisor.run(asyncio.Event())
 

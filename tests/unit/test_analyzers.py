@@ -274,3 +274,22 @@ async def test_a_claim_can_raise_a_rating_and_not_lower_it():
     low, high = [await children.assess(an_action(security_risk=claim)) for claim in (LOW, HIGH)]
 
     assert (low.risk, high.risk) == (MEDIUM, HIGH)
+
+
+@pytest.mark.parametrize(
+    ("rated", "claimed", "expected"),
+    [
+        (UNKNOWN, LOW, UNKNOWN),
+        (UNKNOWN, MEDIUM, UNKNOWN),
+        (UNKNOWN, HIGH, HIGH),
+        (LOW, UNKNOWN, LOW),
+        (LOW, MEDIUM, MEDIUM),
+        (HIGH, LOW, HIGH),
+    ],
+)
+async def test_a_claim_raises_a_rating_and_never_stands_in_for_one(
+    rated: SecurityRisk, claimed: SecurityRisk, expected: SecurityRisk
+):
+    ensemble = EnsembleSecurityAnalyzer([SaysCheaply(rated), LLMSecurityAnalyzer()])
+
+    assert (await ensemble.assess(an_action(security_risk=claimed))).risk is expected

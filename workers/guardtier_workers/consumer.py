@@ -12,8 +12,10 @@ from time import monotonic
 from typing import Any, ClassVar
 from uuid import uuid4
 
+from redis.exceptions import ResponseError
+
 from guardtier.settings import Settings
-from guardtier.store.connection import AWAY, AnyRedis, connect, is_away
+from guardtier.store.connection import AWAY, AnyRedis, connect, is_away, refuses_writes
 from guardtier.store.delivery import Delivery
 from guardtier.store.upkeep import Upkeep
 from guardtier_workers.lane import Lane, Streams
@@ -78,7 +80,7 @@ class StreamWorker:
 
     async def _work(self, stop: asyncio.Event) -> None:
         for lane in self.lanes:
-            with suppress(*AWAY):
+            with suppress(*AWAY, ResponseError):  # it is tried again each second
                 await lane.beat()
         loops = [asyncio.create_task(loop()) for lane in self.lanes for loop in (lane.read, lane.keep_up)]
         stopping = asyncio.create_task(stop.wait())
@@ -117,7 +119,7 @@ class StreamWorker:
                 await self.prepare()
                 return
             except Exception as error:
-                if not is_away(error):
+                if not (is_away(error) or refuses_writes(error)):
                     raise
                 log.warning("%s waits for Redis: %s", self.name, error)
             with suppress(TimeoutError):

@@ -13,7 +13,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from guardtier.settings import Settings
-from guardtier.store.connection import AnyRedis, connect, is_away
+from guardtier.store.connection import AnyRedis, connect, is_away, refuses_writes
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import Keys
 from guardtier.store.ledger import Ledger, Retention
@@ -260,7 +260,7 @@ class Lane:
         """Redis is away, or lost the groups: wait and go on. Anything else ends the worker."""
         if isinstance(error, ResponseError) and str(error).startswith(("NOGROUP", "UNBLOCKED")):
             await self._prepare()
-        elif not is_away(error):
+        elif not (is_away(error) or refuses_writes(error)):
             raise error
         log.debug("%s waits for Redis: %r", self.consumer, error)
         await asyncio.sleep(pause)

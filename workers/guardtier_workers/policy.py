@@ -128,6 +128,7 @@ class PolicyWorker(StreamWorker):
             fleet=record.fleet,
             waiters=record.waiters,
             approver=answer.approver,
+            proof=proof,
             told=answer.client,
         )
         _check_resolved(done, answer)

@@ -83,8 +83,7 @@ class Steward:
         """The streams in which something waits although a live group would have taken it over."""
         found: list[str] = []
         for stream, group in await self._upkeep.work_streams():
-            old = await self._redis.xpending_range(stream, group, min="-", max="+", count=1, idle=STUCK_MS)
-            if old:
+            if await self._upkeep.waits(stream, group, STUCK_MS, now_ms=_now_ms()):
                 log.error("%s: entries wait in group %s; does a worker of it run?", stream, group)
                 found.append(stream)
         return found
@@ -121,7 +120,7 @@ class Deadlines:
     def __init__(self, settings: Settings) -> None:
         self._pool = ArqRedis(
             ConnectionPool.from_url(settings.arq_url or settings.redis_url),
-            job_serializer=orjson.dumps,
+            job_serializer=_dumps,
             job_deserializer=orjson.loads,
             default_queue_name=ARQ_QUEUE,
         )
@@ -178,12 +177,17 @@ def arq_worker(settings: Settings, steward: Steward) -> Worker:
         ],
         queue_name=ARQ_QUEUE,
         redis_settings=RedisSettings.from_dsn(settings.arq_url or settings.redis_url),
-        job_serializer=orjson.dumps,
+        job_serializer=_dumps,
         job_deserializer=orjson.loads,
         ctx={"steward": steward},
         handle_signals=False,
         keep_result=0,
     )
+
+
+def _dumps(value: Any) -> bytes:
+    """What arq keeps of a job is numbers and strings; an error that it reports becomes its text."""
+    return orjson.dumps(value, default=str)
 
 
 def _steward(ctx: dict[str, Any]) -> Steward:

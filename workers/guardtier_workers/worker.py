@@ -122,7 +122,7 @@ async def _until(
     finally:
         stopping.cancel()
         ended_by_itself = task.done()
-        with suppress(Exception):
+        with suppress(Exception, asyncio.CancelledError):  # arq's close() raises that of its jobs
             await close()
         await asyncio.gather(task, return_exceptions=True)
     if ended_by_itself:

@@ -22,6 +22,9 @@ class SecurityAnalyzer:
     #: Whether ``assess`` only computes, for well below a millisecond. It then runs in the worker's
     #: own thread, where no time limit can stop it; anything else gets a thread or is awaited.
     cheap: ClassVar[bool] = False
+    #: Whether it only repeats what the agent says of itself. In an ensemble such a vote can raise the
+    #: rating of the others; it never lowers it, nor stands in for their UNKNOWN.
+    claims: ClassVar[bool] = False
 
     def security_risk(self, action: ActionEvent) -> SecurityRisk:
         """The action's risk. Override this one or :meth:`assess`."""

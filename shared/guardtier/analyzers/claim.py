@@ -11,11 +11,12 @@ from guardtier.risk import SecurityRisk
 class LLMSecurityAnalyzer(SecurityAnalyzer):
     """Votes as the agent claims; a missing label is UNKNOWN.
 
-    In an ensemble the highest vote counts, so a claim can raise the rating and never lower it.
+    In an ensemble a claim can raise the rating of the other analyzers and never lower it.
     """
 
     name: ClassVar[str] = "llm"
     cheap: ClassVar[bool] = True
+    claims: ClassVar[bool] = True
 
     def assess(self, action: ActionEvent) -> Assessment:
         claim = action.security_risk

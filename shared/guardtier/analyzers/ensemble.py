@@ -29,7 +29,8 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
 
     Max-severity, as in the OpenHands SDK: the highest concrete vote wins. UNKNOWN counts where no
     child says anything concrete, or always with ``propagate_unknown``, unless one says HIGH: then
-    HIGH stays. A child that raises or passes its time limit votes HIGH with the finding
+    HIGH stays. What an agent claims of itself raises the others' rating and never stands in for their
+    UNKNOWN. A child that raises or passes its time limit votes HIGH with the finding
     ``analyzer.failed``.
     """
 
@@ -47,6 +48,7 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
         self._children = tuple(analyzers)
         self._cheap = tuple(child for child in analyzers if child.cheap)
         self._costly = tuple(child for child in analyzers if not child.cheap)
+        self._claims = frozenset(child.label for child in analyzers if child.claims)
         self._time_limit = time_limit
         self._propagate_unknown = propagate_unknown
 
@@ -81,10 +83,18 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
         except Exception as error:
             return _crashed(child, error, start)
 
+    def _risk_of(self, votes: tuple[ChildVote, ...]) -> SecurityRisk:
+        claimed = highest([vote.risk for vote in votes if vote.child in self._claims])
+        ratings = [vote.risk for vote in votes if vote.child not in self._claims]
+        rated = highest(ratings)
+        if ratings and rated is SecurityRisk.UNKNOWN and claimed is not SecurityRisk.HIGH:
+            return SecurityRisk.UNKNOWN
+        return highest([rated, claimed])
+
     def _combine(self, results: list[_Result]) -> Assessment:
         votes = tuple(vote for vote, _ in results)
         findings = [finding for _, found in results for finding in found]
-        risk = highest([vote.risk for vote in votes])
+        risk = self._risk_of(votes)
         unknown = any(vote.risk is SecurityRisk.UNKNOWN for vote in votes)
         if unknown and self._propagate_unknown and risk is not SecurityRisk.HIGH:
             risk = SecurityRisk.UNKNOWN

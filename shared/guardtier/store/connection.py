@@ -69,8 +69,10 @@ def refuses_writes(error: BaseException) -> bool:
     """Whether Redis lives and says no: out of memory, or unable to keep its files."""
     if isinstance(error, OutOfMemoryError):
         return True
-    text = str(error)
-    return isinstance(error, ResponseError) and text.startswith(("MISCONF", "NOREPLICAS", "OOM"))
+    if not isinstance(error, ResponseError):
+        return False
+    text = str(error).partition(": -")[2] or str(error)  # Redis 6.2 tells an error within a script so
+    return text.startswith(("MISCONF", "NOREPLICAS", "OOM"))
 
 
 def is_away(error: BaseException) -> bool:

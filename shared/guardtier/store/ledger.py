@@ -135,6 +135,7 @@ class Ledger:
         fleet: str,
         waiters: str,
         approver: str,
+        proof: str,
         told: str,
     ) -> Transition:
         """Let an approver's answer, already checked, take effect: ``verdict`` says which it is."""
@@ -153,6 +154,7 @@ class Ledger:
             verdict.to_json(),
             approver,
             verdict.reason,
+            proof,
             self._keep.record_ms,
             self._keep.reply_ms,
         ]

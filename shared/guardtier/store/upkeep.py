@@ -55,6 +55,17 @@ class Upkeep:
             found += [(keys.strays, ANALYZERS), (keys.assessed, POLICIES), (keys.answers, POLICIES)]
         return found
 
+    async def waits(self, stream: str, group: str, idle_ms: int, *, now_ms: int) -> bool:
+        """Whether an entry has been in somebody's hands, or unread, for so long."""
+        if await self._redis.xpending_range(stream, group, "-", "+", 1, idle=idle_ms):
+            return True
+        for info in await self._redis.xinfo_groups(stream):
+            if info["name"].decode() == group:
+                behind = f"({info['last-delivered-id'].decode()}"
+                unread = await self._redis.xrange(stream, min=behind, count=1)
+                return any(int(entry.partition(b"-")[0]) < now_ms - idle_ms for entry, _ in unread)
+        return False
+
     async def forget_before(self, oldest_ms: int) -> None:
         """Drop audit records and dead letters that are older. Nobody reads them in a group."""
         for keys in self._keys:

@@ -121,7 +121,7 @@ async def _streams(at: Tier) -> AsyncIterator[Found]:
         return
     waiting = []
     for stream, group in await at.upkeep.work_streams():
-        if await at.redis.xpending_range(stream, group, "-", "+", 1, idle=WAITING_MS):
+        if await at.upkeep.waits(stream, group, WAITING_MS, now_ms=int(time() * 1000)):
             waiting.append(stream)
     if waiting:
         yield Found("failure", "work", f"entries are stuck in {', '.join(waiting)}")

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from guardtier.errors import GuardtierError
 from guardtier_workers.cli.exits import Exit, UsageError, exit_code_of, tell
 
-
 COMMANDS = frozenset(
-    "up worker submit pending show approve reject watch check doctor analyzers version fleet approver".split()
+    (
+        *("up", "worker", "submit", "pending", "show", "approve", "reject", "watch", "check"),
+        *("doctor", "analyzers", "version", "fleet", "approver"),
+    )
 )
 
 

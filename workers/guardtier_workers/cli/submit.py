@@ -19,7 +19,6 @@ from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import emit, say
 from guardtier_workers.cli.tier import Tier, tier_at
 
-
 DEFAULT_FLEET = "default"
 
 

@@ -33,6 +33,9 @@ class Stage:
     def __init__(self, *, as_json: bool) -> None:
         from rich.live import Live
 
+        self._parked: dict[str, tuple[ActionEvent, int]] = {}
+        self._outcomes: Counter[str] = Counter()
+        self._released_ms: list[float] = []
         self._as_json = as_json
         self._console = console()
         self._live = Live(
@@ -43,9 +46,6 @@ class Stage:
             transient=True,
         )
         self._shows_live = sys.stdout.isatty() and not as_json
-        self._parked: dict[str, tuple[ActionEvent, int]] = {}
-        self._outcomes: Counter[str] = Counter()
-        self._released_ms: list[float] = []
 
     def __enter__(self) -> Self:
         if self._shows_live:

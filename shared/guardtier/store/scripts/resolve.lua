@@ -6,16 +6,17 @@
 -- KEYS: record, answers stream, parked, audit, the approver's own stream, reply stream of each
 --       waiter
 -- ARGV: group, entry, id, waiters, digest that the approver saw, outcome, verdict, approver,
---       reason, retain_ms, keep_ms
+--       reason, proof, retain_ms, keep_ms
 
 local record, answers, parked, audit_key, told = unpack(KEYS, 1, 5)
-local group, entry, id, expected, seen, outcome, verdict, approver, reason, retain_ms, keep_ms =
+local group, entry, id, expected, seen, outcome, verdict, approver, reason, proof, retain_ms, keep_ms =
   unpack(ARGV)
 
-local state, waiters, fleet, digest, deadline, answer =
-  unpack(redis.call('HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'answer'))
+local state, waiters, fleet, digest, deadline, answer, standing = unpack(redis.call(
+  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'answer', 'verdict'))
 
-if answer == entry then
+if answer == proof then -- the same answer, delivered or sent once more
+  tell(told, keep_ms, id, state, 'verdict', standing, 'entry', entry)
   redis.call('XACK', answers, group, entry)
   return {'again', state}
 end
@@ -24,7 +25,7 @@ if digest ~= seen then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
 if waiters ~= expected then return {'waiters', waiters} end
 
-redis.call('HSET', record, 'state', outcome, 'verdict', verdict, 'answer', entry)
+redis.call('HSET', record, 'state', outcome, 'verdict', verdict, 'answer', proof)
 redis.call('PEXPIRE', record, retain_ms)
 redis.call('ZREM', parked, id)
 for i = 6, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
