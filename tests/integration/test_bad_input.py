@@ -125,7 +125,8 @@ async def told(tier: Tier, entry: bytes, reply: str) -> GuardtierError:
 async def refusal(tier: Tier, entry: bytes) -> dict[str, str]:
     """The audit line about this entry, once nothing is pending any more; the tier serves on."""
     await tier.idle()
-    (line,) = [found for found in await tier.audit() if found.get("entry") == entry.decode()]
+    refused = [line for line in await tier.audit() if "error" in line]
+    (line,) = [line for line in refused if line["entry"] == entry.decode()]
     assert (await tier.client().check(low())).allowed
     return line
 

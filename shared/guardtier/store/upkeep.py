@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from redis.exceptions import ResponseError
 
@@ -108,7 +109,8 @@ async def heartbeat(
     A consumer that only waits is not listed by itself before Redis 7.2.
     """
     await redis.set(keys.alive(group, consumer), body, px=ttl_ms)
-    await redis.xgroup_createconsumer(_home(keys, group), group, consumer)
+    with suppress(ResponseError):  # the group is gone: whoever reads finds out, and makes it again
+        await redis.xgroup_createconsumer(_home(keys, group), group, consumer)
 
 
 def _home(keys: Keys, group: str) -> str:
