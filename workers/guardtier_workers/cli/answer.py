@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from guardtier.approver import ApproverClient
 from guardtier.verdict import Verdict
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
 from guardtier_workers.cli.output import emit, say
@@ -36,14 +39,10 @@ def approve(
 ) -> None:
     """Let a parked action run, once."""
 
-    async def run() -> Verdict:
-        async with (
-            tier_at(redis_url, config) as tier,
-            tier.approver(name, token_file) as approver,
-        ):
-            return await approver.approve(action_id, digest=digest, reason=reason, timeout=timeout)
+    def ask(approver: ApproverClient) -> Awaitable[Verdict]:
+        return approver.approve(action_id, digest=digest, reason=reason, timeout=timeout)
 
-    _tell(asyncio.run(run()), as_json)
+    _tell(asyncio.run(_answer(ask, redis_url, config, name, token_file)), as_json)
 
 
 def reject(
@@ -59,14 +58,21 @@ def reject(
 ) -> None:
     """Forbid a parked action."""
 
-    async def run() -> Verdict:
-        async with (
-            tier_at(redis_url, config) as tier,
-            tier.approver(name, token_file) as approver,
-        ):
-            return await approver.reject(action_id, digest=digest, reason=reason, timeout=timeout)
+    def ask(approver: ApproverClient) -> Awaitable[Verdict]:
+        return approver.reject(action_id, digest=digest, reason=reason, timeout=timeout)
 
-    _tell(asyncio.run(run()), as_json)
+    _tell(asyncio.run(_answer(ask, redis_url, config, name, token_file)), as_json)
+
+
+async def _answer(
+    ask: Callable[[ApproverClient], Awaitable[Verdict]],
+    redis_url: str | None,
+    config: Path | None,
+    name: str | None,
+    token_file: Path | None,
+) -> Verdict:
+    async with tier_at(redis_url, config) as tier, tier.approver(name, token_file) as approver:
+        return await ask(approver)
 
 
 def _tell(verdict: Verdict, as_json: bool) -> None:

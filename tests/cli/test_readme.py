@@ -1,0 +1,33 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from cli.conftest import Up
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_ten_lines_guard_an_agent(up: Up) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    here = code.replace("redis://localhost:6379/0", up.body["redis_url"])
+    assert here != code
+
+    done = subprocess.run(
+        [sys.executable, "-c", here], env=os.environ, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stdout == "run it\n"
+
+
+def test_the_commands_that_it_names_exist(up: Up) -> None:
+    text = README.read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`|bin/)guardtier ([a-z]+)", text, re.MULTILINE))
+    known = set(re.findall(r"^  ([a-z]+) ", up.terminal.run("--help").out, re.MULTILINE))
+
+    assert {"submit", "pending", "approve", "worker"} <= named <= known
