@@ -27,7 +27,7 @@ def test_the_ten_lines_guard_an_agent(up: Up) -> None:
 
 def test_the_commands_that_it_names_exist(up: Up) -> None:
     text = README.read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^|`|bin/)guardtier ([a-z]+)", text, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`|bin/)guardtier ([a-z]+)", text.partition("## Try it")[2], re.MULTILINE))
     known = set(re.findall(r"^  ([a-z]+) ", up.terminal.run("--help").out, re.MULTILINE))
 
     assert {"submit", "pending", "approve", "worker"} <= named <= known
