@@ -15,11 +15,11 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_the_ten_lines_guard_an_agent(up: Up) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    here = code.replace("redis://localhost:6379/0", up.body["redis_url"])
-    assert here != code
+    assert up.terminal.run("fleet", "add", "web").code == 0
+    env = os.environ | {"GUARDTIER_REDIS_URL": up.terminal.run("url").out.strip()}
 
     done = subprocess.run(
-        [sys.executable, "-c", here], env=os.environ, capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=30, check=True
     )
 
     assert done.stdout == "run it\n"

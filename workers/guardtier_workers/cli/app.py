@@ -13,7 +13,7 @@ from guardtier_workers.cli.check import check
 from guardtier_workers.cli.doctor import doctor
 from guardtier_workers.cli.fleet import add as fleet_add
 from guardtier_workers.cli.fleet import list_fleets
-from guardtier_workers.cli.listing import analyzers, version
+from guardtier_workers.cli.listing import analyzers, url, version
 from guardtier_workers.cli.pending import pending
 from guardtier_workers.cli.show import show
 from guardtier_workers.cli.submit import submit
@@ -43,6 +43,7 @@ def build() -> Callable[..., Any]:
         check,
         doctor,
         analyzers,
+        url,
         version,
     ):
         app.command()(command)

@@ -1,4 +1,4 @@
-"""guardtier analyzers, guardtier version: what is installed."""
+"""guardtier analyzers, guardtier version: what is installed. guardtier url: what runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import platform
 from importlib.metadata import version as version_of
 
 from guardtier.analyzers.registry import available, load
-from guardtier_workers.cli.options import Config, Json
+from guardtier.errors import ConfigError
+from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import cell, console, emit, say, table
-from guardtier_workers.cli.tier import load_settings
+from guardtier_workers.cli.tier import Target, load_settings
 
 
 def analyzers(config: Config = None, as_json: Json = False) -> None:
@@ -44,6 +45,17 @@ def version(as_json: Json = False) -> None:
         emit(body)
     else:
         say(" ".join(f"{name} {number}" for name, number in body.items()))
+
+
+def url(redis_url: RedisUrl = None, config: Config = None, as_json: Json = False) -> None:
+    """Print the tier's Redis URL, with its password, for an agent's GUARDTIER_REDIS_URL."""
+    target = Target.find(redis_url, config)
+    if target.by_default:
+        raise ConfigError("no tier was named and none runs here: guardtier up", field="redis_url")
+    if as_json:
+        emit({"redis_url": target.url})
+    else:
+        say(target.url)
 
 
 def _first_line(name: str) -> str:

@@ -110,4 +110,4 @@ def _body(stack: Stack) -> dict[str, object]:
 def _demo_fleets() -> dict[str, object]:
     from guardtier_workers.demo.run import FLEETS
 
-    return dict(FLEETS)
+    return {"default": {}, **FLEETS}  # default: for whoever tries it from another terminal
