@@ -1,7 +1,7 @@
 """``make bench``: everything that README.md and docs/performance.md say in numbers, in one run.
 
 Sides are measured in turn, round after round, and told as medians and ratios: machines differ and
-drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked`` measures a part.
+drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked,detection`` measures a part.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import environment, idle
+from bench import detection, environment, idle
 from bench.commands import DEFAULT_ACTIONS
 from bench.measure import Job, Result, interleave, medians
 from bench.report import cpu_per_10k, latency_rows, machine, ratio, table, write_json
 from bench.server import Server, flush, redis_server
 
-PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked")
+PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked", "detection")
 WORKERS = (1, 2, 4, 8)
 SCALING_AGENTS, SCALING_CONCURRENCY = 256, 8
 PARKED = 100_000
@@ -36,6 +36,7 @@ def main() -> None:
         "fairness": fairness,
         "idle": idle_cost,
         "parked": parked,
+        "detection": long_arguments,
     }
     results: dict[str, Any] = {}
     for name, part in parts.items():
@@ -157,6 +158,16 @@ def parked(options: argparse.Namespace, server: Server) -> dict[str, Any]:
         f"\n{PARKED:,} parked actions of 1 kB: first page of 50 in {found['first_page_ms']:.1f} ms "
         f"(at most 10), {found['bytes_per_action']:,.0f} bytes each (at most 3,000)"
     )
+    return found
+
+
+def long_arguments(options: argparse.Namespace, server: Server) -> dict[str, Any]:
+    """The default ensemble over arguments of 1 kB to 1 MiB."""
+    note("long arguments")
+    found = detection.measure()
+    rows = [[name, *times, ratio(times[2], 32 * times[1])] for name, times in found.items()]
+    head = ("rating, ms", "1 kB", "32 kB", "1 MiB (at most 100)", "1 MiB over 32 × 32 kB")
+    say("\n" + table(head, rows))
     return found
 
 
