@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: run test setup lint fmt bench clean
+.PHONY: run test setup lint fmt bench eval fuzz clean
 
 run: setup ## start the tier on an embedded Redis and show the demo; ARGS=--once ends after it
 	$(BIN)/guardtier up --demo $(ARGS)
@@ -33,6 +33,13 @@ fmt: setup
 
 bench: setup ## the figures of README.md, measured here; writes bench/results/
 	$(BIN)/python -m bench $(ARGS)
+
+eval: setup ## rate the recorded and hostile actions of EVAL_DATA; ARGS=--misses lists what went wrong
+	$(BIN)/python tests/eval/evaluate.py $(ARGS)
+
+fuzz: setup ## search for inputs that crash or stall the ensemble; ARGS="-max_total_time=300"
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=2.3,<4'
+	$(BIN)/python tests/fuzz/fuzz_ensemble.py -max_total_time=180 -max_len=512 -len_control=0 $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache bench/results

@@ -49,7 +49,19 @@ class Settings(BaseSettings):
     approvers_file: Path | None = None  #: who may answer; without one, nobody may
 
     fleets: dict[FleetName, FleetSettings] = Field(default_factory=lambda: {"default": FleetSettings()})
-    analyzers: tuple[str, ...] = ("signatures", "llm")
+    analyzers: tuple[str, ...] = (
+        "shell",
+        "python",
+        "sql",
+        "files",
+        "http",
+        "mcp",
+        "patterns",
+        "rails",
+        "secrets",
+        "injection",
+        "llm",
+    )
     analyzer_seconds: float = Field(default=5.0, gt=0, le=300)
     propagate_unknown: bool = False
     policy: Policy = Field(default_factory=ConfirmRisky)

@@ -28,7 +28,7 @@ def test_check_says_whether_a_command_would_be_released(terminal: Terminal) -> N
     done = terminal.run("check", "rm -rf ~/.ssh")
 
     assert done.code == 3
-    assert "»rm -rf ~/.ssh«" in done.out
+    assert "rm -rf »~/.ssh«" in done.out
 
 
 def test_check_jsonl_answers_line_by_line(terminal: Terminal) -> None:
@@ -52,7 +52,7 @@ def test_check_jsonl_findings_have_the_fields_of_the_contract(terminal: Terminal
     found = answer["findings"][0]
     assert list(found) == ["id", "risk", "message", "field", "span"]
     start, end = found["span"]
-    assert "rm" in LINES[1]["arguments"]["command"][start:end]
+    assert LINES[1]["arguments"]["command"][start:end] == "~/.ssh"
 
 
 def test_check_jsonl_answers_bad_lines_in_their_place(terminal: Terminal) -> None:
@@ -116,6 +116,8 @@ def test_errors_in_json(terminal: Terminal) -> None:
 
 def test_listings(terminal: Terminal) -> None:
     used = {row["name"]: row["used"] for row in terminal.run("analyzers", "--json").json["analyzers"]}
-    assert used == {"llm": True, "noop": False, "signatures": True}
+    assert used["shell"]
+    assert used["llm"]
+    assert not used["noop"]
     assert terminal.run("version", "--json").json["guardtier"]
     assert "Exit codes" in terminal.run("--help").out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -65,6 +66,7 @@ async def _serve(kind: str, settings: Settings, health: HealthAt) -> None:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     async with AsyncExitStack() as parts:
         work, is_well = await _made(kind, settings, parts)
+        gc.freeze()  # measured: 30 µs an action less than with the rules' tables under collection
         if health.port is not None:
             port = await parts.enter_async_context(
                 health_server(is_well, host=health.host, port=health.port)

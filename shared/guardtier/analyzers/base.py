@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
 from guardtier.risk import SecurityRisk
+
+#: What an analyzer answers (this very object) that has nothing to say of an action. It counts as UNKNOWN,
+#: save that ``propagate_unknown`` does not take it for "can't be told".
+ABSTAINS: Final = Assessment(risk=SecurityRisk.UNKNOWN)
 
 
 class SecurityAnalyzer:

@@ -3,9 +3,11 @@
 from typing import ClassVar
 
 from guardtier.action import ActionEvent
-from guardtier.analyzers.base import SecurityAnalyzer
+from guardtier.analyzers.base import ABSTAINS, SecurityAnalyzer
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk
+
+_QUIET = {risk: Assessment(risk=risk) for risk in SecurityRisk} | {SecurityRisk.UNKNOWN: ABSTAINS}
 
 
 class LLMSecurityAnalyzer(SecurityAnalyzer):
@@ -21,7 +23,7 @@ class LLMSecurityAnalyzer(SecurityAnalyzer):
     def assess(self, action: ActionEvent) -> Assessment:
         claim = action.security_risk
         if claim is not SecurityRisk.HIGH:
-            return Assessment(risk=claim)
+            return _QUIET[claim]
         finding = Finding(
             id="llm.claim",
             risk=claim,

@@ -9,6 +9,7 @@ the same order and flushed line by line: ``{"id", "risk", "parked", "findings": 
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -62,6 +63,7 @@ class Rater:
             propagate_unknown=settings.propagate_unknown,
         )
         self._runner = asyncio.Runner()
+        gc.freeze()  # as a worker does once it is up
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,61 @@
+"""Aftermath: what several calls of one text come to together: fetched then run, connected and computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from guardtier.analyzers.code.harm import shell_findings
+from guardtier.analyzers.code.source import Report
+from guardtier.analyzers.code.statements import created_in, sql_findings
+from guardtier.analyzers.code.value import HOLE
+from guardtier.analyzers.view import Span
+from guardtier.risk import SecurityRisk
+
+_SHORT = 2  #: characters of a path that say too little to look for it
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """What the calls did, collected in any order."""
+
+    fetched: bool = False  #: something from the network was saved
+    connected: bool = False  #: it holds a connection that others send through
+    written: set[str] = field(default_factory=set)  #: paths
+    contents: list[tuple[Span, str]] = field(default_factory=list)  #: texts that were written
+    ran: list[tuple[Span, str]] = field(default_factory=list)  #: command lines, and files that were run
+    computed: list[Span] = field(default_factory=list)  #: commands that can't be told
+    sql: list[tuple[Span, str]] = field(default_factory=list)
+
+    def rate(self, report: Report, rate_python: Callable[[str, Span], None]) -> None:
+        self._rate_sql(report)
+        if self.fetched:
+            self._rate_downloads(report)
+        if self.connected:
+            for span in self.computed:
+                message = (
+                    "Holds a connection and runs what can't be told: commands may come over the network"
+                )
+                report.add(
+                    "python.shell.reverse", SecurityRisk.HIGH, f"{message} (ATT&CK T1059.006).", span
+                )
+        if any(path.endswith(".py") for path in self.written):
+            for span, text in self.contents:
+                rate_python(text, span)
+        if any(path.endswith((".sh", ".bash")) for path in self.written):
+            for span, text in self.contents:
+                report.adopt(shell_findings(text), span)
+
+    def _rate_sql(self, report: Report) -> None:
+        """In the order of the text: to drop what was created before is cleaning up."""
+        created: dict[str, int] = {}
+        for span, text in sorted(self.sql):
+            report.adopt(sql_findings(text, report.part, created), span)
+            created |= dict.fromkeys(created_in(text), 0)
+
+    def _rate_downloads(self, report: Report) -> None:
+        paths = [path for path in self.written if len(path.strip(f"./{HOLE}")) >= _SHORT]
+        for span, line in self.ran:
+            if any(path in line for path in paths):
+                message = "Runs a file that it has fetched before (ATT&CK T1105). Read it before it is run."
+                report.add("python.run.downloaded", SecurityRisk.HIGH, message, span)

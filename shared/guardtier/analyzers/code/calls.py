@@ -1,0 +1,97 @@
+"""Arguments: what a call is given, by position and by keyword, with stars expanded."""
+
+from __future__ import annotations
+
+import ast
+from itertools import islice
+
+from guardtier.analyzers.code.fold import Folder
+from guardtier.analyzers.code.rules import Selectors
+from guardtier.analyzers.code.value import HOLE, Const, Value, as_text, known
+
+_MANY = 256
+
+
+class Arguments:
+    """The values that a call is given."""
+
+    def __init__(self, node: ast.Call, folder: Folder) -> None:
+        self.on = folder.receiver(node)
+        self.given: list[Value] = []
+        self.named: dict[str, Value] = {}
+        for arg in islice(node.args, _MANY):
+            value = folder.value(arg)
+            if (
+                isinstance(arg, ast.Starred)
+                and len(value.consts) == 1
+                and isinstance(value.consts[0], tuple)
+            ):
+                self.given.extend(known(item).marked(value.marks) for item in value.consts[0][:_MANY])
+            else:
+                self.given.append(value)
+        for keyword in islice(node.keywords, _MANY):
+            if keyword.arg:
+                self.named[keyword.arg] = folder.value(keyword.value)
+            elif isinstance(keyword.value, ast.Dict):
+                self._spread(keyword.value, folder)
+
+    @classmethod
+    def passed_on(cls, node: ast.Call, folder: Folder) -> Arguments:
+        """What a function that is itself an argument will be given: all the other arguments."""
+        found = cls(node, folder)
+        values = [*found.given, *found.named.values()]
+        flat = tuple(item for value in values for const in value.consts for item in _flat(const))[:_MANY]
+        marks = frozenset().union(*(value.marks for value in values))
+        everything = Value(flat, False, marks)
+        found.given, found.named, found.on = [everything] * 4, {}, everything
+        return found
+
+    def _spread(self, node: ast.Dict, folder: Folder) -> None:
+        for key, value in islice(zip(node.keys, node.values, strict=True), _MANY):
+            if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                self.named[key.value] = folder.value(value)
+
+    def at(self, selectors: Selectors) -> list[Value]:
+        """The values that are selected; what is not given is left out."""
+        found = []
+        for selector in selectors:
+            if selector == "self":
+                found.append(self.on)
+            elif isinstance(selector, int):
+                found.extend(self.given[selector : selector + 1])
+            elif selector in self.named:
+                found.append(self.named[selector])
+        return found
+
+    @property
+    def everything(self) -> list[Value]:
+        return [*self.given, *self.named.values()]
+
+    @property
+    def marks(self) -> frozenset[str]:
+        return self.on.marks.union(*(value.marks for value in self.everything))
+
+
+def _flat(const: Const) -> tuple[Const, ...]:
+    return const if isinstance(const, tuple) else (const,)
+
+
+def command_lines(value: Value) -> list[str]:
+    """The command lines that a value is: a text, or a list of words; a hole becomes a variable."""
+    return [line for const in value.consts if (line := command_line(const))]
+
+
+def command_line(const: Const) -> str:
+    if isinstance(const, tuple):
+        return " ".join(
+            _quoted(text if (text := as_text(word)) is not None else str(word)) for word in const
+        )
+    return (as_text(const) or "").replace(HOLE, "$unknown")
+
+
+def _quoted(word: str) -> str:
+    if word and all(char.isalnum() or char in "-_./=:,@%+" for char in word):
+        return word
+    for char in '\\"$`':
+        word = word.replace(char, f"\\{char}")
+    return f'"{word}"'.replace(HOLE, "$unknown")

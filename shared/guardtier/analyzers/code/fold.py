@@ -1,0 +1,290 @@
+"""Folder: what an expression comes to, as far as constants, names and pure functions tell."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from itertools import islice, product
+
+from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.foldcalls import CallFolder
+from guardtier.analyzers.code.names import Binding, Names
+from guardtier.analyzers.code.operations import (
+    BUILTINS,
+    MAX_ITEMS,
+    NAMESPACES,
+    OPERATIONS,
+    PATH,
+    SENT,
+    added,
+    as_path,
+    attribute_of,
+    canonical,
+    choices,
+    constant,
+    item,
+    iterated,
+    path_attribute,
+    shown,
+)
+from guardtier.analyzers.code.rules import Rules
+from guardtier.analyzers.code.value import (
+    MAX_CHOICES,
+    NOTHING,
+    Const,
+    Value,
+    either,
+    known,
+    named,
+    size,
+)
+
+MAX_DEPTH = 60  #: expressions within expressions, names behind names
+BUDGET = 1 << 17  #: characters and items that folding one text may produce
+
+_ENVIRON = {"os.environ", "os.environb"}
+_HOMES = {"HOME", "USERPROFILE"}
+_NETWORK = frozenset({"network"})
+
+
+class Folder:
+    """Folds the expressions of one text. Each is looked at once; the work is bounded."""
+
+    def __init__(self, names: Names, rules: Rules) -> None:
+        self._names = names
+        self._rules = rules
+        self._memo: dict[int, Value] = {}
+        self._by_name: dict[str, Value] = {}
+        self._open: set[int] = set()
+        self._local: dict[str, Value] = {}
+        self._depth = 0
+        self._left = BUDGET
+        self._handlers: dict[type, Callable[..., Value]] = {
+            ast.Constant: constant,
+            ast.Name: self._name,
+            ast.Attribute: self._attribute,
+            ast.Subscript: self._subscript,
+            ast.Call: CallFolder(self, names, rules).value,
+            ast.JoinedStr: self._joined,
+            ast.FormattedValue: lambda node: self.value(node.value),
+            ast.BinOp: self._binary,
+            ast.UnaryOp: self._unary,
+            ast.Tuple: self._sequence,
+            ast.List: self._sequence,
+            ast.Set: self._sequence,
+            ast.Dict: self._dict,
+            ast.IfExp: lambda node: either([self.value(node.body), self.value(node.orelse)]),
+            ast.BoolOp: lambda node: either(self.value(one) for one in node.values),
+            ast.NamedExpr: lambda node: self.value(node.value),
+            ast.Await: lambda node: self.value(node.value),
+            ast.Starred: lambda node: self.value(node.value),
+            ast.ListComp: self._comprehension,
+            ast.GeneratorExp: self._comprehension,
+            ast.SetComp: self._comprehension,
+        }
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a bound was reached: something may be made of more than was seen."""
+        return self._left < 0
+
+    def value(self, node: ast.expr) -> Value:
+        key = id(node)
+        found = self._memo.get(key)
+        if found is not None and not self._local:
+            return found
+        if key in self._open or self._depth > MAX_DEPTH or self._left < 0:
+            return NOTHING
+        handler = self._handlers.get(type(node))
+        if handler is None:
+            return NOTHING
+        self._open.add(key)
+        self._depth += 1
+        try:
+            result: Value = handler(node)
+        except RecursionError:
+            result = NOTHING
+        finally:
+            self._depth -= 1
+            self._open.discard(key)
+        self._left -= 1 + sum(map(size, result.consts))
+        if not self._local:
+            self._memo[key] = result
+        return result
+
+    def function(self, node: ast.Call) -> Value:
+        """What is called: its origin, and for a method the value that it is called on."""
+        return self.value(node.func)
+
+    def receiver(self, node: ast.Call) -> Value:
+        return self.value(node.func.value) if isinstance(node.func, ast.Attribute) else NOTHING
+
+    def _name(self, node: ast.Name) -> Value:
+        name = node.id
+        if name in self._local:
+            return self._local[name]
+        if self._local:
+            return self._named(name)
+        if name not in self._by_name:
+            self._by_name[name] = self._named(name)
+        return self._by_name[name]
+
+    def _named(self, name: str) -> Value:
+        bound = self._names.bindings.get(name)
+        imported = self._names.imports.get(name)
+        if bound is None:
+            origin = self._plain(name, imported)
+            return Value(origin=origin, marks=_NETWORK) if origin in SENT else named(origin)
+        values = [self._bound(binding) for binding in islice(bound, MAX_ITEMS)]
+        if imported:
+            values.insert(0, named(imported))
+        return either(values)
+
+    def _plain(self, name: str, imported: str | None) -> str:
+        """A name that nothing is assigned to: imported, star-imported, one of the text's own or builtin."""
+        if imported:
+            return canonical(imported)
+        for module in self._names.stars:
+            if f"{module}.{name}" in self._rules.calls:
+                return f"{module}.{name}"
+        if name in self._names.functions:
+            return f"def.{name}"
+        return name if name in BUILTINS else ""
+
+    def _bound(self, binding: Binding) -> Value:
+        value = self.value(binding.node)
+        for step in binding.steps:
+            value = item(value, step)
+        return value
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        base = self.value(node.value)
+        if node.attr == "__dict__":
+            return base
+        bound = self._names.bindings.get(f".{node.attr}")
+        if bound and not (base.origin and not base.instance):
+            return either(self._bound(one) for one in islice(bound, MAX_ITEMS)).marked(base.marks)
+        if base.instance and base.origin == PATH:
+            return path_attribute(base, node.attr)
+        if node.attr == "stdin" and base.instance:
+            return base
+        dotted = canonical(f"{base.origin or '*'}.{node.attr}")
+        if dotted in pure.CONSTANTS:
+            return known(pure.CONSTANTS[dotted])
+        marks = base.marks | {"environment"} if dotted in _ENVIRON else base.marks
+        marks = marks | _NETWORK if node.attr == "rfile" else marks
+        return Value((), False, marks, dotted)
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        base = self.value(node.value)
+        if isinstance(node.slice, ast.Slice):
+            return self._slice(base, node.slice)
+        keys = self.value(node.slice).consts
+        if base.origin in _ENVIRON:
+            return known("~") if set(keys) & _HOMES else NOTHING
+        for key in keys:
+            if isinstance(key, int):
+                return item(base, key)
+            if isinstance(key, str):
+                return self._keyed(base, key)
+        return Value(marks=base.marks)
+
+    def _keyed(self, base: Value, key: str) -> Value:
+        """What stands in a dictionary, or in the namespace of a module or a function."""
+        if base.consts:
+            return item(base, None)
+        if base.origin.endswith("__globals__"):
+            return named(
+                next((n for n in (f"os.{key}", f"subprocess.{key}") if n in self._rules.calls), key)
+            )
+        if base.origin in NAMESPACES:
+            return named(canonical(self._names.imports.get(key, key)))
+        return attribute_of(base, key) if base.origin and not base.instance else Value(marks=base.marks)
+
+    def _slice(self, base: Value, node: ast.Slice) -> Value:
+        bounds = [self._number(part) for part in (node.lower, node.upper, node.step)]
+        consts = [one[slice(*bounds)] for one in base.consts if isinstance(one, str | bytes | tuple)] \
+            if bounds[2] != 0 else []  # fmt: skip
+        return Value(tuple(consts), base.whole, base.marks)
+
+    def _number(self, node: ast.expr | None) -> int | None:
+        if node is None:
+            return None
+        return next((one for one in self.value(node).consts if isinstance(one, int)), None)
+
+    def _joined(self, node: ast.JoinedStr) -> Value:
+        return self._concat([self.value(part) for part in node.values])
+
+    def _concat(self, values: list[Value]) -> Value:
+        return self.apply(lambda *parts: "".join(shown(part) for part in parts), values)
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        if isinstance(node.op, ast.Add):
+            return self._sum(node)
+        left, right = self.value(node.left), self.value(node.right)
+        if isinstance(node.op, ast.Div) and PATH in {left.origin, right.origin}:
+            return as_path(self.apply(pure.FUNCTIONS["os.path.join"], [left, right]))
+        operation = OPERATIONS.get(type(node.op))
+        if operation is None:
+            return Value(marks=left.marks | right.marks)
+        return self.apply(operation, [left, right], holes=isinstance(node.op, ast.Mod))
+
+    def _sum(self, node: ast.BinOp) -> Value:
+        """A chain of ``+`` without recursion: ``"r" + "m" + …`` may be thousands long."""
+        parts: list[ast.expr] = []
+        current: ast.expr = node
+        while isinstance(current, ast.BinOp) and isinstance(current.op, ast.Add):
+            parts.append(current.right)
+            current = current.left
+        parts.append(current)
+        return self.apply(added, [self.value(part) for part in reversed(parts)])
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        value = self.value(node.operand)
+        if isinstance(node.op, ast.USub):
+            return self.apply(lambda one: -one, [value], holes=False)
+        return Value(marks=value.marks)
+
+    def _sequence(self, node: ast.Tuple | ast.List | ast.Set) -> Value:
+        if len(node.elts) > MAX_ITEMS:
+            self._left = -1
+            return NOTHING
+        return self.apply(lambda *items: items, [self.value(one) for one in node.elts])
+
+    def _dict(self, node: ast.Dict) -> Value:
+        """Its values alone: what is taken out of it by a key may be any of them."""
+        return self.apply(lambda *items: items, [self.value(one) for one in islice(node.values, MAX_ITEMS)])
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Value:
+        loop = node.generators[0]
+        over = self.value(loop.iter)
+        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or len(over.consts) != 1:
+            return Value(marks=over.marks | self.value(node.elt).marks)
+        items = iterated(over.consts[0])
+        before = dict(self._local)
+        made = []
+        for one in items:
+            self._local[loop.target.id] = known(one)
+            made.append(self.value(node.elt))
+        self._local = before
+        return self.apply(lambda *parts: parts, made).marked(over.marks)
+
+    def apply(self, function: Callable[..., Const], values: list[Value], holes: bool = True) -> Value:
+        """The function of every combination of what the values may be."""
+        options = [choices(value, holes) for value in values]
+        marks = frozenset().union(*(value.marks for value in values))
+        if not all(options) or (all(not value.consts for value in values) and values):
+            return Value(marks=marks)
+        made: dict[tuple[str, Const], None] = {}
+        whole = True
+        for number, combination in enumerate(product(*options)):
+            if number >= MAX_CHOICES or self._left < 0:
+                whole, marks = False, marks | {"many"}
+                break
+            try:
+                const = function(*combination)
+                self._left -= size(const)
+                made[type(const).__name__, const] = None
+            except pure.FAILURES:
+                whole = False
+        return Value(tuple(const for _, const in made), whole and bool(made), marks)

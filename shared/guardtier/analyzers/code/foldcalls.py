@@ -1,0 +1,138 @@
+"""CallFolder: what calls come to: imports, getattr, pure functions, methods, the text's own functions."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.names import Names
+from guardtier.analyzers.code.operations import (
+    COMPUTED,
+    IMPORTERS,
+    MAX_ITEMS,
+    PATH,
+    as_path,
+    attribute_of,
+    canonical,
+    imported,
+    iterated,
+    secret,
+    unusual,
+)
+from guardtier.analyzers.code.rules import Call, Rules
+from guardtier.analyzers.code.value import NOTHING, Const, Value, either, known, named
+
+if TYPE_CHECKING:
+    from guardtier.analyzers.code.fold import Folder
+
+_HOMES = {"HOME", "USERPROFILE"}
+#: What gives an attribute or a namespace by a name that is a value.
+_REACHING = {"getattr", "globals", "locals", "vars", "operator.attrgetter"}
+
+
+class CallFolder:
+    """Folds calls for the folder that it belongs to."""
+
+    def __init__(self, folder: Folder, names: Names, rules: Rules) -> None:
+        self._folder = folder
+        self._names = names
+        self._rules = rules
+
+    def value(self, node: ast.Call) -> Value:
+        called = self._folder.function(node)
+        args = [self._folder.value(arg) for arg in node.args]
+        marks = called.marks.union(
+            *(arg.marks for arg in args), *(self._folder.value(k.value).marks for k in node.keywords)
+        )
+        name = called.origin
+        result = self._computed(node, name, args)
+        return result.marked(marks | self._ruled_marks(name, args))
+
+    def _computed(self, node: ast.Call, name: str, args: list[Value]) -> Value:
+        if name in pure.FUNCTIONS:
+            return self._pure(name, args)
+        if name in IMPORTERS and args:
+            return named(canonical(imported(name, node, args[0].texts[0])) if args[0].texts else COMPUTED)
+        if name in _REACHING:
+            return self._reached(name, args)
+        head, _, rest = name.partition(".")
+        if head == "attrgetter" and args:
+            return attribute_of(args[0], rest)
+        return self._returned(rest) if head == "def" else self._other(node, name, args)
+
+    def _other(self, node: ast.Call, name: str, args: list[Value]) -> Value:
+        if name in {"os.getenv", "os.environ.get"}:
+            return known("~") if args and set(args[0].consts) & _HOMES else NOTHING
+        if name == "map" and len(args) == 2 and args[0].origin in pure.FUNCTIONS and args[1].consts:
+            return self._mapped(pure.FUNCTIONS[args[0].origin], args[1])
+        if (rule := self._rule(name)) and rule.gives:
+            return self._instance(rule, args)
+        return self._method(node, args)
+
+    def _pure(self, name: str, args: list[Value]) -> Value:
+        made = self._folder.apply(pure.FUNCTIONS[name], args)
+        if name.startswith(f"{PATH}."):
+            return as_path(made)
+        return made.marked(["decoded"]) if name in pure.DECODERS else made
+
+    def _reached(self, name: str, args: list[Value]) -> Value:
+        """What getattr, globals and their kin give."""
+        if name in {"globals", "locals"} or (name == "vars" and not args):
+            return named("globals()")
+        if name == "vars":
+            return args[0]
+        if name == "operator.attrgetter":
+            return named(f"attrgetter.{args[0].texts[0] if args and args[0].texts else COMPUTED}")
+        if len(args) < 2:
+            return NOTHING
+        if args[1].texts:
+            return attribute_of(args[0], args[1].texts[0])
+        return named(COMPUTED) if args[0].origin.partition(".")[0] in self._rules.modules else NOTHING
+
+    def _method(self, node: ast.Call, args: list[Value]) -> Value:
+        if not isinstance(node.func, ast.Attribute):
+            return NOTHING
+        on, method = self._folder.receiver(node), node.func.attr
+        if on.origin == PATH and method in pure.PATH_METHODS:
+            return as_path(
+                self._folder.apply(pure.PATH_METHODS[method], [Value(on.consts, on.whole), *args])
+            )
+        if on.consts and method in pure.METHODS:
+            made = self._folder.apply(pure.METHODS[method], [Value(on.consts, on.whole), *args])
+            return made.marked(["decoded"]) if method == "decode" and unusual(args) else made
+        if method == "decode" and unusual(args):
+            return Value(marks=frozenset({"decoded"}))
+        if method in self._names.returns and method in self._names.functions:
+            return self._returned(method)
+        return NOTHING
+
+    def _mapped(self, function: Callable[..., Const], over: Value) -> Value:
+        return self._folder.apply(lambda items: tuple(function(item) for item in iterated(items)), [over])
+
+    def _returned(self, name: str) -> Value:
+        return either(
+            self._folder.value(node) for node in islice(self._names.returns.get(name, ()), MAX_ITEMS)
+        )
+
+    def _rule(self, name: str) -> Call | None:
+        found = self._rules.calls.get(name)
+        return found[0] if found else None
+
+    def _instance(self, rule: Call, args: list[Value]) -> Value:
+        held = [args[at] for at in rule.holds if isinstance(at, int) and at < len(args)]
+        if rule.gives == PATH:
+            return as_path(self._folder.apply(pure.FUNCTIONS["os.path.join"], args) if args else known("."))
+        joined = held[0] if held else NOTHING
+        return Value(joined.consts, joined.whole, frozenset(), rule.gives, True)
+
+    def _ruled_marks(self, name: str, args: list[Value]) -> set[str]:
+        marks: set[str] = set()
+        for rule in self._rules.calls.get(name, ()):
+            marks.update(rule.marks)
+            for at in rule.does.get("read", ()):
+                if isinstance(at, int) and at < len(args) and secret(args[at]):
+                    marks.add("secret")
+        return marks

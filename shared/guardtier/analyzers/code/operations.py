@@ -1,0 +1,167 @@
+"""What operators, attributes and items of folded values come to; and one name for what has several."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Sequence
+
+from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.harm import is_secret
+from guardtier.analyzers.code.value import HOLE, NOTHING, Const, Value, as_text, known, named
+
+MAX_ITEMS = 4096  #: of a list that is gone through one by one
+PATH = "pathlib.Path"
+COMPUTED = "computed"  #: the origin of what is reached by a name that can't be told
+
+BUILTINS = frozenset({*dir(builtins), "__builtins__", "execfile", "unicode", "raw_input"})
+NAMESPACES = {"globals()", "__builtins__", "builtins", "sys.modules"}
+IMPORTERS = {"__import__", "importlib.import_module", "importlib.__import__", "builtins.__import__"}
+
+#: What others send: the requests that a server is asked to answer.
+SENT = frozenset({"flask.request", "bottle.request", "sanic.request"})
+
+#: Modules under another name.
+_SAME = {
+    "posix": "os", "nt": "os", "posixpath": "os.path", "ntpath": "os.path", "_socket": "socket",
+    "commands": "subprocess", "_posixsubprocess": "subprocess", "cPickle": "pickle", "_pickle": "pickle",
+    "cloudpickle": "pickle", "io.open": "open", "codecs.open": "open", "pathlib.PosixPath": PATH,
+    "urllib2": "urllib.request", "httplib": "http.client", "__builtin__": "builtins",
+}  # fmt: skip
+
+
+def canonical(dotted: str) -> str:
+    """The dotted name that the tables have, for one that means the same."""
+    if dotted.startswith(("builtins.", "__builtins__.", "__builtin__.")):
+        return dotted.partition(".")[2]
+    if dotted in _SAME:
+        return _SAME[dotted]
+    head, dot, rest = dotted.partition(".")
+    return f"{_SAME[head]}.{rest}" if dot and head in _SAME else dotted
+
+
+def constant(node: ast.Constant) -> Value:
+    value = node.value
+    return known(value) if isinstance(value, str | bytes | int | float | None) else NOTHING
+
+
+def imported(name: str, node: ast.Call, module: str) -> str:
+    """``__import__("a.b")`` is ``a``, ``import_module("a.b")`` is ``a.b``."""
+    plain = name.endswith("__import__") and len(node.args) < 4 and not node.keywords
+    return module.partition(".")[0] if plain else module
+
+
+def attribute_of(base: Value, attribute: str) -> Value:
+    return named(canonical(f"{base.origin}.{attribute}" if base.origin else f"*.{attribute}"))
+
+
+def item(value: Value, index: int | None) -> Value:
+    """One item of it, or what any of its items may be."""
+    items: list[Const] = []
+    for const in value.consts:
+        if isinstance(const, str | bytes | tuple):
+            every = iterated(const)
+            items.extend(every if index is None else every[index : index + 1 or None])
+    unique = tuple(dict.fromkeys(items))[:MAX_ITEMS]
+    found = Value(unique, value.whole and bool(unique), value.marks)
+    return as_path(found) if value.instance and value.origin == PATH else found
+
+
+def iterated(const: Const) -> tuple[Const, ...]:
+    return tuple(const)[:MAX_ITEMS] if isinstance(const, str | bytes | tuple) else ()
+
+
+def path_attribute(base: Value, attribute: str) -> Value:
+    if attribute == "parent":
+        consts = [pure.FUNCTIONS["os.path.dirname"](text) for text in base.texts]
+        return as_path(Value(tuple(consts), base.whole, base.marks))
+    if attribute in {"name", "stem", "suffix"}:
+        return Value(tuple(text.rpartition("/")[2] for text in base.texts), base.whole, base.marks)
+    return Value((), False, base.marks, f"{PATH}.{attribute}")
+
+
+def as_path(value: Value) -> Value:
+    """A path, or several."""
+    consts = tuple(text if (text := as_text(one)) is not None else one for one in value.consts)
+    return Value(consts, value.whole, value.marks, PATH, True)
+
+
+def secret(value: Value) -> bool:
+    return any(is_secret(text) for text in value.texts)
+
+
+def unusual(args: list[Value]) -> bool:
+    """Whether ``decode`` undoes more than the encoding of characters."""
+    return any("hex" in text or "base64" in text or "rot" in text or "zip" in text
+               for arg in args for text in arg.texts)  # fmt: skip
+
+
+def shown(part: Const) -> str:
+    if isinstance(part, bytes):
+        return part.decode("utf-8", "replace")
+    return str(part)
+
+
+def choices(value: Value, holes: bool) -> Sequence[Const]:
+    if value.whole or not holes:
+        return value.consts
+    return (*value.consts, HOLE)
+
+
+def added(*parts: Const) -> Const:
+    kinds = {type(part) for part in parts}
+    if kinds == {str}:
+        return "".join(map(str, parts))
+    if kinds == {int}:
+        return sum(part for part in parts if isinstance(part, int))
+    if kinds <= {bytes, str}:
+        return b"".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
+    if tuple in kinds:
+        return tuple(one for part in parts for one in (part if isinstance(part, tuple) else (HOLE,)))
+    raise TypeError
+
+
+def times(left: Const, right: Const) -> Const:
+    if isinstance(left, int) and isinstance(right, int):
+        if max(left.bit_length(), right.bit_length()) > 64:
+            raise ValueError
+        return left * right
+    if isinstance(left, int):
+        left, right = right, left
+    if (
+        not isinstance(right, int)
+        or not isinstance(left, str | bytes | tuple)
+        or len(left) * right > pure.LIMIT
+    ):
+        raise ValueError
+    return left * right
+
+
+def minus(left: Const, right: Const) -> Const:
+    return left - right  # type: ignore[operator]
+
+
+def xor(left: Const, right: Const) -> Const:
+    return left ^ right  # type: ignore[operator]
+
+
+def power(left: Const, right: Const) -> Const:
+    if (
+        not isinstance(left, int)
+        or not isinstance(right, int)
+        or not 0 <= right <= 64
+        or left.bit_length() > 64
+    ):
+        raise ValueError
+    return int(left**right)
+
+
+OPERATIONS: dict[type, Callable[..., Const]] = {
+    ast.Mod: lambda left, right: (
+        pure.percent(left, right) if isinstance(left, str | bytes) else left % right
+    ),
+    ast.Mult: times,
+    ast.Sub: minus,
+    ast.BitXor: xor,
+    ast.Pow: power,
+}

@@ -1,0 +1,186 @@
+"""Prefilter: whether a Python text can hold anything worth parsing, by its words alone.
+
+Measured on 1,659 snippets that coding agents ran: parsing and walking one takes 290 µs, this 3.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+import re2
+
+from guardtier.analyzers.code.harm import is_ordinary
+from guardtier.analyzers.code.rules import Rules, load
+
+#: Words by which anything may be reached without its name.
+_DYNAMIC = (
+    "getattr", "__import__", "import_module", "importlib", "globals", "locals", "vars", "__builtins__",
+    "builtins", "__getattribute__", "__subclasses__", "__globals__", "attrgetter", "methodcaller", "posix",
+    "_posixsubprocess", "__code__", "__loader__", "load_module", "exec_module", "_socket", "cPickle",
+    "_pickle", "run_line_magic", "get_ipython", "urllib2", "httplib", "sys.modules",
+)  # fmt: skip
+#: Builtins whose name is also a method's: ``re.compile`` is none of them.
+_PLAIN = frozenset({"exec", "eval", "compile", "execfile", "open"})
+#: What makes the place that a path names more than the text of its literal.
+_HIDING = (
+    "environ", "expanduser", "expandvars", "home", "sep", "chr", "bytes", "fromhex", "b64decode", "decode",
+    "getenv", "reversed", "pardir", "rot13", "unhexlify",
+)  # fmt: skip
+
+_LITERAL_ATTRIBUTE = re.compile(r"\bgetattr\(\s*[\w.]+,\s*(?P<q>['\"])\w+(?P=q)\s*[,)]")
+_VARIABLE_ATTRIBUTE = re.compile(r"\bgetattr\b")
+_LITERAL_MODULE = re.compile(
+    r"\bsys\.modules(?:\[|\.get\(|\.pop\()\s*(?P<q>['\"])[\w.]+(?P=q)\s*[\]),]|\bin sys\.modules\b"
+)
+_MODULES = re.compile(r"\bmodules\b")
+#: The environment as a whole, not one variable of it.
+_WHOLE_ENVIRON = re.compile(r"\benvironb?\b(?!\s*(?:\[|\.(?:get|setdefault|pop|update)\b))")
+#: What exhausts a machine needs no name: loops without an end, numbers too large for anything.
+_SHAPES = {
+    "=endless": r"\bwhile[ \t(]*(?:True|not[ \t]+False|\d+|\"|'|\[)",
+    "=sh": r"\bimport[ \t]+sh\b|\bfrom[ \t]+sh[ \t]+import\b",
+    "=large": r"\*[ \t(]*(?:10[ \t]*\*\*[ \t]*(?:9|[1-9]\d)|\d{10}|\d{1,3}(?:_\d{3}){3}|"
+    r"1024[ \t]*\*\*[ \t]*[3-9]|2[ \t]*\*\*[ \t]*[3-9]\d|1[ \t]*<<[ \t]*[3-9]\d|1e(?:9|[1-9]\d))",
+}
+#: A literal that may be a path out of the workspace: absolute, at home, climbing, or spelled oddly.
+_OUTSIDE = re2.compile(rb"""["'](?:[^"'\n]{0,64}(?:\.\./|~)|/|file:|[A-Za-z]:\\)[^"'\n]*""")
+_OUTSIDE_OF_LONG = re.compile(_OUTSIDE.pattern)
+_LONG = 1 << 15
+_ODD = re2.compile(rb"""\\x|\\u|\\N\{|\\[0-7]|\[::-|["']\.\.?["']""")
+_WRITING = re2.compile(
+    rb"""\bopen\([^\n]*?['"][rbt]*[wax+][rbt+]*['"]|\.(?:write_text|write_bytes|unlink|touch|rename)\s*\(|"""
+    rb"""\b(?:remove|unlink|rmtree|rmdir|makedirs|mkdir|rename|replace|move|copy2?|copyfile|copytree|chmod|symlink)"""
+    rb"""\s*\("""
+)
+
+
+class Sight(NamedTuple):
+    """``parse``: something may be in it. ``writes``: where it changes ordinary files, if it does."""
+
+    parse: bool
+    writes: tuple[int, int] | None = None
+
+
+_NOTHING = Sight(False)
+_PARSE = Sight(True)
+
+
+class Prefilter:
+    """The words of all rules as one automaton."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._needs: list[tuple[frozenset[str], bool]] = []
+        for name, calls in rules.calls.items():
+            for call in calls:
+                if call.silent:
+                    continue
+                need = frozenset({f"={name}"}) if name in _PLAIN else rules.words_of(name)
+                self._needs.append((need.union(call.words), call.ordinary))
+        for name, found in rules.assigned.items():
+            for one in found:
+                keys = [frozenset({key}) for key in one.keys] or [frozenset(name.split("."))]
+                self._needs.extend((need, one.ordinary) for need in keys)
+        words = {word for need, _ in self._needs for word in need} | {*_DYNAMIC, *_HIDING, *_SHAPES}
+        self._words = sorted(words)
+        options = re2.Options()
+        options.max_mem = 32 << 20
+        self._set = re2.Set.SearchSet(options)
+        for word in self._words:
+            before = r"(?:^|[^\w.])" if word[0] == "=" else r"\b"
+            self._set.Add(_SHAPES.get(word) or rf"{before}{re2.escape(word.removeprefix('='))}\b")
+        self._set.Compile()
+        self._by_word: dict[str, list[tuple[frozenset[str], bool]]] = {}
+        for need, ordinary in self._needs:
+            self._by_word.setdefault(min(need, key=_commonness), []).append((need, ordinary))
+
+    def words_of(self, raw: bytes) -> frozenset[str]:
+        """Which of the words that matter are in an :func:`encoded` text."""
+        return frozenset([self._words[at] for at in self._set.Match(raw) or ()])
+
+    def look(self, text: str) -> Sight:
+        raw = encoded(text)
+        words = self.words_of(raw)
+        if not words:
+            return _NOTHING
+        if (
+            _is_dynamic(words, text)
+            or ("environ" in words and _WHOLE_ENVIRON.search(text))
+            or words & _SHAPES.keys()
+        ):
+            return _PARSE
+        ordinary = False
+        for word in words:
+            for need, plain in self._by_word.get(word, ()):
+                if need <= words:
+                    if not plain:
+                        return _PARSE
+                    ordinary = True
+        return _files(raw, words) if ordinary else _NOTHING
+
+
+_HIDDEN = frozenset(_HIDING)
+_DYNAMIC_SET = frozenset(_DYNAMIC)
+_COMMON = {"=open": 2, "os": 2, "sys": 2}
+
+
+def _commonness(word: str) -> int:
+    return _COMMON.get(word, 1)
+
+
+def _is_dynamic(words: frozenset[str], text: str) -> bool:
+    """Whether something may be reached in it by a name that is put together.
+
+    An attribute or a module that is named in a literal is among the words; and what attributes are
+    read of without a name harms only where it may be one of the modules that the rules are about.
+    """
+    dynamic = words & _DYNAMIC_SET
+    if not dynamic:
+        return False
+    if dynamic <= _NAMED:
+        return (
+            "getattr" in dynamic
+            and bool(words & load().modules)
+            and _more(_VARIABLE_ATTRIBUTE, _LITERAL_ATTRIBUTE, text)
+        ) or ("sys.modules" in dynamic and _more(_MODULES, _LITERAL_MODULE, text))
+    return True
+
+
+_NAMED = frozenset({"getattr", "sys.modules"})
+
+
+def _more(every: re.Pattern[str], plain: re.Pattern[str], text: str) -> bool:
+    return sum(1 for _ in every.finditer(text)) > sum(1 for _ in plain.finditer(text))
+
+
+def _files(raw: bytes, words: frozenset[str]) -> Sight:
+    """Files are all it touches: is one of them more than the workspace's?"""
+    if words & _HIDDEN or _ODD.search(raw) or any(map(_is_outside, _literals(raw))):
+        return _PARSE
+    writing = _WRITING.search(raw)
+    return Sight(False, writing.span()) if writing else _NOTHING
+
+
+def _literals(raw: bytes) -> Iterable[bytes]:
+    """Measured: on short texts RE2 takes a third of the time of re, with 100,000 matches twice as much."""
+    return _OUTSIDE.findall(raw) if len(raw) < _LONG else dict.fromkeys(_OUTSIDE_OF_LONG.findall(raw))
+
+
+def _is_outside(literal: bytes) -> bool:
+    path = literal[1:].decode("utf-8", "replace")
+    return not is_ordinary(path) or path in {"/", "~", ".."}
+
+
+def encoded(text: str) -> bytes:
+    """For matching: identifiers are compared in NFKC, as Python itself does."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return text.encode("utf-8", "replace")
+
+
+@cache
+def prefilter() -> Prefilter:
+    return Prefilter(load())

@@ -1,0 +1,151 @@
+"""The TOML of ``data/python_*.toml`` as pydantic models: what calls do to what they are given."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from guardtier.risk import SecurityRisk
+
+Effect = Literal["read", "write", "delete", "permissions", "ownership", "discover", "send"]
+#: What a value is made of, as far as it matters to what is done with it.
+Mark = Literal["network", "decoded", "secret", "environment", "file", "output", "processes"]
+#: A position, a keyword, or ``self``: the value that the method was called on.
+Selectors = list[int | str]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Verdict(Model):
+    """What a call is by itself, whatever it is given."""
+
+    risk: SecurityRisk | None = None
+    id: str | None = Field(default=None, pattern=r"^(python|sql)(\.[a-z0-9_]+)+$")
+    message: str = ""
+    attack: str | None = Field(default=None, pattern=r"^T\d{4}(\.\d{3})?$")
+    fix: str = ""
+
+    @property
+    def text(self) -> str:
+        technique = f" (ATT&CK {self.attack})" if self.attack else ""
+        fix = f" {self.fix}" if self.fix else ""
+        return f"{self.message.removesuffix('.')}{technique}.{fix}"
+
+
+class Call(Verdict):
+    """One or more functions that do the same.
+
+    ``names`` are dotted, as if nothing had been renamed; ``*.recv`` is that method of anything that
+    is not known to be something else. ``does`` selects paths by effect, ``mode`` the mode that says
+    whether ``open`` reads or writes, ``content`` what is written. ``command`` goes to the shell,
+    ``argv`` are the words of a program, ``input`` is what that program (or ``self``) reads, ``streams``
+    are what it is connected to; ``runs`` is a Python file, ``code`` Python, ``sql`` SQL, ``variable`` the
+    name and the value of a variable of the environment. ``url`` is where data goes to or comes from and
+    ``data`` what is sent. ``gives`` names what the result is an instance of, ``holds`` which arguments
+    its value is joined from, ``marks`` what is to be known of it. ``when`` lets all of this count only
+    where an argument is one of these values; ``unless`` only where none is; ``marked`` only where an
+    argument bears one of these marks; ``bits`` only where a number has one of these bits;
+    ``looped`` only in a loop.
+    """
+
+    names: list[str]
+    does: dict[Effect, Selectors] = {}
+    mode: Selectors = []
+    recursive: bool = False
+    command: Selectors = []
+    argv: Selectors = []
+    code: Selectors = []
+    sql: Selectors = []
+    input: Selectors = []
+    streams: Selectors = []
+    runs: Selectors = []
+    variable: Selectors = []
+    content: Selectors = []
+    url: Selectors = []
+    data: Selectors = []
+    gives: str = ""
+    holds: Selectors = []
+    marks: list[Mark] = []
+    when: list[str | int | bool] = []
+    unless: list[str | int | bool] = []
+    marked: list[Mark] = []
+    bits: int = 0
+    looped: bool = False
+    #: Words that have to stand in the text for this to count at all.
+    words: list[str] = []
+    #: Whether it says something only of texts that are parsed for another reason.
+    silent: bool = False
+    #: Whether files are all it touches: then it is worth parsing only where a path is sensitive.
+    ordinary: bool = False
+
+
+class Assigned(Verdict):
+    """What is changed by assigning to it or by deleting it: ``os.environ``, ``sys.modules``."""
+
+    names: list[str]
+    keys: list[str] = []
+    ordinary: bool = False
+
+
+class Family(Model):
+    """One file of ``data/``."""
+
+    call: list[Call] = []
+    assigned: list[Assigned] = []
+
+
+class Rules(Model):
+    """All families: rules by the dotted name, by the bare name of a method, and the last words of all."""
+
+    calls: dict[str, list[Call]]
+    methods: dict[str, list[Call]]
+    assigned: dict[str, list[Assigned]]
+    instances: frozenset[str]
+    last: frozenset[str]
+    modules: frozenset[str]
+
+    def words_of(self, name: str) -> frozenset[str]:
+        """The words that a text has to hold to reach this function by its name.
+
+        A class in the middle may be made by a function of another name (``requests.session()``).
+        """
+        owner, _, last = name.rpartition(".")
+        if owner in self.instances:
+            owner = owner.rpartition(".")[0]
+        return frozenset({*owner.split("."), last} - {"*", ""})
+
+
+@cache
+def load() -> Rules:
+    """Everything in ``data/python_*.toml``. Raises pydantic's ValidationError."""
+    calls: dict[str, list[Call]] = {}
+    assigned: dict[str, list[Assigned]] = {}
+    for family in _families():
+        for call in family.call:
+            for name in call.names:
+                calls.setdefault(name, []).append(call)
+        for target in family.assigned:
+            for name in target.names:
+                assigned.setdefault(name, []).append(target)
+    methods = {name[2:]: found for name, found in calls.items() if name.startswith("*.")}
+    instances = frozenset(call.gives for found in calls.values() for call in found if call.gives)
+    last = frozenset(name.rpartition(".")[2] for name in calls)
+    modules = frozenset(name.partition(".")[0] for name in calls if "." in name) - {"*"}
+    return Rules(
+        calls=calls, methods=methods, assigned=assigned, instances=instances, last=last, modules=modules
+    )
+
+
+def _families() -> list[Family]:
+    folder = files("guardtier.analyzers.code") / "data"
+    return [
+        Family.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        for file in sorted(folder.iterdir(), key=lambda file: file.name)
+        if file.name.startswith("python_")
+    ]

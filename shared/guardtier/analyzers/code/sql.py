@@ -1,0 +1,32 @@
+"""SqlSecurityAnalyzer: rates SQL by what its statements do to data, accounts and the server."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from guardtier.action import ActionEvent
+from guardtier.analyzers.base import SecurityAnalyzer
+from guardtier.analyzers.code.statements import sql_findings, statements
+from guardtier.analyzers.view import view_of
+from guardtier.assessment import Assessment, Finding
+from guardtier.risk import SecurityRisk
+
+
+class SqlSecurityAnalyzer(SecurityAnalyzer):
+    """Looks at an SQL tool's statements, and at SQL that shell commands hand to a database's client."""
+
+    name: ClassVar[str] = "sql"
+    cheap: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        statements()  # what is wrong in the rules shows when the analyzer is built, not at its first action
+
+    def assess(self, action: ActionEvent) -> Assessment:
+        view = view_of(action)
+        parts = view.code("sql")
+        if not parts:
+            return view.vote()
+        findings: list[Finding] = []
+        for part in parts:
+            findings += sql_findings(part.text, part)
+        return view.vote(findings, SecurityRisk.LOW if view.kind == "sql" else SecurityRisk.UNKNOWN)

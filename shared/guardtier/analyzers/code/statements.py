@@ -1,0 +1,206 @@
+"""sql_findings(text): what SQL statements do, by the rules of ``data/sql.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import re2
+
+from guardtier.analyzers.code.rows import Rows
+from guardtier.analyzers.code.rules import Model, Verdict
+from guardtier.analyzers.code.source import Report
+from guardtier.analyzers.code.value import clean
+from guardtier.analyzers.view import CodePart
+from guardtier.assessment import Finding
+from guardtier.risk import SecurityRisk
+
+
+class Statement(Verdict):
+    """One kind of statement.
+
+    ``raw`` looks at the text as it stands, literals and comments too. ``own`` says that it is no more
+    than MEDIUM where all that it names was created before, by the same text. ``rows`` says that it is
+    about every row, so that a WHERE that hides in a subquery, or is always true, does not excuse it.
+    """
+
+    pattern: str
+    unless: str | None = None
+    raw: bool = False
+    own: bool = False
+    rows: bool = False
+
+
+class _File(Model):
+    statement: list[Statement]
+
+
+class _Compiled(NamedTuple):
+    rule: Statement
+    pattern: Any
+    unless: Any
+
+
+#: Comments go (what MySQL runs in one stays), the inside of literals becomes blanks: the length stays.
+_ASIDE = re.compile(
+    r"((?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z))\s*+)++|/\*!?\d*|\*/|'(?:[^'\\]++|''|\\.)*+'?|\$\w*\$)",
+    re.DOTALL,
+)
+_EDGE = " \t\r\n;"
+
+MAX_STATEMENTS = 4096  #: that a rule asks for its exception; more of them are HIGH
+
+
+class Statements:
+    """All rules as one automaton over the whole text, and one by one where it says so."""
+
+    def __init__(self, rules: list[Statement]) -> None:
+        options = re2.Options()
+        options.case_sensitive = False
+        options.dot_nl = True
+        options.max_mem = 64 << 20
+        self._rules = [
+            _Compiled(
+                rule, re2.compile(_within(rule), options), rule.unless and re2.compile(rule.unless, options)
+            )
+            for rule in rules
+        ]
+        self._raw = [at for at, rule in enumerate(rules) if rule.raw]
+        self._set = re2.Set.SearchSet(options)
+        for rule in rules:
+            self._set.Add(_within(rule))
+        self._set.Compile()
+
+    def rate(self, report: Report, created: Mapping[str, int]) -> None:
+        """Adds what there is to say of the text; ``created``: what exists because of it, from where on."""
+        bare = blanked(report.text)
+        likely = self._set.Match(bare.encode("utf-8", "replace")) or ()
+        for at in sorted({*likely, *self._raw}):
+            if self._rules[at].rule.raw:
+                self._rate_raw(self._rules[at], report)
+            else:
+                self._rate_with(self._rules[at], report, bare, created)
+
+    def _rate_raw(self, one: _Compiled, report: Report) -> None:
+        found = one.pattern.search(report.text)
+        if found:
+            _add(report, one.rule, found.span())
+
+    def _rate_with(self, one: _Compiled, report: Report, bare: str, created: Mapping[str, int]) -> None:
+        rows = Rows()
+        for number, (start, end, found) in enumerate(_matches(one.pattern, bare)):
+            text = bare[start:end]
+            if number > MAX_STATEMENTS:
+                _add(report, one.rule, (start, end))
+                break
+            excused = one.unless and one.unless.search(text)
+            if excused and not (one.rule.rows and rows.all_of(text, report.text[start:end])):
+                continue
+            span = _trimmed(bare, *found)
+            if one.rule.own and all(created.get(name, _NEVER) <= start for name in _affected(text)):
+                report.add(
+                    "sql.own", SecurityRisk.MEDIUM, "Changes or deletes what it has itself created.", span
+                )
+            else:
+                _add(report, one.rule, span)
+            if report.full_of(one.rule.id or ""):
+                break
+
+
+_NEVER = 1 << 60
+_CREATE = re.compile(
+    r"(?i)\bcreate\s+(?:(?:or\s+replace|global|local|temp|temporary|unlogged|materialized|external|virtual)\s+)*"
+    r"(?:table|view)\s+(?:if\s+not\s+exists\s+)?([\w.\"`\[\]$]+)"
+)
+_AFFECTED = re.compile(
+    r"(?i)\b(?:drop\s+(?:\w+\s+)?(?:table|view)|delete\s+from|truncate(?:\s+table)?|update)\s+"
+    r"(?:(?:if\s+exists|only|ignore)\s+)?([\w.\"`\[\]$]+(?:\s*,\s*[\w.\"`\[\]$]+)*)"
+)
+_QUOTES = str.maketrans("", "", '"`[]')
+
+
+def created_in(text: str) -> dict[str, int]:
+    """The tables that the text creates, and where it does so first."""
+    found: dict[str, int] = {}
+    for match in _CREATE.finditer(text):
+        found.setdefault(match[1].translate(_QUOTES).lower(), match.start())
+    return found
+
+
+def _affected(text: str) -> set[str]:
+    """The tables that it changes or drops; something that nothing is called where that can't be told."""
+    names = [name for names in _AFFECTED.findall(text) for name in names.split(",")]
+    return {name.strip().split(" ")[0].translate(_QUOTES).lower() for name in names} or {"\x00"}
+
+
+def _add(report: Report, rule: Statement, span: tuple[int, int]) -> None:
+    report.add(rule.id or "sql.statement", rule.risk or SecurityRisk.MEDIUM, rule.text, span)
+
+
+def blanked(text: str) -> str:
+    """The text with nothing in its comments and literals, as long as before."""
+    pieces = _ASIDE.split(text)
+    if len(pieces) > 1:
+        pieces[1::2] = map(_blank, pieces[1::2])
+        text = "".join(pieces)
+    return text
+
+
+def _blank(found: str) -> str:
+    if found[0] == "'" and len(found) > 1 and found[-1] == "'":
+        return f"'{' ' * (len(found) - 2)}'"
+    if "\n" not in found:
+        return " " * len(found)
+    return "\n".join(" " * len(line) for line in found.split("\n"))
+
+
+def _within(rule: Statement) -> str:
+    """The pattern, kept within one statement."""
+    if rule.raw:
+        return rule.pattern
+    return (
+        rule.pattern.replace("[^", "\x00")
+        .replace("^", r"(?:^|;)")
+        .replace("\x00", "[^")
+        .replace(".*", "[^;]*")
+    )
+
+
+def _matches(pattern: Any, text: str) -> Iterator[tuple[int, int, tuple[int, int]]]:
+    """Each different statement that the pattern is found in: where it is, and where the match."""
+    if text.count(";") > _FEW:
+        for statement in dict.fromkeys(text.split(";")):
+            if found := pattern.search(statement):
+                start = text.find(statement)
+                yield start, start + len(statement), (start + found.start(), start + found.end())
+        return
+    for found in pattern.finditer(text):
+        start = text.rfind(";", 0, found.start() + 1) + 1
+        end = text.find(";", found.end())
+        yield start, end if end >= 0 else len(text), found.span()
+
+
+_FEW = 50
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    found = text[start:end]
+    return end - len(found.lstrip(_EDGE)), start + len(found.rstrip(_EDGE))
+
+
+@cache
+def statements() -> Statements:
+    text = (files("guardtier.analyzers.code") / "data" / "sql.toml").read_text(encoding="utf-8")
+    return Statements(_File.model_validate(tomllib.loads(text)).statement)
+
+
+def sql_findings(text: str, part: CodePart, created: Mapping[str, int] | None = None) -> list[Finding]:
+    """What the text does; ``created`` is what the code around it has created before."""
+    text = clean(text)
+    report = Report(part, text)
+    statements().rate(report, created_in(blanked(text)) if created is None else created)
+    return report.findings

@@ -1,0 +1,83 @@
+"""Value: what is known of a Python expression without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: Stands in a text for a part that can't be told, as in the words of a shell command.
+HOLE = "\x00"
+MAX_CHOICES = 256  #: alternatives of one expression that are kept
+
+Const = str | bytes | int | float | bool | None | tuple["Const", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """``consts`` are the alternatives, ``whole`` says that there are no others.
+
+    ``origin`` is the dotted name of the module, class or function that it is, or of the class that it
+    is an instance of where ``instance``. ``marks``: see :data:`guardtier.analyzers.code.rules.Mark`;
+    ``many`` says that there are more alternatives than are kept.
+    """
+
+    consts: tuple[Const, ...] = ()
+    whole: bool = False
+    marks: frozenset[str] = frozenset()
+    origin: str = ""
+    instance: bool = False
+
+    @property
+    def texts(self) -> list[str]:
+        """Its alternatives that are texts; bytes are shown as the text that they encode."""
+        return [text for const in self.consts if (text := as_text(const)) is not None]
+
+    def marked(self, marks: Iterable[str]) -> Value:
+        return Value(self.consts, self.whole, self.marks | frozenset(marks), self.origin, self.instance)
+
+
+NOTHING = Value()
+
+
+def known(*consts: Const) -> Value:
+    return Value(consts, True)
+
+
+def named(origin: str) -> Value:
+    """A module, class or function."""
+    return Value(origin=origin)
+
+
+def either(values: Iterable[Value]) -> Value:
+    """What may be any of these."""
+    consts: dict[tuple[str, Const], None] = {}
+    marks: set[str] = set()
+    whole, origin, instance, some = True, "", False, False
+    for value in values:
+        some = True
+        consts |= {(type(const).__name__, const): None for const in value.consts}
+        marks |= value.marks
+        whole = whole and value.whole
+        if value.origin and not origin:
+            origin, instance = value.origin, value.instance
+    kept = tuple(const for _, const in consts)
+    if len(kept) > MAX_CHOICES:
+        marks.add("many")
+    whole = whole and some and len(kept) <= MAX_CHOICES
+    return Value(kept[:MAX_CHOICES], whole, frozenset(marks), origin, instance)
+
+
+def as_text(const: Const) -> str | None:
+    if isinstance(const, str):
+        return clean(const)
+    return const.decode("utf-8", "replace") if isinstance(const, bytes) else None
+
+
+def clean(text: str) -> str:
+    """The text with a ``?`` for each lone surrogate, as long as before: RE2 and Python take no other."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def size(const: Const) -> int:
+    """Characters or items, for budgets."""
+    return len(const) if isinstance(const, str | bytes | tuple) else 1

@@ -1,0 +1,226 @@
+"""Follows data through a script: what was fetched and then runs, what is secret and then leaves."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+from guardtier.analyzers.effects.engine import Done, rate_command
+from guardtier.analyzers.effects.find import FINDERS, handed_on
+from guardtier.analyzers.effects.rate import Rated, sentence
+from guardtier.analyzers.effects.targets import normal
+from guardtier.analyzers.shell import read
+from guardtier.analyzers.shell.model import Command, Script, Span, Word
+from guardtier.risk import SecurityRisk
+
+FETCHED, SECRET, DECODED, CONTROL = 1, 2, 4, 8
+
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_DEEPEST = 3  #: aliases in aliases
+_STEPS = 4  #: commands that a pipeline is followed back from xargs to its find
+_PRINTING = frozenset({"echo", "printf", "ls"})
+_STDIN = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
+_REPLACING = ("-I", "-i", "-J", "--replace")
+_CHANGING_DIR = frozenset({"cd", "pushd", "chdir"})
+
+
+class Flow:
+    """The state of one script, command by command, in the order of the text."""
+
+    def __init__(self, text: str, depth: int = 0) -> None:
+        self._text = text
+        self._depth = depth
+        self.touched: list[Span] = []  #: the commands that there is something to say of
+        self._cwd = ""
+        self._finds: list[tuple[Span, list[Word]]] = []
+        self._replaces = False  #: whether the last xargs puts what it reads in a place of its own
+        self._carried: dict[Span, int] = {}  #: what the pipeline up to this command carries
+        self._files: dict[str, int] = {}  #: what is in the files that were written
+        self._variables: dict[str, int] = {}
+        self._marked: dict[int, list[int]] = {}  #: flag → where commands that have it begin
+
+    def rate(self, script: Script) -> list[Rated]:
+        found: list[Rated] = []
+        done = []
+        for command in script.commands:
+            before = len(found)
+            program = command.program
+            handing = command.context.each or program in FINDERS or program == "xargs"
+            fed = self._fed(command, program) if handing else None
+            done.append(rate_command(command, program, self._cwd, found, fed))
+            if len(found) > before:
+                self.touched.append(command.span)
+            if program in _CHANGING_DIR:
+                self._enter(command)
+            elif program == "alias":
+                self._rate_aliases(command, found)
+        if len(done) > 1:
+            self._mark(done)
+            for each in done:
+                self._follow(each, found)
+        return found
+
+    def _rate_aliases(self, command: Command, found: list[Rated]) -> None:
+        """Rates what ``alias name='command'`` stands for; findings point to the alias."""
+        for word in command.args if self._depth < _DEEPEST else ():
+            text = word.text.partition("=")[2]
+            if text:
+                inner = Flow(text, self._depth + 1).rate(read(text))
+                found += [rated._replace(span=word.span) for rated in inner]
+
+    def _fed(self, command: Command, program: str) -> list[Word] | None:
+        """What find or xargs puts behind the words of a command that they run."""
+        if program in FINDERS:
+            self._finds.append((command.span, handed_on(command)))
+        if program == "xargs":
+            self._replaces = any(word.text.startswith(_REPLACING) for word in command.args)
+        if not command.context.each or not command.context.wrappers or self._hands_nothing(command):
+            return None
+        if command.context.wrappers[-1] in FINDERS and self._finds:
+            return self._finds[-1][1]
+        if command.context.wrappers[-1] not in ("xargs", "parallel"):
+            return None
+        source = command.piped_from
+        for _ in range(_STEPS):
+            if source is None:
+                break
+            if source.program in FINDERS:
+                return handed_on(source)
+            if source.program in _PRINTING:
+                return _printed(source)
+            source = source.piped_from
+        return [Word("\x00", command.span, False)]
+
+    def _hands_nothing(self, command: Command) -> bool:
+        """find -exec and xargs -I put a name only where there is a place for it; xargs and fd append it."""
+        wrapper = command.context.wrappers[-1]
+        placed = self._replaces if wrapper == "xargs" else wrapper in ("find", "gfind")
+        return placed and not any("{}" in word.text for word in command.args)
+
+    def _enter(self, command: Command) -> None:
+        where = next((word.text for word in command.args if word.text[:1] != "-"), "~")
+        if where[:1] in ("/", "~", "$"):
+            self._cwd = normal(where) or "/"
+        elif self._cwd and "\x00" not in where:
+            self._cwd = normal(f"{self._cwd}/{where}") or "/"
+
+    def _mark(self, done: list[Done]) -> None:
+        """Where in the text something is fetched or a secret is read, for the substitutions around it."""
+        for each in done:
+            flags = _own(each)
+            for flag in (FETCHED, SECRET, DECODED, CONTROL):
+                if flags & flag:
+                    self._marked.setdefault(flag, []).append(each.command.span[0])
+        for begins in self._marked.values():
+            begins.sort()
+
+    def _follow(self, done: Done, found: list[Rated]) -> None:
+        command, effects = done.command, done.effects
+        source = command.piped_from
+        flags = self._carried.get(source.span, 0) if source is not None else 0
+        if self._files:
+            for word in (*effects.get("read", ()), *effects.get("collect", ()), *effects.get("send", ())):
+                flags |= self._files.get(self._path(word.text.lstrip("@")), 0)
+        if "execute" in effects:
+            self._check_execute(done, flags, found)
+        if self._marked:
+            for word in command.args:
+                if not word.known:
+                    flags |= self._inside(word)
+        if flags & CONTROL and "stop" in effects:  # ps | grep falcond | xargs kill, kill $(pgrep falcond)
+            found.append(_stops_control(command))
+        if flags & SECRET and "send" in effects:
+            found.append(_leaves(command))
+        self._carry(done, flags | _own(done))
+
+    def _carry(self, done: Done, flags: int) -> None:
+        """Notes what the pipeline, the variables and the files hold after this command."""
+        if self._marked:
+            for name, word in done.command.assignments:
+                if not word.known:
+                    self._variables[name] = self._variables.get(name, 0) | self._inside(word)
+        if not flags:
+            return
+        self._carried[done.command.span] = self._carried.get(done.command.span, 0) | flags
+        written = done.effects.get("write", [])
+        for word in written:
+            self._files[self._path(word.text)] = flags
+        if flags & FETCHED and not written:
+            for word in done.effects.get("receive", ()):
+                name = word.text.partition("?")[0].rpartition("/")[2]
+                self._files[self._path(name)] = FETCHED
+
+    def _check_execute(self, done: Done, incoming: int, found: list[Rated]) -> None:
+        words = done.effects["execute"]
+        files = [word for word in words if word.text not in _STDIN]
+        flags = incoming if len(files) < len(words) or not words or files[0] is done.command.name else 0
+        if self._files:
+            for word in files:
+                flags |= self._files.get(self._path(word.text), 0)
+        if self._marked:
+            for word in (*files, *done.command.args):
+                if not word.known:
+                    flags |= self._inside(word)
+        if flags & FETCHED:
+            found.append(_runs_fetched(done.command))
+        elif flags & DECODED:
+            found.append(_runs_decoded(done.command))
+
+    def _inside(self, word: Word) -> int:
+        """What the substitutions and variables in a word carry."""
+        start, end = word.span
+        flags = 0
+        for flag, begins in self._marked.items():
+            at = bisect_left(begins, start)
+            if at < len(begins) and begins[at] < end:
+                flags |= flag
+        if self._variables:
+            for name in _VARIABLE.findall(self._text[start:end]):
+                flags |= self._variables.get(name, 0)
+        return flags
+
+    def _path(self, text: str) -> str:
+        return normal(f"{self._cwd}/{text}" if self._cwd and text[:1] not in ("/", "~") else text)
+
+
+def _printed(source: Command) -> list[Word]:
+    """The words that ``echo a b | xargs rm`` hands on; of ``ls`` what can't be told, in its directory."""
+    words = [word for word in source.args if word.text[:1] != "-"]
+    if source.program != "ls":
+        return [Word(part, word.span) for word in words for part in word.text.split()]
+    return [Word(f"{word.text}/\x00", word.span, False) for word in words] or [
+        Word("\x00", source.span, False)
+    ]
+
+
+def _own(done: Done) -> int:
+    flags = SECRET if done.sensitive else 0
+    if "receive" in done.effects:
+        flags |= FETCHED
+    if "decode" in done.effects:
+        flags |= DECODED
+    if "single_out" in done.effects:
+        flags |= CONTROL
+    return flags
+
+
+def _runs_fetched(command: Command) -> Rated:
+    message = sentence(
+        "Runs code that was just fetched from the network", "T1059", "Save it, read it, then run it."
+    )
+    return Rated("shell.execute.fetched", SecurityRisk.HIGH, message, command.span)
+
+
+def _runs_decoded(command: Command) -> Rated:
+    message = sentence("Runs code that was hidden in an encoding", "T1027", "Run the plain text of it.")
+    return Rated("shell.execute.decoded", SecurityRisk.HIGH, message, command.span)
+
+
+def _stops_control(command: Command) -> Rated:
+    message = sentence("Stops a security tool, or the system's log", "T1562.001", "Leave it running.")
+    return Rated("shell.disable.daemon", SecurityRisk.HIGH, message, command.span)
+
+
+def _leaves(command: Command) -> Rated:
+    message = sentence("Sends secrets or personal files to another machine", "T1041")
+    return Rated("shell.send.secrets", SecurityRisk.HIGH, message, command.span)

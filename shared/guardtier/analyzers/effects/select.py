@@ -1,0 +1,99 @@
+"""Which words of a command a rule speaks of (``on``), and whether its conditions hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from guardtier.analyzers.effects.find import handed_on
+from guardtier.analyzers.effects.parse import Given
+from guardtier.analyzers.effects.table import CompiledRule, found, full
+from guardtier.analyzers.effects.targets import place_of
+from guardtier.analyzers.shell.model import Command, Word
+
+
+def holds(rule: CompiledRule, command: Command, given: Given) -> bool:
+    """Whether all conditions of the rule hold for this command line."""
+    return (
+        _words_hold(rule, given)
+        and (rule.bare is None or rule.bare is not bool(given.operands))
+        and (rule.piped is None or rule.piped is is_piped(command))
+        and (rule.shallow or _patterns_hold(rule, command, given))
+    )
+
+
+def _words_hold(rule: CompiledRule, given: Given) -> bool:
+    options, operands = given.options, given.operands
+    for option, pattern in rule.value:
+        values = given.values.get(option)
+        if values is None or not any(full(pattern, word.text) for word in values):
+            return False
+    return (
+        (rule.when is None or rule.when.holds(options, operands))
+        and (rule.also is None or rule.also.holds(options, operands))
+        and (rule.unless is None or not rule.unless.holds(options, operands))
+    )
+
+
+def is_piped(command: Command) -> bool:
+    """Whether something else writes what the command reads from its standard input."""
+    return (
+        command.piped_from is not None
+        or command.body is not None
+        or any(redirect.kind in ("read", "heredoc", "herestring") for redirect in command.redirects)
+    )
+
+
+def _patterns_hold(rule: CompiledRule, command: Command, given: Given) -> bool:
+    if rule.into and not _goes_into(command, rule.into):
+        return False
+    if rule.context and not all(getattr(command.context, name) for name in rule.context):
+        return False
+    if rule.first is not None and not (given.operands and full(rule.first, given.operands[0].text)):
+        return False
+    if rule.operand is not None and not any(full(rule.operand, word.text) for word in given.operands):
+        return False
+    return rule.args is None or found(rule.args, " ".join(word.text for word in command.args))
+
+
+def _goes_into(command: Command, places: frozenset[str]) -> bool:
+    return any(
+        redirect.kind in ("write", "append")
+        and redirect.fd in (None, 1)
+        and redirect.target is not None
+        and place_of(redirect.target.text).name in places
+        for redirect in command.redirects
+    )
+
+
+def selected(selectors: Sequence[str], command: Command, given: Given) -> list[Word]:
+    words: list[Word] = []
+    for selector in selectors:
+        operands = _OPERANDS.get(selector)
+        words += given.operands[operands] if operands is not None else _others(selector, command, given)
+    return words
+
+
+def _others(selector: str, command: Command, given: Given) -> Sequence[Word]:
+    if selector.startswith("-"):
+        return given.values.get(selector, ())
+    if selector.endswith("="):
+        return [
+            Word(word.text[len(selector) :], word.span, word.known)
+            for word in given.operands
+            if word.text.startswith(selector)
+        ]
+    if selector == "found":
+        return handed_on(command)
+    if selector == "cwd":
+        return [Word(".", command.span)]
+    return ()
+
+
+_OPERANDS = {
+    "all": slice(None),
+    "first": slice(1),
+    "second": slice(1, 2),
+    "last": slice(-1, None),
+    "rest": slice(1, None),
+    "init": slice(-1),
+}

@@ -1,0 +1,110 @@
+"""FileSecurityAnalyzer: which files a file tool reads, writes, moves or deletes, and what it writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
+from urllib.parse import unquote
+
+from guardtier.action import ActionEvent
+from guardtier.analyzers.base import SecurityAnalyzer
+from guardtier.analyzers.effects.rate import rated, risk_of
+from guardtier.analyzers.effects.targets import Place, place_of
+from guardtier.analyzers.parts import CodePart
+from guardtier.analyzers.shell import read
+from guardtier.analyzers.shell_analyzer import rate_script
+from guardtier.analyzers.tools import tools
+from guardtier.analyzers.view import View, view_of
+from guardtier.analyzers.writes import FileUse
+from guardtier.assessment import MAX_MESSAGE, Assessment, Finding
+from guardtier.risk import SecurityRisk
+
+_UP = re.compile(r"(?:\.?/)*(?:\.\./)+")
+_OWN = frozenset({"file-read", "file-write"})
+_CI = re.compile(
+    r"(?:^|/)(?:\.github/(?:workflows|actions)/|\.gitlab-ci|\.circleci/|\.buildkite/|Jenkinsfile|azure-pipelines|"
+    r"bitbucket-pipelines|\.drone\.yml|\.travis\.yml|\.woodpecker)"
+)
+
+
+class Judgement(NamedTuple):
+    """What a use of a path comes to."""
+
+    id: str
+    risk: SecurityRisk
+    message: str
+
+
+class FileSecurityAnalyzer(SecurityAnalyzer):
+    """Votes on tools that work on files: the path's sensitivity, and the code that is written."""
+
+    name: ClassVar[str] = "files"
+    cheap: ClassVar[bool] = True
+
+    def assess(self, action: ActionEvent) -> Assessment:
+        view = view_of(action)
+        if view.kind in _OWN:
+            return view.vote(tuple(_findings(view)), tools().risk_of(view.kind))
+        return view.vote([found for part in view.code("shell") for found in _of_script(part)])
+
+
+def _findings(view: View) -> Iterator[Finding]:
+    for use in view.files:
+        yield from _of_path(use)
+    for part in view.code("shell"):
+        yield from _of_script(part)
+
+
+def _of_path(use: FileUse) -> Iterator[Finding]:
+    judgement = judged(use.use, use.path.text)
+    if judgement.risk is SecurityRisk.LOW:
+        return
+    span = use.path.place(0, len(use.path.text))
+    yield Finding(
+        id=judgement.id, risk=judgement.risk, message=judgement.message, field=use.path.path, span=span
+    )
+
+
+def _of_script(part: CodePart) -> Iterator[Finding]:
+    """What a shell script would do once it runs: only its harm counts, it does not run now."""
+    for one in rate_script(read(part.text), part.text):
+        if one.risk is SecurityRisk.HIGH:
+            yield Finding(
+                id=one.id,
+                risk=one.risk,
+                message=f"Written to a script: {one.message}"[:MAX_MESSAGE],
+                field=part.field.path,
+                span=part.place(*one.span),
+            )
+
+
+def judged(use: str, path: str) -> Judgement:
+    """What reading, writing or deleting this path comes to, wherever its detours lead."""
+    return _judged(use, path) if len(path) <= 512 else _judged.__wrapped__(use, path)
+
+
+@lru_cache(maxsize=4096)
+def _judged(use: str, path: str) -> Judgement:
+    place = _place(path)
+    risk = risk_of(use, place.name)
+    if use == "write" and risk is not SecurityRisk.HIGH and _CI.search(path.replace("\\", "/")):
+        message = "Changes what the project's build servers run (ATT&CK T1195.002)."
+        return Judgement("file.write.ci", SecurityRisk.MEDIUM, message)
+    reason = rated(use, place, path, (0, 0), risk)
+    return Judgement(f"file.{use}.{place.name}", risk, reason.message)
+
+
+def _place(path: str) -> Place:
+    """The riskier of the place as it is written and the one where detours out of here may lead."""
+    plain = path.strip()
+    if "%" in plain:
+        plain = unquote(plain)
+    if "\\" in plain and ":" not in plain[:3]:
+        plain = plain.replace("\\", "/")
+    up = _UP.match(plain)
+    if up is None:
+        return place_of(plain)
+    absolute = place_of(f"/{plain[up.end() :]}")
+    return absolute if absolute.name not in ("other", "root", "toplevel", "workspace") else place_of(plain)

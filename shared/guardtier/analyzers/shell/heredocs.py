@@ -1,0 +1,44 @@
+"""Here-documents: where the bodies stand that a line announces."""
+
+from __future__ import annotations
+
+import re
+
+from guardtier.analyzers.shell.syntax import RawRedirect
+
+_QUOTES = re.compile(r"\\(.)|['\"]")
+
+
+def place(redirect: RawRedirect, text: str, newline: int, end: int) -> tuple[int, bool]:
+    """Find the body that starts after ``newline``: where its delimiter ends, and whether there is one."""
+    target = redirect.target
+    if target is None:
+        return newline, False
+    written = text[target.start : target.end]
+    delimiter = _QUOTES.sub(r"\1", written)
+    redirect.verbatim = delimiter != written
+    redirect.body_start = min(newline + 1, end)
+    redirect.body_end, stop = _body_end(
+        text, redirect.body_start, end, delimiter, tabs=redirect.op == "<<-"
+    )
+    return (stop, True) if stop >= 0 else (end, False)
+
+
+def _body_end(text: str, pos: int, end: int, delimiter: str, *, tabs: bool) -> tuple[int, int]:
+    """Where the body ends, and where its delimiter does; -1 where there is none."""
+    wanted = delimiter if tabs else "\n" + delimiter  # after tabs it may stand anywhere
+    at = text.find(wanted, pos if tabs else pos - 1, end)
+    while at >= 0:
+        start = at - _tabs_before(text, pos, at) if tabs else at + 1
+        stop = at + len(wanted)
+        if (start == pos or text[start - 1] == "\n") and (stop >= end or text[stop] in "\r\n"):
+            return start, stop
+        at = text.find(wanted, at + 1, end)
+    return end, -1
+
+
+def _tabs_before(text: str, low: int, at: int) -> int:
+    start = at
+    while start > low and text[start - 1] == "\t":
+        start -= 1
+    return at - start

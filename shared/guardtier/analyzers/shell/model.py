@@ -1,0 +1,105 @@
+"""What a shell text comes to: simple commands, each with resolved words, and code in other languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Span = tuple[int, int]  #: characters of the field that was read, from and up to but not including
+
+RedirectKind = Literal["read", "write", "append", "heredoc", "herestring", "dup"]
+Language = Literal[
+    "python", "sql", "perl", "ruby", "node", "php", "awk", "applescript", "powershell", "other"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word after quote removal and expansion.
+
+    ``known`` is False where part of it can't be told (``$1``, ``$(date)``); ``text`` then holds what is
+    known, with each unknown part as ``\\x00``. ``quoted`` is True where all of it was quoted. A glob
+    that was not resolved keeps its ``*``.
+    """
+
+    text: str
+    span: Span
+    known: bool = True
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """``>`` and its kin. ``body`` is the text of a here-document or here-string."""
+
+    kind: RedirectKind
+    span: Span
+    fd: int | None = None
+    target: Word | None = None
+    body: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What stands around a command and makes the same words mean more, or less."""
+
+    privileged: bool = False  #: by sudo, doas, su -c, pkexec …
+    remote: bool = False  #: on another host (ssh HOST …)
+    container: bool = False  #: inside a container (docker exec …)
+    decoded: bool = False  #: the text was hidden: base64, hex, gzip … fed to an interpreter
+    wrappers: tuple[str, ...] = ()  #: what was taken off, the outermost first
+    each: bool = False  #: run for many inputs that can't be told (xargs, find -exec, a loop)
+
+    def within(self, wrapper: str, **changes: bool) -> Context:
+        return replace(self, wrappers=(*self.wrappers, wrapper), **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One simple command. ``name`` is None where there are only assignments or redirects.
+
+    ``piped_from`` is the command before it in the pipeline (its output is this one's input), ``body``
+    the text that it reads from standard input where that is known (here-document, echo x | …).
+    """
+
+    name: Word | None
+    args: tuple[Word, ...]
+    span: Span
+    redirects: tuple[Redirect, ...] = ()
+    assignments: tuple[tuple[str, Word], ...] = ()
+    context: Context = Context()
+    piped_from: Command | None = None
+    body: str | None = None
+
+    @property
+    def program(self) -> str:
+        """The name without its directory, ``rm`` for ``/bin/rm``; empty where there is none."""
+        return self.name.text.rpartition("/")[2] if self.name is not None else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Text in another language that a command runs: ``python -c``, a here-document to ``psql``."""
+
+    language: Language
+    text: str
+    span: Span
+    context: Context = Context()
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Everything that a text would run: also what is inside functions, substitutions, sh -c, ssh.
+
+    ``commands`` holds the wrapper (``sudo``) as well as what it wraps. ``broken`` is True where the
+    text did not parse and a token scan took over. ``computed`` are the spans of commands whose own
+    name can't be told. ``obscured`` are the spans of spellings that only serve to hide a word
+    (``r''m``, ``$'\\x72m'``, base64 to sh); ``cut`` says that a bound on depth or size was reached.
+    """
+
+    commands: tuple[Command, ...] = ()
+    code: tuple[Code, ...] = ()
+    broken: bool = False
+    computed: tuple[Span, ...] = ()
+    obscured: tuple[Span, ...] = ()
+    cut: bool = False

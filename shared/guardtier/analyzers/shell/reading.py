@@ -1,0 +1,56 @@
+"""Reading: one text, and all that it leads to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from guardtier.analyzers.shell.model import Command, Context, Script
+from guardtier.analyzers.shell.parser import Parser
+from guardtier.analyzers.shell.part import Part
+from guardtier.analyzers.shell.running import Runner
+from guardtier.analyzers.shell.state import Locate, State
+
+
+class Reading(State):
+    """Reads a text (:meth:`read`), or what :mod:`plain` made of one (:meth:`plain`)."""
+
+    def read(self, text: str, locate: Locate, context: Context, depth: int) -> None:
+        parsed = Parser(text, self.budget).parse()
+        self.broken = self.broken or parsed.broken
+        self.cut = self.cut or parsed.cut
+        part = Part(self, text, parsed.regions, locate, context, depth)
+        part.block(parsed.block)
+        self.cut = self.cut or part.expander.cut
+        if depth == 0:
+            self._deeper()
+
+    def plain(self, commands: list[Command]) -> Script:
+        """What commands run that needed no parser."""
+        runner = Runner(self, 0)
+        renewed: dict[int, Command] = {}
+        for command in commands:
+            runner.emit(self._fed(command, renewed))
+        self._deeper()
+        return self.script()
+
+    def _deeper(self) -> None:
+        """The substitutions that were too deep, one after another."""
+        while self.pending:
+            part, block = self.pending.pop()
+            part.block(block)
+            self.cut = self.cut or part.expander.cut
+
+    def _fed(self, command: Command, renewed: dict[int, Command]) -> Command:
+        """The command with what it reads, where that is known."""
+        feeder = command.piped_from
+        if feeder is None:
+            return command
+        feeder = renewed.get(id(feeder), feeder)
+        output = self.printed(feeder)
+        if output is None and feeder is command.piped_from:
+            return command
+        found = replace(command, piped_from=feeder, body=None if output is None else output.text)
+        renewed[id(command)] = found
+        if output is not None:
+            self.stdin[id(found)] = output
+        return found

@@ -1,0 +1,77 @@
+"""SecretsAnalyzer: keys, tokens and passwords in what runs, and whether they leave the machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from guardtier.analyzers.text.base import TextAnalyzer
+from guardtier.analyzers.text.fields import Texts
+from guardtier.analyzers.text.gitleaks import Match, SecretRules
+from guardtier.analyzers.text.outgoing import Outgoing
+from guardtier.analyzers.text.parts import Part
+from guardtier.analyzers.text.rules import read_own, read_users
+from guardtier.assessment import Finding
+from guardtier.risk import SecurityRisk
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 4  #: characters of a secret that a finding shows
+
+
+class _Says(NamedTuple):
+    id: str
+    risk: SecurityRisk
+    shown: str
+
+
+class SecretsAnalyzer(TextAnalyzer):
+    """HIGH ``secrets.outgoing`` where a secret leaves, MEDIUM ``secrets.present`` anywhere else.
+
+    ``file`` is a user's own rules in gitleaks' format, upstream's gitleaks.toml for one; they come on
+    top of the package's, or instead with ``builtin=False``. Rules that RE2 can't read are not used:
+    they are logged and stand in :attr:`unsupported`.
+    """
+
+    name: ClassVar[str] = "secrets"
+
+    def __init__(self, *, file: str | Path | None = None, builtin: bool = True) -> None:
+        own = read_own("secrets.toml")
+        data: list[tuple[str, dict[str, Any]]] = [("secrets.toml", own)] if builtin else []
+        if file is not None:
+            data.append((str(file), read_users(file)))
+        self._rules = SecretRules(data)
+        self._outgoing = Outgoing(own["outgoing"])
+        for reason in self._rules.unsupported:
+            log.warning("a rule for secrets is not used: %s", reason)
+
+    @property
+    def unsupported(self) -> tuple[str, ...]:
+        """The rules of a user's file that are not used, and why."""
+        return self._rules.unsupported
+
+    def findings(self, texts: Texts) -> list[Finding]:
+        candidates = self._rules.candidates(texts.runs)
+        return list(self._found(texts, candidates)) if candidates else []
+
+    def _found(self, texts: Texts, candidates: list[int]) -> Iterator[Finding]:
+        seen: set[tuple[int, int]] = set()
+        for match in self._rules.matches(texts.runs, candidates):
+            place = (match.part, match.start)
+            if place not in seen:  # a token in an assignment is one secret, not two
+                seen.add(place)
+                yield texts.runs.finding(self._says(texts, match), match.part, match.start, match.end)
+
+    def _says(self, texts: Texts, match: Match) -> _Says:
+        part: Part = texts.runs.parts[match.part]
+        what = f"{match.rule.description or match.rule.id} ({match.secret[:_SHOWN]}…)"[:300]
+        if self._outgoing.leaves(texts, part, match.rule.home):
+            message = (
+                f"Sends a secret away: {what}. Pass it by the environment or a secret store. (ATT&CK T1048)"
+            )
+            return _Says("secrets.outgoing", SecurityRisk.HIGH, message)
+        return _Says(
+            "secrets.present", SecurityRisk.MEDIUM, f"Holds a secret in plain text: {what}. (ATT&CK T1552)"
+        )

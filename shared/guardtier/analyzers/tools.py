@@ -1,0 +1,167 @@
+"""What kind a tool is: by its name, else by what its arguments are called. The rules are data."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from guardtier.action import ActionEvent
+from guardtier.risk import SecurityRisk
+
+Kind = Literal[
+    "shell", "python", "sql", "file-read", "file-write", "http", "browser", "search", "web-search", "note",
+    "mcp", "unknown",
+]  # fmt: skip
+Use = Literal["read", "write", "delete", "move", "copy"]
+Role = Literal[
+    "command",
+    "arguments",
+    "code",
+    "sql",
+    "path",
+    "content",
+    "url",
+    "body",
+    "method",
+    "language",
+    "directory",
+]
+
+_SEPARATORS = re.compile(r"__|[./:]")
+_SAME = str.maketrans("- ", "__")
+
+
+class KindData(BaseModel):
+    """One kind in the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: frozenset[str]
+    risk: SecurityRisk = SecurityRisk.UNKNOWN
+    shape: tuple[Role, ...] = ()  #: the roles that the arguments of an unknown tool have to fill
+
+
+class Modes(BaseModel):
+    """Which argument says what a tool of many uses does, and its values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    arguments: tuple[str, ...]
+    read: frozenset[str]
+    write: frozenset[str]
+    delete: frozenset[str]
+    move: frozenset[str]
+    copy_: frozenset[str]
+
+    def use_of(self, value: str) -> Use | None:
+        named: tuple[tuple[Use, frozenset[str]], ...] = (
+            ("read", self.read), ("write", self.write), ("delete", self.delete), ("move", self.move),
+            ("copy", self.copy_),
+        )  # fmt: skip
+        return next((use for use, values in named if value in values), None)
+
+
+class ToolData(BaseModel):
+    """All of ``data/tools.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: dict[Kind, KindData]
+    roles: dict[Role, frozenset[str]]
+    languages: dict[str, frozenset[str]]
+    uses: dict[Use, frozenset[str]]
+    modes: Modes
+    verbs: dict[str, frozenset[str]]
+
+
+class Tool(NamedTuple):
+    """What is known of a tool. ``known``: by its own full name, so what it does can be told.
+
+    A tool that only looks like one (by its arguments, or by the last part of ``mcp__files__write``)
+    has the kind, so that its arguments are analyzed, and yet is not known.
+    """
+
+    kind: Kind
+    known: bool
+    use: Use | None = None  #: what a tool that works on files does to them
+
+
+class Tools:
+    """The data, indexed."""
+
+    def __init__(self, data: ToolData) -> None:
+        self._data = data
+        self._kinds = {name: kind for kind, entry in data.kinds.items() for name in entry.names}
+        self._uses = {name: use for use, names in data.uses.items() for name in names}
+        self._languages = {name: lang for lang, names in data.languages.items() for name in names}
+        # Looked up as they are spelled: most agents have few tools, and file tools alone need more.
+        self._plain = {
+            name: Tool(kind, True)
+            for name, kind in self._kinds.items()
+            if kind not in ("file-read", "file-write")
+        }
+        self._shapes = [(kind, entry.shape) for kind, entry in data.kinds.items() if entry.shape]
+        self.roles = data.roles
+        self.verbs = data.verbs["changing"]  #: with which the name of a tool that changes something begins
+
+    def risk_of(self, kind: Kind) -> SecurityRisk:
+        """What using a tool of this kind comes to where its arguments say nothing more."""
+        entry = self._data.kinds.get(kind)
+        return entry.risk if entry else SecurityRisk.UNKNOWN
+
+    def language_of(self, name: str) -> str | None:
+        """The language that goes by this name, or by this file name extension."""
+        return self._languages.get(name.lower())
+
+    def tool_of(self, action: ActionEvent) -> Tool:
+        if plain := self._plain.get(action.tool_name):
+            return plain
+        name = action.tool_name.lower().translate(_SAME)
+        arguments = action.arguments
+        if kind := self._kinds.get(name):
+            return self._with_use(kind, True, name, arguments)
+        base = _SEPARATORS.split(name)[-1]
+        if kind := self._kinds.get(base) or self._by_arguments(arguments):
+            return self._with_use(kind, False, base, arguments)
+        if action.annotations is not None or name.startswith("mcp"):
+            return Tool("mcp", False)
+        return Tool("unknown", False)
+
+    def _with_use(self, kind: Kind, known: bool, name: str, arguments: dict[str, Any]) -> Tool:
+        if kind == "file-read":
+            return Tool(kind, known, "read")
+        if kind != "file-write":
+            return Tool(kind, known)
+        use = self._uses.get(name) or self._mode(arguments) or "write"
+        return Tool("file-read" if use == "read" else kind, known, use)
+
+    def _mode(self, arguments: dict[str, Any]) -> Use | None:
+        """What an editor of many uses is told to do; an edit without content reads."""
+        for name in self._data.modes.arguments:
+            value = arguments.get(name)
+            if isinstance(value, str) and (use := self._data.modes.use_of(value.lower())):
+                return use
+        return None
+
+    def _by_arguments(self, arguments: dict[str, Any]) -> Kind | None:
+        names = {name.lower() for name in arguments}
+        if names & self.roles["path"] and self._mode(arguments):
+            return "file-write"
+        for kind, shape in self._shapes:
+            if all(names & self.roles[role] for role in shape):
+                return kind
+        return None
+
+
+@cache
+def tools() -> Tools:
+    """Read once a process. Raises pydantic's ValidationError that names what is wrong in the data."""
+    text = (files("guardtier.analyzers") / "data" / "tools.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    data["modes"]["copy_"] = data["modes"].pop("copy")
+    return Tools(ToolData.model_validate(data))

@@ -1,0 +1,122 @@
+"""View: one action as analyzers look at it. Everything in it is parsed once, whoever asks."""
+
+from __future__ import annotations
+
+from guardtier.action import ActionEvent
+from guardtier.analyzers.base import ABSTAINS
+from guardtier.analyzers.fields import Field, Span, strings_in
+from guardtier.analyzers.hints import said_by
+from guardtier.analyzers.lazy import lazy
+from guardtier.analyzers.parts import CodePart
+from guardtier.analyzers.shell import Context, Script, read
+from guardtier.analyzers.sources import code_in, shell_fields_of
+from guardtier.analyzers.tools import Kind, Tool, tools
+from guardtier.analyzers.writes import FileUse, uses_of
+from guardtier.assessment import Assessment, Finding
+from guardtier.risk import SecurityRisk
+
+__all__ = ["CodePart", "Context", "Field", "FileUse", "Span", "View", "view_of"]
+
+_TELLING = frozenset({"reads", "reads the open world", "adds"})
+_QUIET = {risk: Assessment(risk=risk) for risk in SecurityRisk}
+_CANT_BE_TOLD = _QUIET[SecurityRisk.UNKNOWN]
+
+
+class View:
+    """The strings of an action, and what they come to. Made by :func:`view_of`."""
+
+    def __init__(self, action: ActionEvent) -> None:
+        self.action = action
+
+    @lazy
+    def tool(self) -> Tool:
+        return tools().tool_of(self.action)
+
+    @property
+    def kind(self) -> Kind:
+        """What the tool is: shell, python, sql, file-read, file-write, http, browser, search, mcp …"""
+        return self.tool.kind
+
+    @lazy
+    def texts(self) -> tuple[Field, ...]:
+        """Every string of the arguments with its path; argument lists also as a command line."""
+        return strings_in(self.action.arguments)
+
+    @lazy
+    def shell_fields(self) -> tuple[Field, ...]:
+        """What a shell gets to run; empty where the tool runs none."""
+        return shell_fields_of(self)
+
+    @lazy
+    def scripts(self) -> tuple[tuple[Field, Script], ...]:
+        """What the shell would run, field by field; empty where the tool runs no shell."""
+        return tuple((field, read(field.text)) for field in self.shell_fields)
+
+    @lazy
+    def files(self) -> tuple[FileUse, ...]:
+        """What a tool that works on files does to which: also reads, deletes and moves."""
+        return uses_of(self)
+
+    @lazy
+    def writes(self) -> tuple[FileUse, ...]:
+        """What a file tool writes: each with its path, and the pieces of its content."""
+        return tuple(use for use in self.files if use.use == "write")
+
+    def code(self, language: str) -> tuple[CodePart, ...]:
+        """All code in this language: a language tool's, out of shell scripts, and in written files.
+
+        ``"shell"`` gives the shell code of language tools and of written files; what a shell tool
+        runs is in :attr:`scripts`.
+        """
+        return self._code.get(language, ())
+
+    @lazy
+    def _code(self) -> dict[str, tuple[CodePart, ...]]:
+        return code_in(self)
+
+    @lazy
+    def unclear(self) -> bool:
+        """Whether what the action does can't be told unless something in it is HIGH.
+
+        So for a tool that is unknown and says nothing of itself, and where the name of a command is
+        computed. See :meth:`vote`.
+        """
+        if not self.tool.known and said_by(self.action) not in _TELLING:
+            return True
+        return any(script.computed for _, script in self.scripts)
+
+    def vote(
+        self, findings: list[Finding] | tuple[Finding, ...] = (), quiet: SecurityRisk = SecurityRisk.UNKNOWN
+    ) -> Assessment:
+        """The assessment that these findings come to; ``quiet`` is the vote without any.
+
+        UNKNOWN (the default) abstains: the other children decide. Below HIGH nothing is voted where
+        the action is unclear or a finding says UNKNOWN: harmless text beside it would lower the rating.
+        """
+        if not findings:
+            if quiet is SecurityRisk.UNKNOWN:
+                return ABSTAINS
+            return _CANT_BE_TOLD if self.unclear else _QUIET[quiet]
+        risk, told = quiet, True
+        for finding in findings:
+            if finding.risk is SecurityRisk.HIGH:
+                return Assessment(risk=SecurityRisk.HIGH, findings=tuple(findings))
+            if finding.risk is SecurityRisk.UNKNOWN:
+                told = False
+            if finding.risk is SecurityRisk.MEDIUM or risk is SecurityRisk.UNKNOWN:
+                risk = finding.risk
+        if not told or self.unclear:
+            risk = SecurityRisk.UNKNOWN
+        return Assessment(risk=risk, findings=tuple(findings))
+
+
+_last: View | None = None
+
+
+def view_of(action: ActionEvent) -> View:
+    """The view of an action; the children of an ensemble, which ask in turn, share one."""
+    global _last  # noqa: PLW0603 - one slot is all it takes: the children ask one after another
+    found = _last
+    if found is None or found.action is not action:
+        found = _last = View(action)
+    return found

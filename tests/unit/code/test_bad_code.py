@@ -1,0 +1,143 @@
+"""Input that no honest program sends: rated in bounded time, without an exception, never LOW unread."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from guardtier.action import ActionEvent
+from guardtier.analyzers.code import PythonSecurityAnalyzer, SqlSecurityAnalyzer
+from guardtier.assessment import Assessment
+from guardtier.risk import SecurityRisk
+
+PYTHON, SQL = PythonSecurityAnalyzer(), SqlSecurityAnalyzer()
+MEBI = 1 << 20
+
+
+def rated(code: str, tool: str = "python") -> Assessment:
+    action = ActionEvent(fleet="f", agent="a", tool_name=tool, arguments={"code": code})
+    found = (SQL if tool == "sql" else PYTHON).assess(action)
+    assert isinstance(found, Assessment)
+    return found
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os; os.remove('/etc/passwd'",
+        "print 'x'\nimport os\nos.system('rm -rf /')",
+        "import os\nos.system('rm -rf /')\x00",
+        "import os; os.system('rm -rf /') \ud800",
+        "x = " + "(" * 500 + "1" + ")" * 500 + "\nimport os\nos.system('rm -rf /')",
+        "import os\nos.system('rm -rf /')\n" + "x = 1  # padding to be too long to parse\n" * 2000,
+        "import os\n" + "os.getcwd()\n" * 9000 + "os.remove('/etc/passwd')",
+        "import subprocess\n" + "x = 1\n" * 9000 + "subprocess.run(['rm', '-rf', '/'])",
+        "x = 1\n" * 9000 + "exec(__import__('base64').b64decode('cHJpbnQoMSk='))",
+        "x = 1\n" * 9000 + "import sqlite3\nsqlite3.connect('a').execute('DROP TABLE users')",
+        "import os\nos.system(" + " + ".join(f"'{char}'" for char in "rm -rf /" + " " * 3000) + ")",
+        "import os\n" + "os.system('ls')\n" * 500 + "os.system('rm -rf /')",
+    ],
+)
+def test_what_cannot_be_parsed_is_searched(code: str) -> None:
+    assert rated(code).risk is SecurityRisk.HIGH
+
+
+def test_a_lone_surrogate_breaks_nothing() -> None:
+    assert rated("import os\nos.environ['\\ud800'] = '\\ud800'").risk is SecurityRisk.LOW
+
+
+@pytest.mark.parametrize(
+    "code", ["def f(:\n  os.", "rm -rf build", "import os; os.system(", "x = \x00", "print 'x'"]
+)
+def test_what_cannot_be_read_is_never_low(code: str) -> None:
+    assert rated(code).risk is not SecurityRisk.LOW
+
+
+UNITS = [
+    "(",
+    "[",
+    "{",
+    "'",
+    '"',
+    "'''",
+    "\\",
+    "\x00",
+    "\ud800",
+    "é",
+    "a.",
+    "a=b\n",
+    "os.system('ls')\n",
+    "-",
+    "lambda:",
+    "f'{",
+    "exec(",
+    "'/etc/a';",
+    "#",
+    "\n",
+    "\r",
+    "\t",
+    "1,",
+    "if a:\n ",
+    "*",
+    "open('/etc/x','w')\n",
+    "@",
+    "not ",
+    "delete from t;",
+    "--\n",
+    "/*",
+    "''",
+    "drop table x;",
+    "update t set a=1 where (b=1);",
+    "where ",
+    ";",
+    "$a$",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("tool", ["python", "sql"])
+def test_a_mebibyte_of_anything_is_rated_in_bounded_time(unit: str, tool: str) -> None:
+    head = "import os, subprocess\nos.system(x); os.remove(x); cur.execute(" if tool == "python" else ""
+    code = head + unit * (MEBI // len(unit))
+    start = time.process_time()
+
+    rated(code, tool)
+
+    assert time.process_time() - start < 1.5  # a tenth of it on an idle core; this is to see a square
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("size", [1000, 20_000])
+def test_what_is_small_enough_to_parse_is_rated_in_bounded_time(unit: str, size: int) -> None:
+    code = "import os, subprocess\nos.system(x); os.remove(x)\n" + unit * (size // len(unit))
+    start = time.process_time()
+
+    rated(code)
+
+    assert time.process_time() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nx = 'a'\n" + "x = x + x\n" * 60 + "os.system(x)",
+        "import os\nos.system('%1000000000d' % 1)",
+        "import os\nos.system('{:>1000000000}'.format(1))",
+        "import os\nos.system('a' * 10 ** 10)",
+        "import os\nos.system(('a' * 1000).replace('a', 'b' * 100000))",
+        "import os, zlib\nos.system(zlib.decompress(b'x'))",
+        "import os\na = b\nb = a\nos.system(a)",
+        "import os\ndef f(x): return f(x)\nos.system(f(1))",
+        "import os\nos.system(9 ** 9 ** 9)",
+        "import os\nos.system(''.join(x for x in os.listdir(x)))",
+        "import os\nos.system(*x, **y)",
+        "import os\nfor os.x[0], (a, *b) in c:\n    os.system(a)",
+        "import os\nos.remove('\\ud800')",
+        "import os\nos.system('\\x00')",
+        "import requests\nrequests.get('\\ud800')",
+        "exec('exec(' * 50)",
+    ],
+)
+def test_values_that_blow_up_are_left_alone(code: str) -> None:
+    assert rated(code).risk is not SecurityRisk.LOW
