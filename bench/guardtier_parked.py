@@ -26,7 +26,7 @@ ASSESSMENT = Assessment(
     risk=SecurityRisk.HIGH,
     findings=(
         Finding(
-            id="signature.delete.home",
+            id="shell.delete.home",
             risk=SecurityRisk.HIGH,
             message="Deletes recursively outside the workspace.",
             field="arguments.command",
@@ -34,7 +34,7 @@ ASSESSMENT = Assessment(
         ),
     ),
     votes=(
-        ChildVote(child="signatures", risk=SecurityRisk.HIGH, us=20),
+        ChildVote(child="shell", risk=SecurityRisk.HIGH, us=20),
         ChildVote(child="llm", risk=SecurityRisk.LOW, us=1),
     ),
 )

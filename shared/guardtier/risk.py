@@ -71,5 +71,7 @@ _DESCRIPTIONS = {
 
 def highest(risks: list[SecurityRisk]) -> SecurityRisk:
     """The highest concrete risk; UNKNOWN where none is concrete (also for an empty list)."""
-    concrete = [risk for risk in risks if risk is not SecurityRisk.UNKNOWN]
-    return max(concrete, key=lambda risk: risk.rank, default=SecurityRisk.UNKNOWN)
+    for risk in (SecurityRisk.HIGH, SecurityRisk.MEDIUM, SecurityRisk.LOW):
+        if risk in risks:
+            return risk
+    return SecurityRisk.UNKNOWN

@@ -9,7 +9,7 @@ from guardtier import Assessment, ChildVote, Finding, SecurityRisk
 from guardtier.assessment import MAX_MESSAGE
 
 FINDING = Finding(
-    id="signature.delete.home",
+    id="shell.delete.home",
     risk=SecurityRisk.HIGH,
     message="Deletes a home directory.",
     field="arguments.command",
@@ -21,7 +21,7 @@ def test_an_assessment_survives_the_wire():
     assessment = Assessment(
         risk=SecurityRisk.HIGH,
         findings=(FINDING,),
-        votes=(ChildVote(child="signatures", risk=SecurityRisk.HIGH, us=12),),
+        votes=(ChildVote(child="shell", risk=SecurityRisk.HIGH, us=12),),
     )
 
     assert Assessment.from_json(assessment.to_json()) == assessment

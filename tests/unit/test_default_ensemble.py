@@ -122,10 +122,10 @@ def test_harmless_text_does_not_make_a_computed_name_known():
     assert assessed("terminal", {"command": mixed}).risk is UNKNOWN
 
 
-def test_every_analyzer_of_the_default_settings_votes():
-    found = assessed("terminal", {"command": "ls"})
+def test_only_analyzers_with_something_to_say_vote():
+    found = assessed("terminal", {"command": "ls && python3 -c 'import os; os.remove(\"/etc/hosts\")'"})
 
-    assert [vote.child for vote in found.votes] == list(Settings().analyzers)
+    assert [vote.child for vote in found.votes] == ["shell", "python"]
 
 
 def test_propagated_unknowns_are_not_those_that_abstain():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardtier import SecurityRisk
-from guardtier.analyzers import LLMSecurityAnalyzer, NoOpSecurityAnalyzer, SignatureAnalyzer
+from guardtier.analyzers import LLMSecurityAnalyzer, NoOpSecurityAnalyzer, ShellSecurityAnalyzer
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.registry import available, ensemble, load
 from guardtier.errors import ConfigError
@@ -23,7 +23,7 @@ class Picky(SecurityAnalyzer):
     [
         ("noop", NoOpSecurityAnalyzer),
         ("llm", LLMSecurityAnalyzer),
-        ("signatures", SignatureAnalyzer),
+        ("shell", ShellSecurityAnalyzer),
         ("guardtier.analyzers.noop:NoOpSecurityAnalyzer", NoOpSecurityAnalyzer),
     ],
 )
@@ -32,7 +32,7 @@ def test_an_analyzer_is_found_by_name_or_by_path(name: str, kind: type[SecurityA
 
 
 def test_what_is_installed_can_be_listed():
-    assert {"noop", "llm", "signatures"} <= available().keys()
+    assert {"noop", "llm", "shell"} <= available().keys()
 
 
 def test_an_analyzer_gets_its_options():
@@ -45,7 +45,7 @@ def test_an_analyzer_gets_its_options():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nobody", "installed: .*signatures"),
+        ("nobody", "installed: .*shell"),
         ("", "no analyzer is called ''"),
         ("no.such.module:Class", "No module named"),
         ("guardtier.risk:NoSuchClass", "NoSuchClass"),
@@ -62,9 +62,9 @@ def test_what_is_no_analyzer_is_refused_with_a_reason(name: str, message: str):
 
 
 def test_the_configured_analyzers_become_one_in_their_order():
-    whole = ensemble(["llm", "signatures"], time_limit=1)
+    whole = ensemble(["llm", "shell"], time_limit=1)
 
-    assert [child.label for child in whole.analyzers] == ["llm", "signatures"]
+    assert [child.label for child in whole.analyzers] == ["llm", "shell"]
 
 
 def test_no_analyzer_at_all_is_refused():

@@ -12,7 +12,6 @@ from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.claim import LLMSecurityAnalyzer
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.analyzers.noop import NoOpSecurityAnalyzer
-from guardtier.analyzers.signatures import SignatureAnalyzer
 
 if TYPE_CHECKING:
     from guardtier.analyzers.code.python import PythonSecurityAnalyzer
@@ -40,7 +39,6 @@ __all__ = [
     "SecretsAnalyzer",
     "SecurityAnalyzer",
     "ShellSecurityAnalyzer",
-    "SignatureAnalyzer",
     "SqlSecurityAnalyzer",
 ]
 
