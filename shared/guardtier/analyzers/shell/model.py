@@ -13,7 +13,7 @@ Language = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Word:
     """One word after quote removal and expansion.
 
@@ -28,7 +28,7 @@ class Word:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Redirect:
     """``>`` and its kin. ``body`` is the text of a here-document or here-string."""
 
@@ -39,7 +39,7 @@ class Redirect:
     body: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Context:
     """What stands around a command and makes the same words mean more, or less."""
 
@@ -54,7 +54,7 @@ class Context:
         return replace(self, wrappers=(*self.wrappers, wrapper), **changes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Command:
     """One simple command. ``name`` is None where there are only assignments or redirects.
 
@@ -77,7 +77,7 @@ class Command:
         return self.name.text.rpartition("/")[2] if self.name is not None else ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Code:
     """Text in another language that a command runs: ``python -c``, a here-document to ``psql``."""
 
@@ -87,7 +87,7 @@ class Code:
     context: Context = Context()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Script:
     """Everything that a text would run: also what is inside functions, substitutions, sh -c, ssh.
 
