@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,15 @@ class Terminal:
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def running(self, *args: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A command while it runs; killed where the block ends without its end."""
+        with self.start(*args) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -32,7 +32,7 @@ def test_check_says_whether_a_command_would_be_released(terminal: Terminal) -> N
 
 
 def test_check_jsonl_answers_line_by_line(terminal: Terminal) -> None:
-    with terminal.start("check", "--jsonl") as rating:
+    with terminal.running("check", "--jsonl") as rating:
         assert rating.stdin is not None
         assert rating.stdout is not None
         for line in LINES:  # the next one is sent only when this one is answered

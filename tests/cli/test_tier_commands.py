@@ -35,10 +35,10 @@ def test_an_honest_command_is_released(cli: Terminal) -> None:
 
 
 def test_a_harmful_command_is_parked_shown_and_approved(cli: Terminal) -> None:
-    with cli.start("submit", HARMFUL, "--json") as waiting:
+    with cli.running("submit", HARMFUL, "--json") as waiting:
         action_id = until_sync(lambda: _newest(cli))
         shown = cli.run("show", action_id)
-        assert "»rm -rf ~/.ssh«" in shown.out
+        assert "rm -rf »~/.ssh«" in shown.out
         assert cli.run("approve", action_id, "--reason", "it is a test").code == 0
         out, _ = waiting.communicate(timeout=30)
 
@@ -49,7 +49,7 @@ def test_a_harmful_command_is_parked_shown_and_approved(cli: Terminal) -> None:
 
 
 def test_a_rejection_reaches_the_agent_with_its_reason(cli: Terminal) -> None:
-    with cli.start("submit", HARMFUL, "--json") as waiting:
+    with cli.running("submit", HARMFUL, "--json") as waiting:
         action_id = until_sync(lambda: _newest(cli))
         assert cli.run("reject", action_id, "--reason", "use the key store").code == 0
         out, _ = waiting.communicate(timeout=30)
@@ -124,13 +124,12 @@ def test_pending_in_json_has_the_whole_action(cli: Terminal) -> None:
 
 
 def test_watch_shows_what_happens(cli: Terminal) -> None:
-    with cli.start("watch", "--json") as watching:
+    with cli.running("watch", "--json") as watching:
         events: list[dict[str, Any]] = []
         assert watching.stdout is not None
         assert watching.stderr is not None
         assert b"watching" in watching.stderr.readline()
         action_id = _sent_until_seen(cli, watching, events)
-        watching.kill()
 
     assert [e["event"] for e in events if e["id"] == action_id] == ["assessed", "released"]
 

@@ -1,4 +1,8 @@
-"""What a shell text comes to: simple commands, each with resolved words, and code in other languages."""
+"""What a shell text comes to: simple commands, each with resolved words, and code in other languages.
+
+Nothing here is changed once it is made. It is not frozen, since that doubles the time to make it: 12.6 µs
+against 8 for ``cd x && sed -n 1,9p y``.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +58,9 @@ class Context:
         return replace(self, wrappers=(*self.wrappers, wrapper), **changes)
 
 
+PLAIN = Context()
+
+
 @dataclass(slots=True, unsafe_hash=True)
 class Command:
     """One simple command. ``name`` is None where there are only assignments or redirects.
@@ -67,7 +74,7 @@ class Command:
     span: Span
     redirects: tuple[Redirect, ...] = ()
     assignments: tuple[tuple[str, Word], ...] = ()
-    context: Context = Context()
+    context: Context = PLAIN
     piped_from: Command | None = None
     body: str | None = None
 
@@ -84,7 +91,7 @@ class Code:
     language: Language
     text: str
     span: Span
-    context: Context = Context()
+    context: Context = PLAIN
 
 
 @dataclass(slots=True, unsafe_hash=True)
