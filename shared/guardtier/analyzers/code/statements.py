@@ -47,7 +47,7 @@ class _Compiled(NamedTuple):
 
 #: Comments go (what MySQL runs in one stays), the inside of literals becomes blanks: the length stays.
 _ASIDE = re.compile(
-    r"((?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z))\s*+)++|/\*!?\d*|\*/|'(?:[^'\\]++|''|\\.)*+'?|\$\w*\$)",
+    r"((?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z)|/\*!?\d*|\*/|\$\w*\$)\s*+)++|'(?:[^'\\]++|''|\\.)*+'?)",
     re.DOTALL,
 )
 _EDGE = " \t\r\n;"
@@ -75,9 +75,11 @@ class Statements:
             self._set.Add(_within(rule))
         self._set.Compile()
 
-    def rate(self, report: Report, created: Mapping[str, int]) -> None:
-        """Adds what there is to say of the text; ``created``: what exists because of it, from where on."""
-        bare = blanked(report.text)
+    def rate(self, report: Report, bare: str, created: Mapping[str, int]) -> None:
+        """Adds what there is to say of the text; ``bare``: the same, blanked.
+
+        ``created``: what exists because of it, from where on.
+        """
         likely = self._set.Match(bare.encode("utf-8", "replace")) or ()
         for at in sorted({*likely, *self._raw}):
             if self._rules[at].rule.raw:
@@ -153,9 +155,18 @@ def blanked(text: str) -> str:
 def _blank(found: str) -> str:
     if found[0] == "'" and len(found) > 1 and found[-1] == "'":
         return f"'{' ' * (len(found) - 2)}'"
-    if "\n" not in found:
-        return " " * len(found)
-    return "\n".join(" " * len(line) for line in found.split("\n"))
+    return found.translate(_BLANKS) if "\n" in found else " " * len(found)
+
+
+class _Blanks(dict[int, int]):
+    """Every character but a line's end becomes a blank."""
+
+    def __missing__(self, char: int) -> int:
+        self[char] = 0x20
+        return 0x20
+
+
+_BLANKS = _Blanks({0x0A: 0x0A})
 
 
 def _within(rule: Statement) -> str:
@@ -202,5 +213,6 @@ def sql_findings(text: str, part: CodePart, created: Mapping[str, int] | None = 
     """What the text does; ``created`` is what the code around it has created before."""
     text = clean(text)
     report = Report(part, text)
-    statements().rate(report, created_in(blanked(text)) if created is None else created)
+    bare = blanked(text)
+    statements().rate(report, bare, created_in(bare) if created is None else created)
     return report.findings
