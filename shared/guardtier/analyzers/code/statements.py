@@ -159,10 +159,9 @@ def _blank(found: str) -> str:
 
 
 class _Blanks(dict[int, int]):
-    """Every character but a line's end becomes a blank."""
+    """Every character but a line's end becomes a blank. None is remembered: there are a million."""
 
     def __missing__(self, char: int) -> int:
-        self[char] = 0x20
         return 0x20
 
 
