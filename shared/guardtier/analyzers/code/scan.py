@@ -24,10 +24,10 @@ MAX_TEXT = 1 << 16  #: characters of different literals that are read as command
 MAX_PATHS = 2048  #: different paths that are looked up
 
 _LITERAL = re.compile(
-    r"(?=['\"])(?:'''((?:(?!''').)*+)'''"
-    r'|"""((?:(?!""").)*+)"""'
-    r"|'((?:[^'\\\n]|\\.)*+)'"
-    r'|"((?:[^"\\\n]|\\.)*+)")',
+    r"(?=['\"])(?:'''((?>(?:(?!''').)*))'''"
+    r'|"""((?>(?:(?!""").)*))"""'
+    r"|'((?>(?:[^'\\\n]|\\.)*))'"
+    r'|"((?>(?:[^"\\\n]|\\.)*))")',
     re.DOTALL,
 )
 _JOINED = re.compile(r"(?P<q>['\"])\s*+\+\s*+(?P=q)")

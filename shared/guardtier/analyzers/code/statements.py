@@ -47,7 +47,7 @@ class _Compiled(NamedTuple):
 
 #: Comments go (what MySQL runs in one stays), the inside of literals becomes blanks: the length stays.
 _ASIDE = re.compile(
-    r"((?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z)|/\*!?\d*|\*/|\$\w*\$)\s*+)++|'(?:[^'\\]++|''|\\.)*+'?)",
+    r"((?>(?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z)|/\*!?\d*|\*/|\$\w*\$)\s*+)+)|'(?>(?:[^'\\]++|''|\\.)*)'?)",
     re.DOTALL,
 )
 _EDGE = " \t\r\n;"

@@ -8,11 +8,11 @@ from guardtier.analyzers.shell.lexer import Frame, Lexer
 from guardtier.analyzers.shell.syntax import Block, Open, Quoting, Raw, RawWord, Region
 
 _BETWEEN = re.compile(r"[\s()<>|&]*+")
-_CASE_PATTERN = re.compile(r"""(?:[^()'"\\$`;&<>]++|'[^']*+'|"[^"]*+"|\\.|\$(?!\())*+\)""", re.DOTALL)
-_CASE_START = re.compile(r"\s*+(?:#[^\n]*+\n\s*+)*+(esac\b)?\(?")
+_CASE_PATTERN = re.compile(r"""(?>(?:[^()'"\\$`;&<>]++|'[^']*+'|"[^"]*+"|\\.|\$(?!\())*)\)""", re.DOTALL)
+_CASE_START = re.compile(r"\s*+(?>(?:#[^\n]*+\n\s*+)*)(esac\b)?\(?")
 _EMPTY_PARENTHESES = re.compile(r"[ \t]*\)")
 _ARITH_COMMAND = re.compile(
-    r"\(\((?:[^()`$;&|]|\$\w|&&|\|\||;(?! )|; (?=[\w\s<>=+\-*/!]*[;)])|\([^()`$]*+\))*+\)\)"
+    r"\(\((?>(?:[^()`$;&|]|\$\w|&&|\|\||;(?! )|; (?=[\w\s<>=+\-*/!]*[;)])|\([^()`$]*+\))*)\)\)"
 )
 _PASSED_OVER = frozenset({"if", "then", "else", "elif", "do", "!", "while", "until"})
 _OPENING = {"if": "if", "while": "loop", "until": "loop", "{": "{"}

@@ -20,19 +20,19 @@ from guardtier.analyzers.shell.syntax import (
 RETRIES = 8  #: times that ``$((`` may turn out to be no arithmetic
 
 _RUN = re.compile(
-    r"""(?:
+    r"""(?>(?:
       [^\s'"\\$`()<>|&;]++ | '[^']*+' | "[^"\\$`]*+" | \\(?:\r\n|.)
-    | \$'(?:[^'\\]++|\\.)*+' | \$(?![({'"]) | [^\S\ \t\r\n]
-    )*+""",
+    | \$'(?>(?:[^'\\]++|\\.)*)' | \$(?![({'"]) | [^\S\ \t\r\n]
+    )*)""",
     re.VERBOSE | re.DOTALL,
 )
-_QUOTED_RUN = re.compile(r'(?:[^"\\$`]++|\\.|\$(?![({]))*+', re.DOTALL)
-_BODY_RUN = re.compile(r"(?:[^\\$`]++|\\.|\$(?![({]))*+", re.DOTALL)
+_QUOTED_RUN = re.compile(r'(?>(?:[^"\\$`]++|\\.|\$(?![({]))*)', re.DOTALL)
+_BODY_RUN = re.compile(r"(?>(?:[^\\$`]++|\\.|\$(?![({]))*)", re.DOTALL)
 _PARAM_RUN = re.compile(
-    r"""(?:[^'"\\$`{}]++|'[^']*+'|\\.|\$'(?:[^'\\]++|\\.)*+'|\$(?![({'"]))*+""", re.DOTALL
+    r"""(?>(?:[^'"\\$`{}]++|'[^']*+'|\\.|\$'(?>(?:[^'\\]++|\\.)*)'|\$(?![({'"]))*)""", re.DOTALL
 )
-_ARITH_RUN = re.compile(r"""(?:[^"\\$`()]++|\\.|\$(?![({"]))*+""", re.DOTALL)
-_BACKQUOTED = re.compile(r"`((?:[^`\\]++|\\.)*+)`", re.DOTALL)
+_ARITH_RUN = re.compile(r"""(?>(?:[^"\\$`()]++|\\.|\$(?![({"]))*)""", re.DOTALL)
+_BACKQUOTED = re.compile(r"`((?>(?:[^`\\]++|\\.)*))`", re.DOTALL)
 _EXTGLOB = re.compile(r"\([^()\n]*+\)")
 _ARRAY_NAME = re.compile(r"[A-Za-z_]\w*+(?:\[[^\]\n]*+\])?\+?=\Z")
 

@@ -14,7 +14,7 @@ from guardtier.analyzers.shell.variables import BREAK, OPEN, UNKNOWN, Variables,
 
 _PIECE = re.compile(
     r"""(?P<plain>[^\\'"$`<>()]++)|'(?P<single>[^']*+)'|(?P<double>")|\\(?P<escaped>\r\n|.)
-    |\$'(?P<ansi>(?:[^'\\]++|\\.)*+)'|\$(?P<name>[A-Za-z_]\w*+|[0-9@*\#?$!-])|(?P<region>\$[({]|`|[<>]?\()
+    |\$'(?P<ansi>(?>(?:[^'\\]++|\\.)*))'|\$(?P<name>[A-Za-z_]\w*+|[0-9@*\#?$!-])|(?P<region>\$[({]|`|[<>]?\()
     |(?P<translated>\$(?="))|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
