@@ -1,4 +1,4 @@
-"""A trap of Python below 3.11.5 (gh-106052; Debian 12 has 3.11.2): possessive groups match wrongly there."""
+"""A trap of Python below 3.11.5 (gh-106052; Debian 12 has 3.11.2): possessive groups match wrongly."""
 
 from __future__ import annotations
 
