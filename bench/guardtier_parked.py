@@ -11,8 +11,10 @@ from typing import Any
 import uvloop
 
 from guardtier.action import ActionEvent
-from guardtier.assessment import Assessment, ChildVote, Finding
+from guardtier.analyzers.registry import ensemble
+from guardtier.assessment import Assessment
 from guardtier.risk import SecurityRisk
+from guardtier.settings import Settings
 from guardtier.store.connection import connect
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import ANALYZERS, POLICIES, Keys
@@ -22,26 +24,10 @@ from guardtier.store.records import Records
 
 KEYS = Keys(0)
 CHUNK = 500
-ASSESSMENT = Assessment(
-    risk=SecurityRisk.HIGH,
-    findings=(
-        Finding(
-            id="shell.delete.home",
-            risk=SecurityRisk.HIGH,
-            message="Deletes recursively outside the workspace.",
-            field="arguments.command",
-            span=(0, 12),
-        ),
-    ),
-    votes=(
-        ChildVote(child="shell", risk=SecurityRisk.HIGH, us=20),
-        ChildVote(child="llm", risk=SecurityRisk.LOW, us=1),
-    ),
-)
 
 
 def action(number: int) -> ActionEvent:
-    """An action whose event is 1 kB."""
+    """An action whose event is 1 kB: 1,000 bytes, as the 3 kB that it may take are 3,000."""
     bare = ActionEvent(
         id=f"{number:024x}.0",
         fleet="default",
@@ -49,18 +35,27 @@ def action(number: int) -> ActionEvent:
         tool_name="terminal",
         arguments={"command": ""},
     )
-    command = f"rm -rf ~/x{number} # ".ljust(1024 - len(bare.to_json()), "x")
+    command = f"rm -rf /etc/nginx/sites-{number} # ".ljust(1000 - len(bare.to_json()), "x")
     return bare.model_copy(update={"arguments": {"command": command}})
 
 
-async def park(ledger: Ledger, number: int) -> None:
+def rated(event: ActionEvent) -> Assessment:
+    """What the tier says of it, with the reasons, as it does by default."""
+    settings = Settings.load()
+    found = ensemble(settings.analyzers, time_limit=settings.analyzer_seconds).assess_cheaply(event)
+    if found is None or found.risk is not SecurityRisk.HIGH:
+        raise RuntimeError("the bench's actions are to be parked")
+    return found
+
+
+async def park(ledger: Ledger, number: int, assessment: Assessment) -> None:
     """Through the same scripts as any action, without the workers' time."""
     event = action(number)
     raw = event.to_json()
     envelope = {b"id": event.id.encode(), b"payload": raw}
     came = Delivery(0, KEYS.actions("default"), ANALYZERS, f"{number + 1}-1", envelope, "default")
     client = f"{number % 1000:016x}"
-    await ledger.assess(came, client=client, digest=event.digest, event=raw, assessment=ASSESSMENT)
+    await ledger.assess(came, client=client, digest=event.digest, event=raw, assessment=assessment)
     rated = Delivery(0, KEYS.assessed, POLICIES, f"{number + 1}-1", envelope)
     decision = Decision("parked", "confirm_risky:HIGH+unknown", park_ms=3_600_000)
     await ledger.decide(rated, decision, fleet="default", waiters=client)
@@ -70,9 +65,10 @@ async def run(url: str, actions: int) -> dict[str, Any]:
     redis = connect(url)
     pipe = CommandPipe(redis, insist=True)
     ledger = Ledger(pipe, KEYS)
+    assessment = rated(action(0))
     before = int((await redis.info("memory"))["used_memory"])
     for start in range(0, actions, CHUNK):
-        await asyncio.gather(*(park(ledger, n) for n in range(start, start + CHUNK)))
+        await asyncio.gather(*(park(ledger, n, assessment) for n in range(start, start + CHUNK)))
         await redis.xtrim(KEYS.assessed, maxlen=0)  # what the workers' trimming does
     after = int((await redis.info("memory"))["used_memory"])
     records = Records(redis, 1)
