@@ -134,7 +134,8 @@ async def test_without_a_token_one_can_only_read(tier: Tier) -> None:
 
 
 async def test_without_a_policy_worker_an_answer_is_not_taken(start_tier: StartTier) -> None:
-    tier = await start_tier(policies=0)
+    tier = await start_tier(analyzers=0, policies=0)  # an analyzer worker would prepare it anew
+    await tier.upkeep.prepare(["web"])
     with pytest.raises(GuardTimeout):
         await tier.approver().approve("nothing.0", digest=OTHER_DIGEST, timeout=0.05)
     await tier.redis.flushall()
