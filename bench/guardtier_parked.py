@@ -55,12 +55,18 @@ async def park(ledger: Ledger, number: int, assessment: Assessment) -> None:
     envelope = {b"id": event.id.encode(), b"agent": event.agent.encode(), b"payload": raw}
     came = Delivery(0, KEYS.actions("default"), ANALYZERS, f"{number + 1}-1", envelope, "default")
     client = f"{number % 1000:016x}"
-    await ledger.assess(
-        came, client=client, agent=event.agent, digest=event.digest, event=raw, assessment=assessment
-    )
+    await ledger.assess(came, client=client, action=event, event=raw, assessment=assessment)
     rated = Delivery(0, KEYS.assessed, POLICIES, f"{number + 1}-1", envelope)
     decision = Decision("parked", "confirm_risky:HIGH+unknown", park_ms=3_600_000)
-    await ledger.decide(rated, decision, fleet="default", waiters=client)
+    await ledger.decide(
+        rated,
+        decision,
+        fleet="default",
+        agent=event.agent,
+        conversation=event.conversation or "",
+        digest=event.digest,
+        waiters=client,
+    )
 
 
 async def run(url: str, actions: int) -> dict[str, Any]:

@@ -82,8 +82,7 @@ class Desk:
         return await self.ledger.assess(
             delivery or await self.asked(action, "submit", client),
             client=client,
-            agent=action.agent,
-            digest=action.digest,
+            action=action,
             event=action.to_json(),
             assessment=Assessment(risk=SecurityRisk.HIGH),
             dead_letter=dead_letter,
@@ -100,10 +99,28 @@ class Desk:
         dead_letter: str = "",
     ) -> Transition:
         verdict = None if outcome == State.PARKED else verdict_on(action, outcome)
+        decision = Decision(outcome, "test:1", verdict, park_ms)
+        return await self.decided(
+            action, decision, delivery=delivery, waiters=waiters, dead_letter=dead_letter
+        )
+
+    async def decided(
+        self,
+        action: ActionEvent,
+        decision: Decision,
+        *,
+        delivery: Delivery | None = None,
+        waiters: str = CLIENT,
+        dead_letter: str = "",
+    ) -> Transition:
+        """Record this decision as it is."""
         return await self.ledger.decide(
             delivery or await self.assessed_entry(action),
-            Decision(outcome, "test:1", verdict, park_ms),
+            decision,
             fleet=FLEET,
+            agent=action.agent,
+            conversation=action.conversation or "",
+            digest=action.digest,
             waiters=waiters,
             dead_letter=dead_letter,
         )

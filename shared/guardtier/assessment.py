@@ -60,7 +60,10 @@ class ChildVote(BaseModel):
 
 
 class Assessment(BaseModel):
-    """The ensemble's answer. ``failed`` says that the tier could not analyze: it is always parked."""
+    """The ensemble's answer. ``failed`` says that the tier could not analyze: it is always parked.
+
+    ``labels`` are those of the conversation, this action's own included (docs/flow.md).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,6 +71,7 @@ class Assessment(BaseModel):
     findings: tuple[Finding, ...] = ()
     votes: tuple[ChildVote, ...] = ()
     failed: bool = False
+    labels: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)

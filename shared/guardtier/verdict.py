@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from guardtier.assessment import Finding
 from guardtier.feedback import feedback
@@ -27,7 +27,12 @@ class Outcome(StrEnum):
 
 
 class Verdict(BaseModel):
-    """May the tool run, and why. ``digest`` names the one action that this is about."""
+    """May the tool run, and why. ``digest`` names the one action that this is about.
+
+    ``arguments``: an approver edited the action, and these are to be used instead of its own; ``digest``
+    is then that of the edited action, and ``edited_from`` that of the one which was asked for. ``rules``
+    of the policy decided, ``grant`` is the remembered approval that released it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +45,10 @@ class Verdict(BaseModel):
     policy: str = Field(description="the version of the policy that this was decided under")
     decided_by: tuple[str, ...] = ()
     decided_at: int = Field(ge=0, description="milliseconds since 1970, the worker's clock")
+    rules: tuple[str, ...] = ()
+    grant: str | None = None
+    arguments: dict[str, JsonValue] | None = None
+    edited_from: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
 
     @property
     def allowed(self) -> bool:

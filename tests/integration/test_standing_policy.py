@@ -16,7 +16,7 @@ from guardtier.policy import AlwaysConfirm, ConfirmRisky, NeverConfirm
 from guardtier.policy.standing import NONE, UNREADABLE, digest_of_policy
 from guardtier.risk import SecurityRisk
 from guardtier.store.keys import POLICIES, Keys, partition_for
-from guardtier.store.ledger import Decision
+from guardtier.store.ledger import Circumstances, Decision
 from guardtier_workers.policy import PolicyWorker
 from tier import StartTier, Tier, high, low, unknown
 
@@ -67,7 +67,7 @@ async def test_what_could_not_be_analyzed_is_parked_under_any_policy(desk: Desk)
     entry = await desk.assessed_entry(action)
     decision = Decision("parked", "policy.failed", park_ms=1000, under=None)
 
-    done = await desk.ledger.decide(entry, decision, fleet="web", waiters="client-1")
+    done = await desk.decided(action, decision, delivery=entry)
 
     assert done.what == "parked"
 
@@ -114,19 +114,18 @@ async def test_a_policy_that_changed_since_the_look_is_given_and_nothing_is_deci
 
     done = await desk.decide(action, "released", delivery=entry)
 
-    assert (done.what, done.state.encode(errors="surrogateescape")) == ("policy", b"\xff{new}")
+    assert (done.what, done.more) == ("moved", (b"\xff{new}", b"", b"", b""))
     assert await desk.snapshot(action) == before
     assert await desk.pending(entry)
 
 
-@pytest.mark.parametrize("seen", [b"new", b"*"])
-async def test_a_decision_under_what_stands_is_taken(desk: Desk, seen: bytes) -> None:
+async def test_a_decision_under_what_stands_is_taken(desk: Desk) -> None:
     action = await desk.bring(State.ASSESSED)
     entry = await desk.assessed_entry(action)
     await desk.redis.hset(desk.keys.policies, "web", b"new")
-    decision = Decision("parked", "p@2", park_ms=1000, under=seen)
+    decision = Decision("parked", "p@2", park_ms=1000, under=Circumstances(policy=b"new"))
 
-    assert (await desk.ledger.decide(entry, decision, fleet="web", waiters="client-1")).what == "parked"
+    assert (await desk.decided(action, decision, delivery=entry)).what == "parked"
 
 
 async def test_of_two_requests_for_the_same_place_one_is_written(desk: Desk) -> None:
@@ -157,9 +156,9 @@ async def test_only_parking_is_possible_whatever_stands(desk: Desk) -> None:
     await desk.redis.hset(desk.keys.policies, "web", b"new")
     decision = Decision("released", "p@1", verdict_on(action, "released"), under=None)
 
-    done = await desk.ledger.decide(entry, decision, fleet="web", waiters="client-1")
+    done = await desk.decided(action, decision, delivery=entry)
 
-    assert (done.what, done.state) == ("policy", "new")
+    assert (done.what, done.more[0]) == ("moved", b"new")
 
 
 # -- what can't be read parks --------------------------------------------------------------------

@@ -203,8 +203,7 @@ class AnalyzerWorker(StreamWorker):
         done = await lane.ledger.assess(
             delivery,
             client=client,
-            agent=action.agent,
-            digest=action.digest,
+            action=action,
             event=delivery.fields[b"payload"],
             assessment=assessment,
             dead_letter=dead_letter,

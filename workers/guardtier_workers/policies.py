@@ -10,8 +10,11 @@ import logging
 from dataclasses import dataclass
 
 from guardtier.policy.confirmation import AlwaysConfirm, Policy
+from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.policy.standing import UNREADABLE, StandingPolicy
 from guardtier.settings import Settings
+from guardtier.store.ledger import Circumstances
+from guardtier.store.records import Records
 
 log = logging.getLogger(__name__)
 
@@ -20,30 +23,44 @@ MOST = 10_000  #: fleets remembered; beyond them each is learned anew
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The policy that a decision is made under. ``raw`` is how Redis keeps it; b"": the settings'."""
+    """What a decision is made under: the fleet's own policy, which is asked where no rule matches."""
 
     policy: Policy
     version: str
-    raw: bytes = b""
+
+    def needs_action(self, fleet: str) -> bool:
+        """Whether a rule for this fleet looks at more than the facts that a worker has at hand."""
+        return False
+
+    def rule(self, facts: Facts) -> Ruling:
+        """What is to be done. Never raises."""
+        parks = facts.failed or self.policy.should_confirm(facts.risk)
+        return Ruling(Effect.PARK if parks else Effect.RELEASE, self.version)
 
 
 class Policies:
     """What this worker knows of every fleet, in each partition."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, records: Records) -> None:
         self._settings = settings
-        self._seen: dict[tuple[int, str], InForce] = {}
+        self._records = records
+        self._seen: dict[tuple[int, str], tuple[Circumstances, InForce]] = {}
 
-    def of(self, partition: int, fleet: str) -> InForce:
-        """What was seen last; the settings' until something else was."""
-        return self._seen.get((partition, fleet)) or self._default(fleet, b"", "")
+    def expected(self, partition: int, fleet: str) -> Circumstances:
+        """What a decision is tried under first: no halt, no block, and the policies seen last."""
+        seen = self._seen.get((partition, fleet))
+        return seen[0] if seen else Circumstances()
 
-    def learn(self, partition: int, fleet: str, raw: bytes) -> InForce:
-        """What stands now. One that can't be read parks every action, and says so in its version."""
-        found = self._read(fleet, raw)
+    async def under(self, partition: int, fleet: str, circumstances: Circumstances) -> InForce:
+        """What stands under these. What can't be read parks every action, and says so in its version."""
+        lasting = circumstances._replace(halt=b"", block=b"")
+        seen = self._seen.get((partition, fleet))
+        if seen is not None and seen[0] == lasting:
+            return seen[1]
+        found = self._read(fleet, lasting.policy)
         if len(self._seen) >= MOST:
             self._seen.clear()
-        self._seen[partition, fleet] = found
+        self._seen[partition, fleet] = lasting, found
         return found
 
     def _read(self, fleet: str, raw: bytes) -> InForce:
@@ -51,11 +68,8 @@ class Policies:
             standing = StandingPolicy.read(raw)
         except ValueError:
             log.exception("fleet %s: its policy can't be read, so all is parked until one is set", fleet)
-            return InForce(AlwaysConfirm(), UNREADABLE, raw)
+            return InForce(AlwaysConfirm(), UNREADABLE)
         if standing is None or standing.policy is None:
-            return self._default(fleet, raw, f"@{standing.version}" if standing else "")
-        return InForce(standing.policy, standing.label, raw)
-
-    def _default(self, fleet: str, raw: bytes, version: str) -> InForce:
-        policy = self._settings.policy_of(fleet)
-        return InForce(policy, policy.version + version, raw)
+            policy = self._settings.policy_of(fleet)
+            return InForce(policy, policy.version + (f"@{standing.version}" if standing else ""))
+        return InForce(standing.policy, standing.label)

@@ -132,7 +132,9 @@ def quiet_of(child: str, risk: SecurityRisk, us: int) -> Assessment:
 def rating_of(
     risk: SecurityRisk, findings: tuple[Finding, ...], votes: tuple[ChildVote, ...]
 ) -> Assessment:
-    return made(Assessment, {"risk": risk, "findings": findings, "votes": votes, "failed": False})
+    return made(
+        Assessment, {"risk": risk, "findings": findings, "votes": votes, "failed": False, "labels": ()}
+    )
 
 
 def crashed(child: Child, error: BaseException, start: int) -> Result:

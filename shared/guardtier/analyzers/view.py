@@ -143,7 +143,10 @@ class View:
                 risk = finding.risk
         if risk is not SecurityRisk.HIGH and (not told or self.unclear):
             risk = SecurityRisk.UNKNOWN
-        return made(Assessment, {"risk": risk, "findings": tuple(findings), "votes": (), "failed": False})
+        return made(
+            Assessment,
+            {"risk": risk, "findings": tuple(findings), "votes": (), "failed": False, "labels": ()},
+        )
 
 
 _last: View | None = None

@@ -30,11 +30,27 @@ class Keys:
         self.dead = f"{self._slot}dead"  #: STREAM: copies of what could not be handled
         self.fleets = f"{self._slot}fleets"  #: SET: the registered fleets
         self.strays = f"{self._slot}strays"  #: STREAM: what was sent to fleets that don't exist
-        self.policies = f"{self._slot}policies"  #: HASH: fleet → the policy set at run time (JSON)
+        #: HASH: fleet → the policy set at run time (JSON); ``*`` → which policy file stands
+        self.policies = f"{self._slot}policies"
+        self.halts = f"{self._slot}halts"  #: HASH: "fleet[ agent[ conversation]]" → what is stopped (JSON)
+        self.outbox = f"{self._slot}outbox"  #: STREAM: what is to be done outside of this partition
+        self.edits = f"{self._slot}edits"  #: STREAM: edited actions, to be rated once more
 
     def action(self, action_id: str) -> str:
         """HASH: the record of truth of one action."""
         return f"{self._slot}action:{action_id}"
+
+    def block(self, digest: str) -> str:
+        """STRING with a time to live: why an action of this digest is refused at once (JSON)."""
+        return f"{self._slot}block:{digest}"
+
+    def policy_text(self, digest: str) -> str:
+        """STRING: the text of a policy file, by its SHA-256."""
+        return f"{self._slot}policytext:{digest}"
+
+    def pace(self, fleet: str, agent: str) -> str:
+        """HASH with a time to live: how many actions, and rejections in a row, an agent has."""
+        return f"{self._slot}pace:{fleet}:{agent}"
 
     def actions(self, fleet: str) -> str:
         """STREAM: what the agents of one fleet ask."""
@@ -116,6 +132,18 @@ class HistoryKeys:
     def agent(self, agent: str) -> str:
         """HASH: the labels that one agent set lately, for its next conversation."""
         return f"{self._slot}agent:{agent}"
+
+
+class GrantKeys:
+    """The keys of one fleet's grants. Their slot is the fleet's: a use is counted in one place."""
+
+    def __init__(self, fleet: str) -> None:
+        self._slot = f"gt:{{g:{fleet}}}:"
+        self.grants = f"{self._slot}grants"  #: HASH: a grant's id → the grant (JSON)
+
+    def uses(self, grant: str) -> str:
+        """SET with a time to live: the actions that a grant has released."""
+        return f"{self._slot}uses:{grant}"
 
 
 #: STRING: the key of the fingerprints of secrets, where the settings give none.

@@ -28,12 +28,19 @@ _FIELDS = (
     "policy",
     "deadline",
     "verdict",
+    "terms",
+    "votes",
+    "edit",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock."""
+    """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock.
+
+    ``terms`` (JSON) are what it is parked under, b"" for the usual; ``votes`` (JSON) the answers that
+    count so far; ``edit`` (JSON) an edit that is being rated.
+    """
 
     id: str
     state: State
@@ -46,6 +53,9 @@ class Record:
     policy: str | None = None
     deadline: int | None = None
     verdict: Verdict | None = None
+    terms: bytes = b""
+    votes: bytes = b""
+    edit: bytes = b""
     _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -83,6 +93,9 @@ class Record:
             policy=_text(found["policy"]) or None,
             deadline=int(deadline) if deadline else None,
             verdict=Verdict.from_json(verdict) if verdict else None,
+            terms=found["terms"] or b"",
+            votes=found["votes"] or b"",
+            edit=found["edit"] or b"",
         )
 
 

@@ -38,6 +38,7 @@ class Upkeep:
         for keys in self._keys:
             await self._group(keys.assessed, POLICIES)
             await self._group(keys.answers, POLICIES)
+            await self._group(keys.outbox, POLICIES)
             await self._group(keys.strays, ANALYZERS)
 
     async def register(self, fleet: str) -> None:
@@ -55,7 +56,8 @@ class Upkeep:
         found: list[tuple[str, str]] = []
         for keys in self._keys:
             found += [(keys.actions(fleet), ANALYZERS) for fleet in await self.fleets(keys.partition)]
-            found += [(keys.strays, ANALYZERS), (keys.assessed, POLICIES), (keys.answers, POLICIES)]
+            found += [(keys.strays, ANALYZERS)]
+            found += [(stream, POLICIES) for stream in (keys.assessed, keys.answers, keys.outbox)]
         return found
 
     async def stuck(self, now_ms: int) -> list[tuple[str, str]]:

@@ -6,11 +6,11 @@
 -- KEYS: record, actions stream, assessed stream, audit, reply stream, dead letters, the agent's open
 --       actions
 -- ARGV: group, entry, id, fleet, client, agent, digest, event, assessment, risk, retain_ms, keep_ms,
---       dead letter's why
+--       dead letter's why, tool, conversation ('' for none)
 
 local record, actions, assessed, audit_key, reply, dead, open = unpack(KEYS)
-local group, entry, id, fleet, client, agent, digest, event, assessment, risk, retain_ms, keep_ms, why =
-  unpack(ARGV)
+local group, entry, id, fleet, client, agent, digest, event, assessment, risk, retain_ms, keep_ms, why,
+  tool, conversation = unpack(ARGV)
 
 local state, known, verdict, waiters, first, deadline = unpack(redis.call(
   'HMGET', record, 'state', 'digest', 'verdict', 'waiters', 'entry', 'deadline'))
@@ -20,7 +20,7 @@ if not state then
     'digest', digest, 'event', event, 'entry', entry, 'assessment', assessment)
   redis.call('XADD', assessed, '*',
     'id', id, 'fleet', fleet, 'agent', agent, 'client', client,
-    'digest', digest, 'assessment', assessment)
+    'digest', digest, 'assessment', assessment, 'tool', tool, 'conversation', conversation)
   -- The list gets its own end when something is parked: most are released in a moment, and leave it.
   redis.call('ZADD', open, whole(string.match(entry, '%d+') + retain_ms), id)
   audit(audit_key, id, 'assessed', 'fleet', fleet, 'digest', digest, 'risk', risk)

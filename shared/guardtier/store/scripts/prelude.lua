@@ -18,6 +18,12 @@ local function audit(key, id, event, ...)
   redis.call('XADD', key, '*', 'id', id, 'event', event, ...)
 end
 
+-- The fields of an audit line that only some have.
+local function described(details)
+  if details == '' then return end
+  return 'details', details
+end
+
 -- Tell one client. Its stream lives for keep_ms at least after what was told last, for twice as
 -- long at the most; what is older than keep_ms goes whenever its life is prolonged. (To prolong it
 -- each time would be a second write for each reply.)
@@ -48,6 +54,14 @@ local function keep_open(key, id, for_ms)
   if redis.call('PTTL', key) < tonumber(for_ms) then
     redis.call('PEXPIRE', key, whole(2 * for_ms))
     redis.call('ZREMRANGEBYSCORE', key, '-inf', whole(now))
+  end
+end
+
+-- What is to be done outside of this partition: pairs of what and its body, from ARGV[from] on. A policy
+-- worker does it, at least once.
+local function post(key, id, from)
+  for i = from, #ARGV, 2 do
+    redis.call('XADD', key, '*', 'id', id, 'op', ARGV[i], 'body', ARGV[i + 1])
   end
 end
 

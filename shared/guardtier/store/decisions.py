@@ -1,0 +1,100 @@
+"""Decisions: assessed → released, rejected, parked; and what time does to parked actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from guardtier.store.delivery import Delivery
+from guardtier.store.scripting import Scripts, Transition
+from guardtier.verdict import Verdict
+
+
+class Circumstances(NamedTuple):
+    """What a decision is made under, as Redis keeps it; b"" where nothing is kept, b"!" where what is
+    kept can't be read: then the action is parked.
+    """
+
+    policy: bytes = b""  #: the fleet's, set at run time
+    file: bytes = b""  #: which policy file stands
+    halt: bytes = b""  #: the widest halt that covers the action
+    block: bytes = b""  #: why this very action is refused at once
+
+
+NOTHING = Circumstances()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the policy worker decided. ``verdict`` is None where it parks, then ``park_ms`` counts."""
+
+    outcome: str
+    policy: str
+    verdict: Verdict | None = None
+    park_ms: int = 0
+    terms: bytes = b""  #: what it is parked under (JSON); b"": the usual
+    details: bytes = b""  #: what the audit line says besides (JSON); b"": nothing
+    outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
+    #: where others stand, nothing is decided. None: for what is parked whatever they are.
+    under: Circumstances | None = NOTHING
+
+
+class Decisions(Scripts):
+    """The part of the ledger that policy workers and stewards decide by."""
+
+    async def decide(
+        self,
+        delivery: Delivery,
+        decision: Decision,
+        *,
+        fleet: str,
+        agent: str,
+        conversation: str,
+        digest: str,
+        waiters: str,
+        dead_letter: str = "",
+    ) -> Transition:
+        """Release, reject or park an assessed action and tell who waits.
+
+        A parked action's ``state`` is its deadline (ms). Deciding a decided one changes nothing.
+        ``moved`` where other circumstances stand than the decision's: ``more`` is those.
+        """
+        keys, action_id = self._keys, delivery.id
+        fixed = [
+            keys.action(action_id),
+            delivery.stream,
+            keys.parked,
+            keys.audit,
+            keys.dead,
+            keys.policies,
+            keys.open(fleet, agent),
+            keys.halts,
+            keys.block(digest),
+            keys.outbox,
+        ]
+        head = [delivery.group, delivery.entry, action_id]
+        tail = [
+            decision.outcome,
+            decision.verdict.to_json() if decision.verdict else b"",
+            decision.policy,
+            b"" if decision.under is None else b"1",
+            *(decision.under or Circumstances()),
+            fleet,
+            agent,
+            conversation,
+            decision.park_ms,
+            self._keep.record_ms,
+            self._keep.reply_ms,
+            dead_letter,
+            decision.terms,
+            decision.details,
+            *(part for entry in decision.outbox for part in entry),
+        ]
+        return await self._with_waiters("decide", fixed, head, tail, fleet, waiters)
+
+    async def expire(self, verdict: Verdict, *, fleet: str, agent: str, waiters: str) -> Transition:
+        """End a parked action whose deadline has passed; ``early`` where it has not."""
+        keys = self._keys
+        fixed = [keys.action(verdict.id), keys.parked, keys.audit, keys.open(fleet, agent)]
+        tail = [verdict.to_json(), self._keep.record_ms, self._keep.reply_ms]
+        return await self._with_waiters("expire", fixed, [verdict.id], tail, fleet, waiters)

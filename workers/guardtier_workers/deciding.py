@@ -1,0 +1,135 @@
+"""Deciding: what becomes of a rated action, under the circumstances that stand."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from guardtier.action import ActionEvent
+from guardtier.assessment import Assessment
+from guardtier.policy.ruling import Effect, Facts, Ruling
+from guardtier.settings import Settings
+from guardtier.state import State
+from guardtier.store.delivery import Delivery
+from guardtier.store.ledger import Circumstances, Decision, Transition
+from guardtier.store.records import Records
+from guardtier.verdict import Outcome, Verdict
+from guardtier_workers.clock import now_ms
+from guardtier_workers.lane import Lane
+from guardtier_workers.policies import Policies
+
+#: Called with partition and deadline (ms) of what was parked, to have it expired in time.
+Schedule = Callable[[int, int], Awaitable[None]]
+
+FAILED = "policy.failed"  #: the version of a decision that no policy made
+
+
+class Deciding:
+    """Decides on assessed actions of every partition."""
+
+    def __init__(
+        self, settings: Settings, policies: Policies, records: Records, schedule: Schedule | None
+    ) -> None:
+        self._settings = settings
+        self._policies = policies
+        self._records = records
+        self._schedule = schedule
+
+    async def decide(self, lane: Lane, delivery: Delivery) -> None:
+        """Release it, park it or reject it; once more for as long as the circumstances change."""
+        fleet = delivery.text(b"fleet")
+        assessment = Assessment.from_json(delivery.fields[b"assessment"])
+        circumstances = self._policies.expected(delivery.partition, fleet)
+        while True:
+            decision = await self._decision(delivery, assessment, circumstances)
+            done = await self._record(lane, delivery, decision)
+            if done.what != "moved":
+                return
+            circumstances = Circumstances(*done.more)
+
+    async def bury(self, lane: Lane, delivery: Delivery, why: str) -> None:
+        """Park what could not be decided, whatever the circumstances are."""
+        park_ms = self._settings.park_ms_of(delivery.text(b"fleet"))
+        parked = Decision("parked", FAILED, park_ms=park_ms, under=None)
+        await self._record(lane, delivery, parked, dead_letter=why)
+
+    async def _decision(
+        self, delivery: Delivery, assessment: Assessment, circumstances: Circumstances
+    ) -> Decision:
+        fleet = delivery.text(b"fleet")
+        policy = await self._policies.under(delivery.partition, fleet, circumstances)
+        action = (await self._records.get(delivery.id)).action if policy.needs_action(fleet) else None
+        ruling = policy.rule(facts_of(delivery, assessment, action))
+        if ruling.effect is Effect.PARK:
+            return Decision(
+                State.PARKED.value,
+                ruling.version,
+                park_ms=self._park_ms(fleet, ruling),
+                terms=ruling.terms.to_json(),
+                details=details_of(ruling),
+                under=circumstances,
+            )
+        rejected = ruling.effect is Effect.REJECT
+        verdict = Verdict(
+            id=delivery.id,
+            outcome=Outcome.REJECTED if rejected else Outcome.RELEASED,
+            digest=delivery.text(b"digest"),
+            risk=assessment.risk,
+            findings=assessment.findings,
+            reason=ruling.reason if rejected else "",
+            policy=ruling.version,
+            rules=ruling.rules,
+            decided_at=now_ms(),
+        )
+        return Decision(
+            verdict.outcome.value, ruling.version, verdict, details=details_of(ruling), under=circumstances
+        )
+
+    def _park_ms(self, fleet: str, ruling: Ruling) -> int:
+        limit = ruling.terms.time_limit
+        return self._settings.park_ms_of(fleet) if limit is None else int(limit * 1000)
+
+    async def _record(
+        self, lane: Lane, delivery: Delivery, decision: Decision, *, dead_letter: str = ""
+    ) -> Transition:
+        done = await lane.ledger.decide(
+            delivery,
+            decision,
+            fleet=delivery.text(b"fleet"),
+            agent=delivery.text(b"agent"),
+            conversation=delivery.text(b"conversation"),
+            digest=delivery.text(b"digest"),
+            waiters=delivery.text(b"client"),
+            dead_letter=dead_letter,
+        )
+        if done.what == "parked" and self._schedule is not None:
+            await self._schedule(delivery.partition, int(done.state))
+        return done
+
+
+def facts_of(delivery: Delivery, assessment: Assessment, action: ActionEvent | None) -> Facts:
+    """What the policy is asked about."""
+    return Facts(
+        fleet=delivery.text(b"fleet"),
+        agent=delivery.text(b"agent"),
+        tool=delivery.text(b"tool"),
+        risk=assessment.risk,
+        conversation=delivery.text(b"conversation") or None,
+        findings=tuple(finding.id for finding in assessment.findings),
+        labels=assessment.labels,
+        failed=assessment.failed,
+        now_ms=now_ms(),
+        action=action,
+    )
+
+
+def details_of(ruling: Ruling) -> bytes:
+    """What the audit line says of a ruling besides its outcome; b"" where there is nothing."""
+    said = {
+        "rules": ruling.rules,
+        "would": ruling.would.value if ruling.would else None,
+        "would_by": ruling.would_by,
+    }
+    told = {name: value for name, value in said.items() if value}
+    return orjson.dumps(told) if told else b""

@@ -1,0 +1,38 @@
+"""Outbox: what a script left to be done outside of its partition. Each at least once.
+
+Nobody but the scripts writes to the outbox, so what stands there has been decided.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from guardtier.store.delivery import Delivery
+from guardtier_workers.lane import Lane
+
+log = logging.getLogger(__name__)
+
+#: Called with the partition, the action's id and the body (JSON). It may be called twice with the same.
+Handler = Callable[[int, str, bytes], Awaitable[None]]
+
+
+class Outbox:
+    """Hands each entry to whoever does what its ``op`` names."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = dict(handlers)
+
+    async def deliver(self, lane: Lane, delivery: Delivery) -> None:
+        """Raises whatever the handler does: the entry comes again then."""
+        op = delivery.text(b"op")
+        handler = self._handlers.get(op)
+        if handler is None:  # written by a newer worker: one of those takes it, or it is buried
+            raise LookupError(f"nobody here does {op!r}")
+        await handler(delivery.partition, delivery.id, delivery.fields.get(b"body", b""))
+        await lane.ledger.done(delivery)
+
+    async def bury(self, lane: Lane, delivery: Delivery, why: str) -> None:
+        """Keep a copy of what failed again and again for people to look at."""
+        log.error("outbox: %s of %s is given up: %s", delivery.text(b"op"), delivery.id, why)
+        await lane.ledger.done(delivery, dead_letter=why)
