@@ -96,6 +96,22 @@ class DigestMismatch(GuardtierError):
     code = "digest_mismatch"
 
 
+class EditedAction(DigestMismatch):
+    """An approver changed the arguments, and this client does not accept that: the tool must not run."""
+
+    code = "edited_action"
+
+
+class EditRefused(GuardtierError):
+    """An approver's edit did not take effect; the action is as it was.
+
+    ``field``: ``terms`` (it may not be edited), ``accepts`` (its agent takes no edited arguments),
+    ``policy`` (the edited action is not allowed), ``edit`` (another edit of it is being rated).
+    """
+
+    code = "edit_refused"
+
+
 class PolicyNotEverywhere(GuardtierError):
     """A policy was set in some partitions and not in others: repeat it. ``limit`` counts the failed."""
 

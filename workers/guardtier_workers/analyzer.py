@@ -15,6 +15,7 @@ from guardtier.errors import (
     ActionConflict,
     AlreadyRedeemed,
     AnalysisFailed,
+    EditedAction,
     GuardtierError,
     InvalidAction,
     UnknownAction,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 OPERATIONS = (b"submit", b"poll", b"redeem", b"pending", b"observe")
 RAN = frozenset({State.RELEASED, State.REDEEMED})
 MAX_OUTPUT = 64 * 1024  #: bytes of an observed output
+
+Seen = tuple[tuple[Finding, ...], SecurityRisk]  #: what the cheap analyzers said of an action
 
 
 class AnalyzerWorker(StreamWorker):
@@ -78,9 +81,12 @@ class AnalyzerWorker(StreamWorker):
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
         fleets = await self.upkeep.fleets(partition)
-        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None}
+        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None, keys.edits: None}
 
     async def handle(self, lane: Lane, delivery: Delivery) -> None:
+        if delivery.stream == lane.keys.edits:
+            await self._rate_edit(lane, delivery)
+            return
         try:
             await self._serve(lane, delivery, _client_of(delivery))
         except GuardtierError as error:
@@ -89,6 +95,10 @@ class AnalyzerWorker(StreamWorker):
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """Park the action unrated, so that a person sees it; refuse what can't even be read."""
         why = f"delivered {delivery.deliveries - 1} times without an answer"
+        if delivery.stream == lane.keys.edits:
+            failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
+            await lane.ledger.rated(delivery, _edited(delivery), failure)
+            return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
                 raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
@@ -118,6 +128,8 @@ class AnalyzerWorker(StreamWorker):
             agent = delivery.text(b"agent")[:128]  # whose list it leaves: a wrong one is its own loss
             done = await lane.ledger.redeem(delivery, client=client, agent=agent, token=token)
             _check_found(done.what, delivery.id)
+            if done.what == "edited":
+                raise _not_accepted(delivery.id)
             if done.what == "wrong":
                 raise _not_redeemable(delivery.id, done.state)
         elif operation == b"observe":
@@ -131,11 +143,24 @@ class AnalyzerWorker(StreamWorker):
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
         action = _action_of(delivery)
+        assessment, unread = await self._assess(action)
+        await self._record(lane, delivery, client, action, assessment)
+        await self._catch_up(action, unread)
+
+    async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
+        """Rate what an approver made of an action: under its id, as a further one of its conversation."""
+        action = _edited(delivery)
+        assessment, unread = await self._assess(action)
+        await lane.ledger.rated(delivery, action, assessment)
+        await self._catch_up(action, unread)
+
+    async def _assess(self, action: ActionEvent) -> tuple[Assessment, list[Seen]]:
+        """The rating; and, where the history could not be read, what is to be written down in it."""
         assessment = self.ensemble.assess_cheaply(action)
         if assessment is not None:
-            await self._record(lane, delivery, client, action, assessment)
-            return
-        memory, unread = self.memory, []
+            return assessment, []
+        memory = self.memory
+        unread: list[Seen] = []
 
         async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
             assert memory is not None  # noqa: S101 - it is not passed on otherwise
@@ -144,10 +169,11 @@ class AnalyzerWorker(StreamWorker):
                 unread.append((findings, risk))
             return history
 
-        assessment = await self.ensemble.assess(action, recall if memory else None)
-        await self._record(lane, delivery, client, action, assessment)
-        if memory is not None and unread:  # Redis takes writes again
-            await memory.catch_up(action, unread[0])
+        return await self.ensemble.assess(action, recall if memory else None), unread
+
+    async def _catch_up(self, action: ActionEvent, unread: list[Seen]) -> None:
+        if self.memory is not None and unread:  # Redis takes writes again
+            await self.memory.catch_up(action, unread[0])
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""
@@ -289,6 +315,19 @@ def _action_of(delivery: Delivery) -> ActionEvent:
             field="fleet",
         )
     return action
+
+
+def _edited(delivery: Delivery) -> ActionEvent:
+    """The edited action; a policy worker has checked it."""
+    return ActionEvent.from_json(delivery.fields[b"payload"])
+
+
+def _not_accepted(action_id: str) -> EditedAction:
+    return EditedAction(
+        f"what was approved of {action_id} is an approver's edit, and this client takes none: the approval "
+        "stays for one with accept_edits=True",
+        field="accepts",
+    )
 
 
 def _check_found(what: str, action_id: str) -> None:

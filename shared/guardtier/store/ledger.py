@@ -1,6 +1,6 @@
 """Ledger: the record of every action. The only writer of state; each method is one atomic script.
 
-``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers.
+``decisions.py``, ``answers.py`` and ``edits.py`` have the methods of the second stage and of the approvers.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from guardtier.errors import GuardtierError
 from guardtier.store.answers import Answers
 from guardtier.store.decisions import Circumstances, Decision, Decisions
 from guardtier.store.delivery import Delivery
+from guardtier.store.edits import Edits
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers):
+class Ledger(Decisions, Answers, Edits):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
@@ -64,11 +65,12 @@ class Ledger(Decisions, Answers):
                 dead_letter,
                 action.tool_name,
                 action.conversation or "",
+                _accepts(delivery),
             ],
         )
 
     async def redeem(self, delivery: Delivery, *, client: str, agent: str, token: str) -> Transition:
-        """Use an approval: ``unknown`` or ``wrong`` where it can't be; refuse it then."""
+        """Use an approval: ``unknown``, ``wrong`` or ``edited`` where it can't be; refuse it then."""
         keys, fleet = self._keys, delivery.fleet or ""
         return await self._run(
             "redeem",
@@ -79,7 +81,15 @@ class Ledger(Decisions, Answers):
                 keys.reply(fleet, client),
                 keys.open(fleet, agent),
             ],
-            [delivery.group, delivery.entry, delivery.id, fleet, token, self._keep.reply_ms],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                fleet,
+                token,
+                self._keep.reply_ms,
+                _accepts(delivery),
+            ],
         )
 
     async def poll(self, delivery: Delivery, *, client: str) -> Transition:
@@ -148,3 +158,8 @@ class Ledger(Decisions, Answers):
             [delivery.stream, self._keys.dead],
             [delivery.group, delivery.entry, delivery.id, dead_letter, delivery.fields.get(b"body", b"")],
         )
+
+
+def _accepts(delivery: Delivery) -> str:
+    """What the asking client takes besides its own action: ``edit``, or nothing."""
+    return "edit" if delivery.fields.get(b"accepts") == b"edit" else ""

@@ -4,15 +4,17 @@
 -- its answer, and any other call is told that the verdict is used.
 --
 -- KEYS: record, actions stream, audit, reply stream, the agent's open actions
--- ARGV: group, entry, id, fleet, token, keep_ms
+-- ARGV: group, entry, id, fleet, token, keep_ms, 'edit' where the client takes an approver's edit ('' if
+--       not: then an approval of one stays, for a client that does)
 
 local record, actions, audit_key, reply, open = unpack(KEYS)
-local group, entry, id, fleet, token, keep_ms = unpack(ARGV)
+local group, entry, id, fleet, token, keep_ms, accepts = unpack(ARGV)
 
-local state, owner, digest, verdict, used =
-  unpack(redis.call('HMGET', record, 'state', 'fleet', 'digest', 'verdict', 'token'))
+local state, owner, digest, verdict, used, asked =
+  unpack(redis.call('HMGET', record, 'state', 'fleet', 'digest', 'verdict', 'token', 'asked'))
 
 if not state or owner ~= fleet then return {'unknown', ''} end
+if asked and accepts == '' and state == 'approved' then return {'edited', state} end
 if state == 'approved' then
   redis.call('HSET', record, 'state', 'redeemed', 'token', token)
   redis.call('ZREM', open, id)
