@@ -10,7 +10,7 @@ from guardtier.action import ActionEvent
 from guardtier.answer import MAX_REASON
 from guardtier.assessment import Assessment, Finding
 from guardtier.canonical import canonical, check_nesting, check_size, parse_strict
-from guardtier.errors import InvalidAction, InvalidAnswer
+from guardtier.errors import InvalidAnswer
 from guardtier.policy.request import SignedRequest
 from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
@@ -70,6 +70,7 @@ class Edit(BaseModel):
 
     proof: str
     approver: str
+    principal: str
     client: str
     entry: str
     at: int
@@ -151,6 +152,3 @@ def stricter(terms: Terms, others: Terms) -> Terms:
 
 def _grave(assessment: Assessment) -> frozenset[str]:
     return frozenset(found.id for found in assessment.findings if found.risk in _GRAVE)
-
-
-__all__ = ["Edit", "EditRequest", "InvalidAction", "Revised", "is_riskier", "stricter"]
