@@ -11,6 +11,7 @@ from time import time
 from guardtier.action import is_name
 from guardtier.answer import key_of
 from guardtier.approver_answers import ApproverAnswers
+from guardtier.approver_edits import ApproverEdits
 from guardtier.errors import ConfigError, PolicyNotEverywhere
 from guardtier.policy.confirmation import Policy
 from guardtier.policy.standing import PolicyRequest, StandingPolicy, digest_of_policy
@@ -48,7 +49,7 @@ class PartitionPolicy:
         return self.standing.policy if self.standing else None
 
 
-class ApproverClient(ApproverAnswers):
+class ApproverClient(ApproverAnswers, ApproverEdits):
     """Reads the confirmation set, and answers with the token of one approver.
 
     Without a token it can only read. The tier decides whether an answer counts: it checks the

@@ -31,8 +31,8 @@ class ApproverEdits(ApproverBase):
 
         The tier rates the edited action and asks the policy about it. Returns the verdict; Revised where
         more people have to approve it, or where it is riskier than what was parked: then everybody has
-        to look at it again. Raises EditRefused (the policy, or the agent, takes no such edit), InvalidAction
-        (the arguments make no action), and as :meth:`approve`.
+        to look at it again. Raises EditRefused (the policy, or the agent, takes no such edit),
+        InvalidAction (the arguments make no action), and as :meth:`approve`.
         """
         approver, token = self._credentials()
         partition = partition_of(action_id)
@@ -47,7 +47,7 @@ class ApproverEdits(ApproverBase):
                 client=self._client_id,
                 approver=approver,
                 digest=digest or (await self.get(action_id)).digest,
-                arguments=dict(arguments),
+                arguments=dict(arguments) if isinstance(arguments, Mapping) else arguments,
                 reason=reason,
                 at=int(time() * 1000),
             )

@@ -18,7 +18,7 @@ from guardtier.errors import (
 from guardtier.policy.block import Block
 from guardtier.policy.edit import Edit, EditRequest, Revised, is_riskier, stricter
 from guardtier.policy.ruling import Effect, Ruling
-from guardtier.policy.tally import Vote, principals, read_votes, tally, votes_to_json
+from guardtier.policy.tally import Vote, principals, tally, votes_to_json
 from guardtier.policy.terms import Terms
 from guardtier.state import State
 from guardtier.store.delivery import Delivery

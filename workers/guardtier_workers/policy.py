@@ -10,6 +10,7 @@ from guardtier.errors import (
     ConfigError,
     GuardtierError,
 )
+from guardtier.policy.edit import EditRequest
 from guardtier.policy.standing import PolicyRequest
 from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
@@ -22,11 +23,15 @@ from guardtier_workers.blocks import Blocks
 from guardtier_workers.configure import configure
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.editing import Editing
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.outbox import Outbox
 from guardtier_workers.policies import Policies
 
 log = logging.getLogger(__name__)
+
+#: What the audit line of a refused request is called, by its op; an answer has none.
+_REFUSED: dict[bytes | None, str] = {b"configure": "configure_refused", b"edit": "edit_refused"}
 
 
 class PolicyWorker(StreamWorker):
@@ -49,6 +54,7 @@ class PolicyWorker(StreamWorker):
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
+        self._editing = Editing(self._authority, self._records, self._policies)
         self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread})
 
     async def streams(self, partition: int) -> Streams:
@@ -60,12 +66,16 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"edit":
+                    await self._editing.edit(lane, delivery)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
                 await self._refuse(lane, delivery, error)
         elif delivery.stream == lane.keys.outbox:
             await self._outbox.deliver(lane, delivery)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._editing.rated(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
 
@@ -78,6 +88,8 @@ class PolicyWorker(StreamWorker):
             return
         if delivery.stream == lane.keys.outbox:
             await self._outbox.bury(lane, delivery, why)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._editing.bury(lane, delivery, why)
         else:
             await self._deciding.bury(lane, delivery, why)
 
@@ -86,12 +98,13 @@ class PolicyWorker(StreamWorker):
     ) -> None:
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
-        answers = delivery.fields.get(b"op") != b"configure"
+        op = delivery.fields.get(b"op")
+        answers = op not in _REFUSED
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
             error,
-            event="answer_refused" if answers else "configure_refused",
+            event=_REFUSED.get(op, "answer_refused"),
             reply=reply,
             sender=delivery.text(b"approver")[:128] if answers else _asked_by(delivery),
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
@@ -101,6 +114,7 @@ class PolicyWorker(StreamWorker):
 def _asked_by(delivery: Delivery) -> str:
     """Who a request says it is from, for the audit line."""
     try:
-        return PolicyRequest.from_fields(delivery.fields)[0].approver
+        kind = EditRequest if delivery.fields.get(b"op") == b"edit" else PolicyRequest
+        return kind.from_fields(delivery.fields)[0].approver
     except GuardtierError:
         return "?"

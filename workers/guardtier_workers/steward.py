@@ -111,6 +111,7 @@ def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:
         reason="Nobody answered in time, so the action must not run.",
         policy=(record.policy if record else None) or "",
         decided_at=now_ms(),
+        edited_from=record.asked if record else None,
     )
 
 

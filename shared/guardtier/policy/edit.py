@@ -66,7 +66,7 @@ class Edit(BaseModel):
     is their request's place on the answers stream, ``client`` whom to tell.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     proof: str
     approver: str
