@@ -136,7 +136,11 @@ async def test_the_story_is_on_the_audit_stream(tier: Tier) -> None:
     assert [line["event"] for line in lines] == ["assessed", "parked", "edited", "approved", "redeemed"]
     edited, approved = lines[2], lines[3]
     assert (edited["digest"], edited["was"], edited["by"]) == (verdict.digest, asked.action.digest, "alice")
-    assert (approved["digest"], approved["by"], approved["reason"]) == (verdict.digest, "alice", "look first")
+    assert (approved["digest"], approved["by"], approved["reason"]) == (
+        verdict.digest,
+        "alice",
+        "look first",
+    )
     assert '"principal":"alice"' in edited["details"]
 
 
@@ -601,9 +605,7 @@ async def test_the_same_edit_sent_again_changes_nothing_and_is_told_again(tier: 
 
 async def test_an_edit_sent_again_while_it_is_rated_is_rated_once(start_tier: StartTier) -> None:
     tier, asked, gate, editing = await start_gated(start_tier)
-    (fields,) = [
-        found for _, found in await tier.redis.xrange(KEYS.answers) if found.get(b"op") == b"edit"
-    ]
+    (fields,) = [found for _, found in await tier.redis.xrange(KEYS.answers) if found.get(b"op") == b"edit"]
 
     entry = await tier.redis.xadd(KEYS.answers, fields)
     await until(lambda: _edit_entry_is(tier, asked.id, entry))
@@ -642,4 +644,3 @@ async def test_nobody_hears_of_an_edit_that_nobody_rates(start_tier: StartTier) 
 
     await tier.approver("bob").reject(asked.id, reason="no")  # the action can be answered all the while
     assert (await asked.waiting).outcome is Outcome.REJECTED
-

@@ -12,6 +12,7 @@ from guardtier_workers.cli.answer import approve, reject
 from guardtier_workers.cli.approver import add as approver_add
 from guardtier_workers.cli.check import check
 from guardtier_workers.cli.doctor import doctor
+from guardtier_workers.cli.edit import edit
 from guardtier_workers.cli.fleet import add as fleet_add
 from guardtier_workers.cli.fleet import list_fleets
 from guardtier_workers.cli.listing import url, version
@@ -44,6 +45,7 @@ def build() -> Callable[..., Any]:
         show,
         approve,
         reject,
+        edit,
         watch,
         check,
         doctor,

@@ -22,6 +22,26 @@ local record, assessed, parked, audit_key, dead, policies, open, halts, block, o
 local group, entry, id, expected, outcome, verdict, policy, counts = unpack(ARGV, 1, 8)
 local fleet, agent, conversation, park_ms, retain_ms, keep_ms, why, terms, details = unpack(ARGV, 13, 21)
 
+local function readable(value, most)
+  if not value then return '' end
+  if type(value) == 'table' or #value > most then return '!' end
+  return value
+end
+
+local function several(key, ...)
+  local found = redis.pcall('HMGET', key, ...)
+  return found.err and {'!', '!', '!'} or found
+end
+
+local function circumstances()
+  local standing = several(policies, fleet, '*')
+  local halted = several(halts, fleet, fleet .. ' ' .. agent, fleet .. ' ' .. agent .. ' ' .. conversation)
+  return {
+    readable(standing[1], 4096), readable(standing[2], 4096),
+    readable(halted[1] or halted[2] or halted[3], 8192), readable(redis.pcall('GET', block), 8192)
+  }
+end
+
 local state, waiters, digest = unpack(redis.call('HMGET', record, 'state', 'waiters', 'digest'))
 
 if state ~= 'assessed' then
@@ -29,7 +49,7 @@ if state ~= 'assessed' then
   return {'stale', state or ''}
 end
 if counts ~= '' or outcome ~= 'parked' then
-  local standing = circumstances(policies, halts, block, fleet, agent, conversation)
+  local standing = circumstances()
   for i = 1, 4 do
     if standing[i] ~= ARGV[8 + i] then return {'moved', 'assessed', unpack(standing)} end
   end

@@ -24,28 +24,6 @@ local function described(details)
   return 'details', details
 end
 
--- A circumstance as it is kept; '!' for what can't be one by its type or its length.
-local function readable(value, most)
-  if not value then return '' end
-  if type(value) == 'table' or #value > most then return '!' end
-  return value
-end
-
-local function several(key, ...)
-  local found = redis.pcall('HMGET', key, ...)
-  return found.err and {'!', '!', '!'} or found
-end
-
--- The four that a decision is made under: see decide.lua.
-local function circumstances(policies, halts, block, fleet, agent, conversation)
-  local standing = several(policies, fleet, '*')
-  local halted = several(halts, fleet, fleet .. ' ' .. agent, fleet .. ' ' .. agent .. ' ' .. conversation)
-  return {
-    readable(standing[1], 4096), readable(standing[2], 4096),
-    readable(halted[1] or halted[2] or halted[3], 8192), readable(redis.pcall('GET', block), 8192)
-  }
-end
-
 -- Tell one client. Its stream lives for keep_ms at least after what was told last, for twice as
 -- long at the most; what is older than keep_ms goes whenever its life is prolonged. (To prolong it
 -- each time would be a second write for each reply.)

@@ -17,6 +17,26 @@ local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
 local agent, conversation, outcome, verdict, body, digest, event, assessment, terms, votes, policy, approver,
   asked_by, reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 27)
 
+local function kept(value, most)
+  if not value then return '' end
+  if type(value) == 'table' or #value > most then return '!' end
+  return value
+end
+
+local function several(key, ...)
+  local found = redis.pcall('HMGET', key, ...)
+  return found.err and {'!', '!', '!'} or found
+end
+
+local function circumstances(fleet) -- as in decide.lua
+  local stands = several(policies, fleet, '*')
+  local halted = several(halts, fleet, fleet .. ' ' .. agent, fleet .. ' ' .. agent .. ' ' .. conversation)
+  return {
+    kept(stands[1], 4096), kept(stands[2], 4096), kept(halted[1] or halted[2] or halted[3], 8192),
+    kept(redis.pcall('GET', block), 8192)
+  }
+end
+
 local state, waiters, fleet, was, deadline, standing, asked, before = unpack(redis.call(
   'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'edit', 'asked', 'event'))
 
@@ -24,7 +44,7 @@ if standing ~= edit then return {'edit', state or ''} end
 if state ~= 'parked' then return {'wrong', state or ''} end
 if was ~= cjson.decode(edit).was then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
-local now = circumstances(policies, halts, block, fleet, agent, conversation)
+local now = circumstances(fleet)
 for i = 1, 4 do
   if now[i] ~= ARGV[6 + i] then return {'moved', state, unpack(now)} end
 end
