@@ -55,43 +55,17 @@ def test_what_is_riskier_still_waits(cli: Terminal, tmp_path: Path) -> None:
     assert cli.run("reject", action_id, "--reason", "no").code == 0
 
 
-def test_nothing_is_sent_unseen(cli: Terminal) -> None:
-    action_id = parked(cli, "--accept-edits")
-
-    done = cli.run("edit", action_id, "--arguments", '{"command": "ls"}')
-
-    assert done.code == 2
-    assert "    + ls" in done.out
-    assert "--yes" in done.err
-    assert json.loads(cli.run("show", action_id, "--json").out)["state"] == "parked"
-    assert cli.run("reject", action_id, "--reason", "no").code == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ('{"a": 1, "a": 2}', "stands twice"),
-        ("[1]", "JSON object"),
-        ("{", "not JSON"),
-        ("no/such/file.json", "can't be read"),
-    ],
-)
-def test_arguments_that_are_none_are_refused_before_anything_is_sent(
-    cli: Terminal, arguments: str, said: str
-) -> None:
-    done = cli.run("edit", "a1.0", "--arguments", arguments, "--yes")
-
-    assert done.code == 2
-    assert said in done.err
-
-
-def test_an_agent_that_takes_no_edits_gets_none(cli: Terminal) -> None:
+def test_nothing_is_sent_unseen_or_to_an_agent_that_takes_no_edits(cli: Terminal) -> None:
     action_id = parked(cli)
 
-    done = cli.run("edit", action_id, "--arguments", '{"command": "ls"}', "--yes", "--json")
+    unseen = cli.run("edit", action_id, "--arguments", '{"command": "ls"}')
+    sent = cli.run("edit", action_id, "--arguments", '{"command": "ls"}', "--yes", "--json")
 
-    assert done.code == 1
-    assert json.loads(done.err.splitlines()[-1])["error"]["code"] == "edit_refused"
+    assert unseen.code == 2
+    assert "    + ls" in unseen.out
+    assert "--yes" in unseen.err
+    assert sent.code == 1
+    assert json.loads(sent.err.splitlines()[-1])["error"]["code"] == "edit_refused"
     assert cli.run("reject", action_id, "--reason", "no").code == 0
 
 

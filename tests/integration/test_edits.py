@@ -181,6 +181,7 @@ async def test_a_riskier_edit_can_be_rejected_and_the_agent_is_told(start_tier: 
     assert verdict.edited_from == asked.action.digest
     with pytest.raises(WrongState):
         verdict.apply(asked.action)
+    assert await tier.redis.exists(KEYS.block(asked.action.digest))  # it is what the agent would repeat
 
 
 async def test_a_rejection_of_the_edited_action_does_not_count_the_editor_as_approving(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from guardtier_workers.cli.edit import MOST_LINES, WIDE, changes
+from pathlib import Path
+
+import pytest
+
+from guardtier.errors import ConfigError, InvalidAction
+from guardtier_workers.cli.edit import MOST_LINES, WIDE, arguments_in, changes
 
 
 def test_only_what_changes_is_shown_with_the_lines_around() -> None:
@@ -43,3 +48,21 @@ def test_what_an_agent_wrote_can_not_make_it_slow_or_endless() -> None:
     assert max(map(len, shown)) <= WIDE + 10
     assert len(shown) < MOST_LINES
     assert alike
+
+
+def test_arguments_are_given_as_json_or_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "arguments.json"
+    file.write_text('{"command": "ls"}\n')
+
+    assert arguments_in(str(file)) == arguments_in(' {"command": "ls"}') == {"command": "ls"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [('{"a": 1, "a": 2}', "stands twice"), ("[1]", "JSON object"), ("{", "not JSON")],
+)
+def test_arguments_that_are_none_are_refused_before_anything_is_sent(given: str, said: str) -> None:
+    with pytest.raises(InvalidAction, match=said):
+        arguments_in(given)
+    with pytest.raises(ConfigError, match="can't be read"):
+        arguments_in("no/such/file.json")

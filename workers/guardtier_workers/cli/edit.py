@@ -56,7 +56,7 @@ def edit(
     Shows what changes, and asks before it sends that. Exits 0 where the action was approved, 3 where it
     still waits: riskier than before, or for more people.
     """
-    given = _read(arguments)
+    given = arguments_in(arguments)
 
     async def run() -> Verdict | Revised | None:
         async with tier_at(redis_url, config) as tier, tier.approver(name, token_file) as approver:
@@ -81,11 +81,12 @@ async def _sent(
     return await approver.edit(record.id, arguments, digest=record.digest, reason=reason, timeout=timeout)
 
 
-def _read(arguments: str) -> dict[str, Any]:
-    text = arguments.encode()
-    if not arguments.lstrip().startswith(("{", "[")):
+def arguments_in(given: str) -> dict[str, Any]:
+    """The arguments that are given, or stand in the file that is. Raises UsageError, InvalidAction."""
+    text = given.encode()
+    if not given.lstrip().startswith(("{", "[")):
         try:
-            text = sys.stdin.buffer.read() if arguments == "-" else Path(arguments).read_bytes()
+            text = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
         except OSError as error:
             raise UsageError(f"the arguments can't be read: {error}", field="arguments") from error
     try:
