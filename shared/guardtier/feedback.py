@@ -43,7 +43,7 @@ def feedback(
         return f"The action was {outcome}{by}: it may run{once}.{given}"
     what = "was not answered in time" if outcome == "expired" else f"was {outcome}{by}"
     if blocked:
-        what += " at once: the very same action was rejected a moment ago"
+        what += " at once: the very same has been rejected before"
     found = "; ".join(f"{f.id}: {quoted(f.message, MOST_MESSAGE)}" for f in findings[:MOST_FINDINGS])
     rated = f" It was rated {risk}{f' ({found})' if found else ''}."
     next_step = _WHAT_NEXT.get(outcome, "It must not run.")
