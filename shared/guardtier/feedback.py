@@ -33,10 +33,12 @@ def feedback(
     findings: Sequence[Finding],
     decided_by: Sequence[str],
     arguments: Mapping[str, Any] | None = None,
+    blocked: bool = False,
 ) -> str:
     """The paragraph. An ``outcome`` that is none of ours is told as not run.
 
-    ``arguments``: those that an approver put in the place of the agent's own.
+    ``arguments``: those that an approver put in the place of the agent's own. ``blocked``: it was refused
+    at once, since somebody had rejected the same before.
     """
     by = f" by {quoted(', '.join(decided_by), 200)}" if decided_by else ""
     given = f" The reason given: {quoted(reason, MOST_REASON)}." if reason.strip() else ""
@@ -45,6 +47,8 @@ def feedback(
         changed = f" {_changed(arguments)}" if arguments is not None else ""
         return f"The action was {outcome}{by}: it may run{once}.{changed}{given}"
     what = "was not answered in time" if outcome == "expired" else f"was {outcome}{by}"
+    if blocked:
+        what += " at once: the very same has been rejected before"
     found = "; ".join(f"{f.id}: {quoted(f.message, MOST_MESSAGE)}" for f in findings[:MOST_FINDINGS])
     rated = f" It was rated {risk}{f' ({found})' if found else ''}."
     next_step = _WHAT_NEXT.get(outcome, "It must not run.")
