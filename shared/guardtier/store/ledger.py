@@ -13,12 +13,13 @@ from guardtier.errors import GuardtierError
 from guardtier.store.answers import Answers
 from guardtier.store.decisions import Circumstances, Decision, Decisions
 from guardtier.store.delivery import Delivery
+from guardtier.store.files import PolicyFiles
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers):
+class Ledger(Decisions, Answers, PolicyFiles):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
