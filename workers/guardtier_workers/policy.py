@@ -10,16 +10,17 @@ from guardtier.errors import (
     ConfigError,
     GuardtierError,
 )
-from guardtier.policy.standing import PolicyRequest
+from guardtier.policy.standing import FileRequest, PolicyRequest
 from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import POLICIES
 from guardtier.store.records import Records
 from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
-from guardtier_workers.configure import configure
+from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.filecheck import check_file, check_quorums
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.outbox import Outbox
 from guardtier_workers.policies import Policies
@@ -57,6 +58,8 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"configure_file":
+                    await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -78,12 +81,17 @@ class PolicyWorker(StreamWorker):
         else:
             await self._deciding.bury(lane, delivery, why)
 
+    def _check_file(self, text: str) -> None:
+        """Raise ConfigError where a policy file must not count."""
+        compiled = check_file(text, self.settings, name="the policy file")
+        check_quorums(compiled, self._approvers.all(), "the policy file")
+
     async def _refuse(
         self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
     ) -> None:
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
-        answers = delivery.fields.get(b"op") != b"configure"
+        answers = not delivery.fields.get(b"op", b"").startswith(b"configure")
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
@@ -98,6 +106,7 @@ class PolicyWorker(StreamWorker):
 def _asked_by(delivery: Delivery) -> str:
     """Who a request says it is from, for the audit line."""
     try:
-        return PolicyRequest.from_fields(delivery.fields)[0].approver
+        kind = FileRequest if delivery.fields.get(b"op") == b"configure_file" else PolicyRequest
+        return kind.from_fields(delivery.fields)[0].approver
     except GuardtierError:
         return "?"
