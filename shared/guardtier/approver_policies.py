@@ -1,17 +1,17 @@
-"""PolicyMethods: how approvers set the policies at run time, in every partition."""
+"""ApproverPolicies: how approvers set the policies at run time, in every partition."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from secrets import token_hex
 from time import time
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from guardtier.action import is_name
 from guardtier.answer import key_of
+from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError, PolicyNotEverywhere
 from guardtier.policy.confirmation import Policy
 from guardtier.policy.standing import (
@@ -23,8 +23,6 @@ from guardtier.policy.standing import (
     digest_of_file,
     digest_of_policy,
 )
-from guardtier.replies import Replies, Wait
-from guardtier.store.records import Records
 
 T = TypeVar("T")
 
@@ -67,31 +65,16 @@ class PartitionFile:
         return self.standing.digest if self.standing else None
 
 
-class _Client(Protocol):
-    """What these methods need of the client that they are part of."""
-
-    _partitions: int
-    _client_id: str
-    _records: Records
-    _replies: Replies
-
-    def _credentials(self) -> tuple[str, str]: ...
-
-    def _within(self, timeout: float, what_next: str) -> AbstractAsyncContextManager[None]: ...
-
-    def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait: ...
-
-
-class PolicyMethods:
+class ApproverPolicies(ApproverBase):
     """The part of ApproverClient that reads and sets policies."""
 
-    async def policy(self: _Client, fleet: str) -> list[PartitionPolicy]:
+    async def policy(self, fleet: str) -> list[PartitionPolicy]:
         """What was set for a fleet at run time, in each partition. No token is needed."""
         found = await self._records.policies(_fleet_name(fleet))
         return [_policy_in(partition, raw) for partition, raw in enumerate(found)]
 
     async def set_policy(
-        self: _Client, fleet: str, policy: Policy, *, timeout: float = 30.0
+        self, fleet: str, policy: Policy, *, timeout: float = 30.0
     ) -> list[PartitionPolicy]:
         """Put a fleet under this policy, from its next action on, whatever the settings say.
 
@@ -100,98 +83,94 @@ class PolicyMethods:
         it meanwhile), GuardTimeout; and PolicyNotEverywhere where it was set in some partitions and
         failed in others.
         """
-        return await _configure(self, _fleet_name(fleet), policy, timeout)
+        return await self._configure(_fleet_name(fleet), policy, timeout)
 
-    async def reset_policy(self: _Client, fleet: str, *, timeout: float = 30.0) -> list[PartitionPolicy]:
+    async def reset_policy(self, fleet: str, *, timeout: float = 30.0) -> list[PartitionPolicy]:
         """Back to the settings' policy. Raises as :meth:`set_policy`."""
-        return await _configure(self, _fleet_name(fleet), None, timeout)
+        return await self._configure(_fleet_name(fleet), None, timeout)
 
-    async def policy_file(self: _Client) -> list[PartitionFile]:
+    async def policy_file(self) -> list[PartitionFile]:
         """Which policy file was set at run time, in each partition. No token is needed."""
         found = await self._records.policies(EVERY_FLEET)
         return [_file_in(partition, raw) for partition, raw in enumerate(found)]
 
-    async def policy_text(self: _Client, file: PartitionFile) -> str | None:
+    async def policy_text(self, file: PartitionFile) -> str | None:
         """The text of a policy file that stands; None where none was set, or where it is gone."""
         if file.digest is None:
             return None
         raw = await self._records.policy_text(file.partition, file.digest)
         return raw.decode(errors="replace") if raw is not None else None
 
-    async def set_policy_file(self: _Client, text: str, *, timeout: float = 30.0) -> list[PartitionFile]:
+    async def set_policy_file(self, text: str, *, timeout: float = 30.0) -> list[PartitionFile]:
         """Let this policy file (TOML, docs/policy.md) stand for all fleets, from their next action on.
 
         The tier refuses one that is wrong (ConfigError): what can't be read, a test in it that fails,
         a channel that the settings don't name, more approvals than there are people. Raises as
         :meth:`set_policy` otherwise; the right ``configure`` for every fleet is needed.
         """
-        raw = text.encode()
-        return await _configure_file(self, raw, digest_of_file(raw), timeout)
+        try:
+            raw = text.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"the policy file is no UTF-8: {error}", field="file") from error
+        return await self._configure_file(raw, digest_of_file(raw), timeout)
 
-    async def reset_policy_file(self: _Client, *, timeout: float = 30.0) -> list[PartitionFile]:
+    async def reset_policy_file(self, *, timeout: float = 30.0) -> list[PartitionFile]:
         """Back to the settings' policy file, or to none. Raises as :meth:`set_policy`."""
-        return await _configure_file(self, b"", None, timeout)
+        return await self._configure_file(b"", None, timeout)
 
+    async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
+        approver, token = self._credentials()
 
-async def _configure(
-    client: _Client, fleet: str, policy: Policy | None, timeout: float
-) -> list[PartitionPolicy]:
-    approver, token = client._credentials()
+        async def one(partition: int) -> PartitionPolicy:
+            async with self._within(timeout, "look at the policy again before you repeat it"):
+                raw = await self._records.policy(partition, fleet)
+                stands = _policy_in(partition, raw)
+                if stands.readable and stands.policy == policy:
+                    return stands
+                request = PolicyRequest(
+                    id=f"{token_hex(12)}.{partition}",
+                    client=self._client_id,
+                    approver=approver,
+                    fleet=fleet,
+                    policy=policy,
+                    replaces=digest_of_policy(raw),
+                    at=int(time() * 1000),
+                )
+                fields = request.to_fields(request.proof(key_of(token)))
+                reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
+            return PartitionPolicy(partition, StandingPolicy.read(reply.body or b""), changed=True)
 
-    async def one(partition: int) -> PartitionPolicy:
-        async with client._within(timeout, "look at the policy again before you repeat it"):
-            raw = await client._records.policy(partition, fleet)
-            stands = _policy_in(partition, raw)
-            if stands.readable and stands.policy == policy:
-                return stands
-            request = PolicyRequest(
-                id=f"{token_hex(12)}.{partition}",
-                client=client._client_id,
-                approver=approver,
-                fleet=fleet,
-                policy=policy,
-                replaces=digest_of_policy(raw),
-                at=int(time() * 1000),
-            )
-            fields = request.to_fields(request.proof(key_of(token)))
-            reply = await client._replies.ask(client._wait(request.id, partition, fields), partition)
-        return PartitionPolicy(partition, StandingPolicy.read(reply.body or b""), changed=True)
+        return await everywhere(self._partitions, one)
 
-    return await everywhere(client._partitions, one)
+    async def _configure_file(self, text: bytes, digest: str | None, timeout: float) -> list[PartitionFile]:
+        approver, token = self._credentials()
 
+        async def one(partition: int) -> PartitionFile:
+            async with self._within(timeout, "look at the policy file again before you repeat it"):
+                raw = await self._records.policy(partition, EVERY_FLEET)
+                stands = _file_in(partition, raw)
+                if stands.readable and stands.digest == digest and await self._is_kept(stands):
+                    return stands
+                request = FileRequest(
+                    id=f"{token_hex(12)}.{partition}",
+                    client=self._client_id,
+                    approver=approver,
+                    digest=digest,
+                    replaces=digest_of_policy(raw),
+                    at=int(time() * 1000),
+                )
+                fields = request.with_text(request.proof(key_of(token)), text)
+                reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
+            return PartitionFile(partition, StandingFile.read(reply.body or b""), changed=True)
 
-async def _configure_file(
-    client: _Client, text: bytes, digest: str | None, timeout: float
-) -> list[PartitionFile]:
-    approver, token = client._credentials()
+        return await everywhere(self._partitions, one)
 
-    async def one(partition: int) -> PartitionFile:
-        async with client._within(timeout, "look at the policy file again before you repeat it"):
-            raw = await client._records.policy(partition, EVERY_FLEET)
-            stands = _file_in(partition, raw)
-            if stands.readable and stands.digest == digest and await _is_kept(client, stands):
-                return stands
-            request = FileRequest(
-                id=f"{token_hex(12)}.{partition}",
-                client=client._client_id,
-                approver=approver,
-                digest=digest,
-                replaces=digest_of_policy(raw),
-                at=int(time() * 1000),
-            )
-            fields = request.with_text(request.proof(key_of(token)), text)
-            reply = await client._replies.ask(client._wait(request.id, partition, fields), partition)
-        return PartitionFile(partition, StandingFile.read(reply.body or b""), changed=True)
-
-    return await everywhere(client._partitions, one)
-
-
-async def _is_kept(client: _Client, file: PartitionFile) -> bool:
-    """Whether the text that a pointer names is there. Where it is not, all is parked until it is."""
-    if file.digest is None:
-        return True
-    raw = await client._records.policy_text(file.partition, file.digest)
-    return raw is not None and digest_of_policy(raw) == file.digest
+    async def _is_kept(self, file: PartitionFile) -> bool:
+        """Whether the text that a pointer names is there. Where it is not, all is parked until it is."""
+        if file.digest is None:
+            return True
+        raw = await self._records.policy_text(file.partition, file.digest)
+        return raw is not None and digest_of_policy(raw) == file.digest
 
 
 async def everywhere(partitions: int, one: Callable[[int], Awaitable[T]]) -> list[T]:

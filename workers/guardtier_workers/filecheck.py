@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from guardtier.errors import ConfigError
 from guardtier.policy.compiled import CompiledPolicy
 from guardtier.policy.file import PolicyFile
@@ -20,11 +22,12 @@ def check_file(text: str, settings: Settings, *, name: str) -> CompiledPolicy:
     """
     compiled = PolicyFile.parse(text, name=name).compiled()
     check_tests(compiled.run_tests(default=settings.policy_of), name)
-    unknown = sorted(compiled.channels - set(settings.channel))
+    known: Mapping[str, object] = getattr(settings, "channel", {})
+    unknown = sorted(compiled.channels - set(known))
     if unknown:
         raise ConfigError(
             f"{name} tells {', '.join(unknown)}, which the tier's settings don't know: name a channel that "
-            f"they have ({', '.join(sorted(settings.channel)) or 'there is none'}), or add [channel.{unknown[0]}]",
+            f"they have ({', '.join(sorted(known)) or 'there is none'}), or add [channel.{unknown[0]}] to them",
             field="notify",
         )
     return compiled
