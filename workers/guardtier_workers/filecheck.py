@@ -26,8 +26,9 @@ def check_file(text: str, settings: Settings, *, name: str) -> CompiledPolicy:
     unknown = sorted(compiled.channels - set(known))
     if unknown:
         raise ConfigError(
-            f"{name} tells {', '.join(unknown)}, which the tier's settings don't know: name a channel that "
-            f"they have ({', '.join(sorted(known)) or 'there is none'}), or add [channel.{unknown[0]}] to them",
+            f"{name} tells {', '.join(unknown)}, which the tier's settings don't know: add "
+            f"[channel.{unknown[0]}] to them, or name one that they have "
+            f"({', '.join(sorted(known)) or 'there is none'})",
             field="notify",
         )
     return compiled

@@ -17,9 +17,11 @@ from guardtier.policy.standing import UNREADABLE, digest_of_file, label_of_setti
 from guardtier.settings import Settings
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.output import emit, say, span_text
+from guardtier_workers.cli.output import emit, note, say, span_text
+from guardtier_workers.cli.rating import Rater
 from guardtier_workers.cli.tier import Tier, tier_at
 from guardtier_workers.clock import now_ms
+from guardtier_workers.filecheck import check_tests
 
 #: Called with the approver's client, to change which file stands.
 Ask = Callable[[ApproverClient], Awaitable[list[PartitionFile]]]
@@ -59,15 +61,57 @@ def diff(
 
 
 def change_file(
-    tier: Tier, ask: Ask, name: str | None, token_file: Path | None
-) -> Awaitable[dict[str, Any]]:
-    """Ask for another file to stand; what stands then, as JSON."""
+    ask: Ask,
+    redis_url: str | None,
+    config: Path | None,
+    name: str | None,
+    token_file: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Ask for another file to stand, and tell which one stands then."""
 
     async def run() -> dict[str, Any]:
-        async with tier.approver(name, token_file) as approver:
+        async with tier_at(redis_url, config) as tier, tier.approver(name, token_file) as approver:
             return file_body(tier.settings, await ask(approver))
 
-    return run()
+    body = asyncio.run(run())
+    if as_json:
+        emit(body)
+    else:
+        tell_file(body)
+
+
+def show_file(redis_url: str | None, config: Path | None, *, as_json: bool) -> None:
+    """Print the policy file that stands, as it was set."""
+
+    async def run() -> tuple[dict[str, Any], str]:
+        async with tier_at(redis_url, config) as tier, tier.reader() as reader:
+            found = await reader.policy_file()
+            return file_body(tier.settings, found), await standing_text(tier, reader, found)
+
+    body, text = asyncio.run(run())
+    if as_json:
+        emit({"file": body, "text": text})
+        return
+    note(_told(body))
+    for line in text.splitlines():
+        say(line)
+
+
+def tested_text(file: Path, settings: Settings) -> str:
+    """The text of a policy file whose tests all pass, rated by the configured analyzers.
+
+    Raises ConfigError that names what is wrong.
+    """
+    text = text_of(file)
+    compiled = PolicyFile.parse(text, name=str(file)).compiled()
+    with Rater(settings) as rater:
+        results = compiled.run_tests(
+            lambda action: rater.rate(action).assessment, default=settings.policy_of
+        )
+    check_tests(results, str(file))
+    return text
 
 
 def file_body(settings: Settings, found: list[PartitionFile]) -> dict[str, Any]:
@@ -100,12 +144,16 @@ def _partition(settings: Settings, part: PartitionFile) -> dict[str, Any]:
 
 def tell_file(body: dict[str, Any]) -> None:
     """Which file stands, in a line; in several where the partitions disagree."""
+    say(_told(body))
+    if not body["agreed"]:
+        for part in body["partitions"]:
+            say(f"  partition {part['partition']}: {_line(part)}")
+
+
+def _told(body: dict[str, Any]) -> str:
     if body["agreed"]:
-        say(f"policy file: {_line(body['partitions'][0])}")
-        return
-    say("policy file: its partitions have different ones; set or reset it once more")
-    for part in body["partitions"]:
-        say(f"  partition {part['partition']}: {_line(part)}")
+        return f"policy file: {_line(body['partitions'][0])}"
+    return "policy file: its partitions have different ones; set or reset it once more"
 
 
 def _line(part: dict[str, Any]) -> str:
