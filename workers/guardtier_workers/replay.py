@@ -18,9 +18,15 @@ from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment, Finding
 from guardtier.errors import GuardtierError
 from guardtier.policy.ruling import Effect, Facts, Ruling
+from guardtier.policy.standing import EVERY_FLEET, StandingPolicy
 from guardtier.risk import SecurityRisk, highest
+from guardtier.settings import Settings
+from guardtier.store.ledger import Circumstances
 from guardtier.store.records import Record, Records
 from guardtier.store.trail import Line, Trail
+from guardtier_workers.policies import NOBODY_KNOWS, InForce, Policies, in_force
+from guardtier_workers.policyfiles import FileInForce
+from guardtier_workers.targets import targets_of
 
 BATCH = 50  #: records held at once: 50 MiB at the most
 EXAMPLES = 3  #: kept of each kind of change
@@ -141,6 +147,35 @@ class Report:
         return sum(one.count for one in self.changes.values() if one.now is effect)
 
 
+class Trial:
+    """The rule of a replay: another policy file in the place of the one that stands.
+
+    The fleets' own policies are those that stand now. Without a ``file``, the one that stands counts.
+    """
+
+    def __init__(self, settings: Settings, records: Records, file: FileInForce | None = None) -> None:
+        self._settings, self._records, self._file = settings, records, file
+        self._policies = Policies(settings, records)
+        self._known: dict[tuple[int, str], InForce] = {}
+
+    async def rule(self, partition: int, facts: Facts) -> Ruling:
+        place = (partition, facts.fleet)
+        if place not in self._known:
+            self._known[place] = await self._under(*place)
+        return self._known[place].rule(facts)
+
+    async def _under(self, partition: int, fleet: str) -> InForce:
+        policy = await self._records.policy(partition, fleet)
+        if self._file is None:
+            file = await self._records.policy(partition, EVERY_FLEET)
+            return await self._policies.under(partition, fleet, Circumstances(policy, file))
+        try:
+            standing = StandingPolicy.read(policy)
+        except ValueError:
+            return NOBODY_KNOWS
+        return in_force(self._settings, fleet, standing, self._file)
+
+
 class Replay:
     """Runs recorded actions through ``rule``; through ``rate`` before, or as they were rated where None."""
 
@@ -183,7 +218,7 @@ class Replay:
             return
         recorded = record.assessment
         today = recorded if self._rate is None else with_flow(await self._rate(action), recorded)
-        ruling = await self._rule(was.partition, _facts(action, record, today))
+        ruling = await self._rule(was.partition, facts_of(action, record, today))
         effect, rules = (ruling.would, ruling.would_by) if ruling.would else (ruling.effect, ruling.rules)
         report.add(Replayed(action, was, effect, ruling.version, rules, recorded.risk, today.risk))
 
@@ -211,7 +246,8 @@ def _risk_of(risk: SecurityRisk, more: list[Finding]) -> SecurityRisk:
     return found
 
 
-def _facts(action: ActionEvent, record: Record, rated: Assessment) -> Facts:
+def facts_of(action: ActionEvent, record: Record, rated: Assessment) -> Facts:
+    """What the policy is asked about: the action as it was, at the time when it came."""
     return Facts(
         fleet=record.fleet,
         agent=action.agent,
@@ -223,6 +259,7 @@ def _facts(action: ActionEvent, record: Record, rated: Assessment) -> Facts:
         failed=rated.failed,
         now_ms=record.received_at,
         action=action,
+        targets=targets_of(action, rated.findings),
     )
 
 
@@ -234,4 +271,4 @@ def _details(line: Line) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-__all__ = ["Change", "Decided", "Replay", "Replayed", "Report", "with_flow"]
+__all__ = ["Change", "Decided", "Replay", "Replayed", "Report", "Trial", "with_flow"]
