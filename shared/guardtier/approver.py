@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from guardtier.action import is_name, partition_of
 from guardtier.answer import Answer, Choice, key_of
+from guardtier.approver_halts import HaltMethods
 from guardtier.errors import (
     ConfigError,
     GuardTimeout,
@@ -59,7 +60,7 @@ class PartitionPolicy:
         return self.standing.policy if self.standing else None
 
 
-class ApproverClient:
+class ApproverClient(HaltMethods):
     """Reads the confirmation set, and answers with the token of one approver.
 
     Without a token it can only read. The tier decides whether an answer counts: it checks the

@@ -27,7 +27,8 @@ class Right(StrEnum):
     """What an approver may do for its fleets."""
 
     ANSWER = "answer"  #: approve and reject parked actions
-    CONFIGURE = "configure"  #: set the policy at run time
+    CONFIGURE = "configure"  #: set the policy at run time, halt and resume
+    HALT = "halt"  #: halt and resume
 
 
 class Approver(BaseModel):
@@ -45,6 +46,9 @@ class Approver(BaseModel):
 
     def may_configure(self, fleet: str) -> bool:
         return Right.CONFIGURE in self.may and self._has(fleet)
+
+    def may_halt(self, fleet: str) -> bool:
+        return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
 
     def _has(self, fleet: str) -> bool:
         return EVERY_FLEET in self.fleets or fleet in self.fleets

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import AlwaysConfirm, Policy
 from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.policy.standing import UNREADABLE, StandingPolicy
@@ -27,6 +28,11 @@ class InForce:
 
     policy: Policy
     version: str
+    budget: Budget | None = None
+
+    def budget_of(self, fleet: str) -> Budget | None:
+        """What an agent of this fleet may do before it is halted."""
+        return self.budget
 
     def needs_action(self, fleet: str) -> bool:
         """Whether a rule for this fleet looks at more than the facts that a worker has at hand."""
@@ -64,12 +70,13 @@ class Policies:
         return found
 
     def _read(self, fleet: str, raw: bytes) -> InForce:
+        budget = self._settings.budget_of(fleet)
         try:
             standing = StandingPolicy.read(raw)
         except ValueError:
             log.exception("fleet %s: its policy can't be read, so all is parked until one is set", fleet)
-            return InForce(AlwaysConfirm(), UNREADABLE)
+            return InForce(AlwaysConfirm(), UNREADABLE, budget)
         if standing is None or standing.policy is None:
             policy = self._settings.policy_of(fleet)
-            return InForce(policy, policy.version + (f"@{standing.version}" if standing else ""))
-        return InForce(standing.policy, standing.label)
+            return InForce(policy, policy.version + (f"@{standing.version}" if standing else ""), budget)
+        return InForce(standing.policy, standing.label, budget)

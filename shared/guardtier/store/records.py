@@ -122,7 +122,7 @@ class Records:
             *(self._redis.zrange(keys.parked, 0, wanted - 1, withscores=True) for keys in self._keys)
         )
         order = heapq.merge(*([(score, _text(name)) for name, score in page] for page in pages))
-        return await self._many([name for _, name in islice(order, after, wanted)])
+        return await self.many([name for _, name in islice(order, after, wanted)])
 
     async def count(self) -> int:
         """How many actions are parked."""
@@ -144,7 +144,8 @@ class Records:
         )
         return [_text(name) for name in found]
 
-    async def _many(self, ids: Sequence[str]) -> list[Record]:
+    async def many(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that there are, in one round trip."""
         if not ids:
             return []
         pipeline = self._redis.pipeline(transaction=False)
