@@ -37,7 +37,8 @@ class Right(StrEnum):
     """What an approver may do for its fleets."""
 
     ANSWER = "answer"  #: approve and reject parked actions
-    CONFIGURE = "configure"  #: set the policy at run time
+    CONFIGURE = "configure"  #: set the policy at run time, halt and resume
+    HALT = "halt"  #: halt and resume
 
 
 class Approver(BaseModel):
@@ -80,6 +81,9 @@ class Approver(BaseModel):
         return agent in (self.name, self.principal) or any(
             fnmatchcase(f"{fleet}/{agent}", own) for own in self.agents
         )
+
+    def may_halt(self, fleet: str) -> bool:
+        return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
 
     def _has(self, fleet: str) -> bool:
         return EVERY_FLEET in self.fleets or fleet in self.fleets

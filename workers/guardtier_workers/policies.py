@@ -30,14 +30,15 @@ class InForce:
     policy: Policy
     version: str
     file: FileInForce | None = None
+    budget: Budget | None = None
 
     def needs_action(self, fleet: str, tool: str | None = None) -> bool:
         """Whether a rule for this fleet looks at more than the facts that a worker has at hand."""
         return self.file is not None and self.file.compiled.needs_action(fleet, tool)
 
     def budget_of(self, fleet: str) -> Budget | None:
-        """What an agent of the fleet may do; None: as much as it likes."""
-        return self.file.compiled.budget_of(fleet) if self.file else None
+        """What an agent of the fleet may do before it is halted: the file's word, else the settings'."""
+        return (self.file.compiled.budget_of(fleet) if self.file else None) or self.budget
 
     def is_shadow(self, fleet: str) -> bool:
         """Whether the fleet's actions are all released, and only what would be done is recorded."""
@@ -54,7 +55,9 @@ class InForce:
         return Ruling(Effect.PARK if parks else Effect.RELEASE, self.version)
 
 
-NOBODY_KNOWS = InForce(AlwaysConfirm(), UNREADABLE)
+def nobody_knows(settings: Settings, fleet: str) -> InForce:
+    """What a fleet is under where what was set can't be read: everything is parked."""
+    return InForce(AlwaysConfirm(), UNREADABLE, budget=settings.budget_of(fleet))
 
 
 def in_force(
@@ -70,7 +73,7 @@ def in_force(
     if policy is None:
         policy = settings.policy_of(fleet)
     version = f"{policy.version}@{standing.version}" if standing else policy.version
-    return InForce(policy, f"{version}, {file.label}" if file else version, file)
+    return InForce(policy, f"{version}, {file.label}" if file else version, file, settings.budget_of(fleet))
 
 
 class Policies:
@@ -99,7 +102,7 @@ class Policies:
             file = await self._files.under(partition, lasting.file)
         except Unreadable as error:
             log.error("everything is parked until a policy file is set, since %s", error)  # noqa: TRY400
-            return NOBODY_KNOWS  # and not remembered: its text may come back
+            return nobody_knows(self._settings, fleet)  # and not remembered: its text may come back
         found = self._read(fleet, lasting.policy, file)
         if len(self._seen) >= MOST:
             self._seen.clear()
@@ -111,5 +114,5 @@ class Policies:
             standing = StandingPolicy.read(raw)
         except ValueError:
             log.exception("fleet %s: its policy can't be read, so all is parked until one is set", fleet)
-            return NOBODY_KNOWS
+            return nobody_knows(self._settings, fleet)
         return in_force(self._settings, fleet, standing, file)

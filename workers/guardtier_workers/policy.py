@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import ClassVar
 
+import orjson
+
 from guardtier.errors import (
     AnalysisFailed,
     ConfigError,
     GuardtierError,
 )
-from guardtier.policy.standing import FileRequest, PolicyRequest
 from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import POLICIES
@@ -23,6 +24,8 @@ from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.filecheck import check_file, check_quorums
+from guardtier_workers.halting import OPERATIONS as HALTS
+from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.outbox import Outbox
 from guardtier_workers.policies import Policies
@@ -50,7 +53,8 @@ class PolicyWorker(StreamWorker):
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
-        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread})
+        self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
+        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread, "halt": self._halting.spread})
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -63,6 +67,8 @@ class PolicyWorker(StreamWorker):
                     await configure(lane, delivery, self._approvers, self._records)
                 elif delivery.fields.get(b"op") == b"configure_file":
                     await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
+                elif delivery.fields.get(b"op") in HALTS:
+                    await self._halting.serve(lane, delivery)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -94,14 +100,15 @@ class PolicyWorker(StreamWorker):
     ) -> None:
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
-        answers = not delivery.fields.get(b"op", b"").startswith(b"configure")
+        op = delivery.text(b"op")
+        asks = op.startswith("configure") or op.encode() in HALTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
             error,
-            event="answer_refused" if answers else "configure_refused",
+            event=f"{op}_refused" if asks else "answer_refused",
             reply=reply,
-            sender=delivery.text(b"approver")[:128] if answers else _asked_by(delivery),
+            sender=_asked_by(delivery) if asks else delivery.text(b"approver")[:128],
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
         )
 
@@ -109,7 +116,7 @@ class PolicyWorker(StreamWorker):
 def _asked_by(delivery: Delivery) -> str:
     """Who a request says it is from, for the audit line."""
     try:
-        kind = FileRequest if delivery.fields.get(b"op") == b"configure_file" else PolicyRequest
-        return kind.from_fields(delivery.fields)[0].approver
-    except GuardtierError:
+        said = orjson.loads(delivery.fields.get(b"request", b""))
+        return str(said["approver"])[:128]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
         return "?"

@@ -24,7 +24,7 @@ from guardtier.settings import Settings
 from guardtier.store.ledger import Circumstances
 from guardtier.store.records import Record, Records
 from guardtier.store.trail import Line, Trail
-from guardtier_workers.policies import NOBODY_KNOWS, InForce, Policies, in_force
+from guardtier_workers.policies import InForce, Policies, in_force, nobody_knows
 from guardtier_workers.policyfiles import FileInForce
 from guardtier_workers.targets import targets_of
 
@@ -172,7 +172,7 @@ class Trial:
         try:
             standing = StandingPolicy.read(policy)
         except ValueError:
-            return NOBODY_KNOWS
+            return nobody_knows(self._settings, fleet)
         return in_force(self._settings, fleet, standing, self._file)
 
 

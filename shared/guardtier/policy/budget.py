@@ -1,4 +1,4 @@
-"""Budget: how much an agent may do before it is halted."""
+"""Budget: how much one agent may do before it is halted."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Budget(BaseModel):
-    """What an agent of the fleet may do. Beyond it the agent is halted, until somebody resumes it.
+    """How many actions a minute, and how many rejections in a row, an agent has until it is halted.
 
-    ``actions_a_minute``: how many it may ask for in a minute of the clock. ``rejected_in_a_row``: so many
-    rejections (by policy or people) with no release or approval between them. ``then``: what becomes of
-    what it asks for while it is halted.
+    ``actions_a_minute`` counts all that it asks, over a sliding minute. ``rejected_in_a_row`` counts what
+    a person or a policy rejected since a person approved something of it last; what is released in
+    between begins no new row, or a harmless read between two attempts would hide them. Both are counted
+    in each partition. ``then``: what becomes of everything new of a halted agent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     actions_a_minute: int | None = Field(default=None, ge=1, le=1_000_000)
-    rejected_in_a_row: int | None = Field(default=None, ge=1, le=10_000)
+    rejected_in_a_row: int | None = Field(default=None, ge=1, le=1_000)
     then: Literal["park", "reject"] = "park"
 
     @model_validator(mode="after")
-    def _limits_something(self) -> Self:
+    def _says_what(self) -> Self:
         if self.actions_a_minute is None and self.rejected_in_a_row is None:
-            raise ValueError("a budget needs actions_a_minute, rejected_in_a_row or both")
+            raise ValueError("give actions_a_minute, rejected_in_a_row, or both")
         return self

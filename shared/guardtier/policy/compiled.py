@@ -137,16 +137,12 @@ class CompiledPolicy:
     def _matching(self, facts: Facts) -> int:
         """The rules whose matchers hold, but for targets and ``when``."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
+        mask &= self._finding.any_of(facts.findings) & self._label.any_of(facts.labels)
         if not mask:
             return 0
-        return (
-            mask
-            & self._agent.of(facts.agent)
-            & self._conversation.of(facts.conversation)
-            & self._finding.any_of(facts.findings)
-            & self._label.any_of(facts.labels)
-            & self._time.mask(facts.now_ms)
-        )
+        mask = self._agent.narrowed(mask, facts.agent)
+        mask = self._conversation.narrowed(mask, facts.conversation)
+        return mask & self._time.mask(facts.now_ms)
 
     def _resolve(self, mask: int, facts: Facts, asked: Asked, default: Default, version: str) -> Ruling:
         """The strictest outcome of these rules, or the fleet's default."""

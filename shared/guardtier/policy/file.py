@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraint
 from guardtier.action import NAME
 from guardtier.errors import ConfigError
 from guardtier.policy.compiled import CompiledPolicy
-from guardtier.policy.complaint import complaint
+from guardtier.policy.complaint import complaint, in_rule
 from guardtier.policy.inline import InlineTest
-from guardtier.policy.rules import Rule
+from guardtier.policy.known import unknown_id, unknown_label
+from guardtier.policy.rules import Ids, Rule
 from guardtier.policy.section import FleetSection
 
 MAX_BYTES = 256 * 1024  #: of a policy file
@@ -32,11 +33,15 @@ FleetName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class PolicyFile(BaseModel):
-    """A policy file that was read. :meth:`compiled` is what decides."""
+    """A policy file that was read. :meth:`compiled` is what decides.
+
+    ``own``: globs over the detector ids and labels that analyzers of your own give; rules may name them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: Literal[1]
+    own: Ids = ()
     rule: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     fleet: dict[FleetName, FleetSection] = Field(default_factory=dict, max_length=MAX_FLEETS)
     test: tuple[InlineTest, ...] = Field(default=(), max_length=MAX_TESTS)
@@ -57,6 +62,7 @@ class PolicyFile(BaseModel):
         except ValidationError as error:
             raise complaint(error, body, cls, name) from error
         _check_names(found, name)
+        _check_can_match(found, name)
         found._name = name
         found.compiled()
         return found
@@ -106,3 +112,13 @@ def _check_names(file: PolicyFile, name: str) -> None:
                     f"{name}: test {test.name!r}: there is no rule {wanted!r}",
                     field=f"test.{test.name}.rules",
                 )
+
+
+def _check_can_match(file: PolicyFile, name: str) -> None:
+    """Each detector id and label that a rule names is one that there can be."""
+    for rule in file.rule:
+        wrong = [("finding", unknown_id(glob, file.own)) for glob in rule.finding or ()]
+        wrong += [("label", unknown_label(glob, file.own)) for glob in rule.label or ()]
+        for key, says in wrong:
+            if says is not None:
+                raise in_rule(name, rule.name, ConfigError(f"{key}: {says}", field=key))

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from guardtier.action import ActionEvent
-from guardtier.assessment import Assessment
+from guardtier.assessment import Assessment, Finding
 from guardtier.policy.confirmation import ConfirmRisky, Policy
 from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.risk import SecurityRisk
@@ -30,10 +30,13 @@ NOON = 1_767_355_200_000  #: when a test happens that does not say it: Friday 20
 
 #: Rates a test's action, as the tier's analyzers would.
 Assess = Callable[[ActionEvent], Assessment]
-#: The paths and addresses that a test's action touches.
-TargetsOf = Callable[[ActionEvent], tuple[str, ...]]
+#: What tells the paths and addresses that an action with these findings touches (workers' targets_of).
+TargetsOf = Callable[[ActionEvent, Sequence[Finding]], Callable[[], tuple[str, ...]]]
 #: The policy of a fleet of which the file says nothing.
 DefaultOf = Callable[[str], Policy]
+
+
+FindingId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)]
 
 
 def _filled(value: Any) -> Any:
@@ -58,7 +61,7 @@ class InlineTest(BaseModel):
     rules: tuple[str, ...] | None = None
     would: Effect | None = None
     risk: SecurityRisk | None = None
-    findings: tuple[str, ...] = ()
+    findings: tuple[FindingId, ...] = ()
     labels: tuple[str, ...] = ()
     targets: tuple[str, ...] | None = None
     failed: bool = False
@@ -142,35 +145,40 @@ class _Run:
         return TestResult(test.name, test.expect, ruling, self._wrong(ruling))
 
     def _facts(self, assess: Assess | None) -> Facts:
-        test = self._test
-        findings, labels, failed = test.findings, test.labels, test.failed
-        risk = test.risk or SecurityRisk.HIGH
-        if not test.is_rated and assess is not None:
-            rated = assess(test.action)
-            risk, failed = rated.risk, rated.failed
-            findings = tuple(found.id for found in rated.findings)
-            labels = (*rated.labels, *labels)
+        test, action = self._test, self._test.action
+        rated = assess(action) if assess is not None and not test.is_rated else self._declared()
         return Facts(
-            fleet=test.action.fleet,
-            agent=test.action.agent,
-            tool=test.action.tool_name,
-            risk=risk,
-            conversation=test.action.conversation,
-            findings=findings,
-            labels=labels,
-            failed=failed,
+            fleet=action.fleet,
+            agent=action.agent,
+            tool=action.tool_name,
+            risk=rated.risk,
+            conversation=action.conversation,
+            findings=tuple(found.id for found in rated.findings),
+            labels=(*rated.labels, *test.labels),
+            failed=rated.failed,
             now_ms=int(test.at.timestamp() * 1000) if test.at else NOON,
-            action=test.action,
-            targets=self._targets,
+            action=action,
+            targets=self._targets(rated),
         )
 
-    def _targets(self) -> tuple[str, ...]:
-        if self._test.targets is not None:
-            return self._test.targets
-        if self._targets_of is None:
+    def _declared(self) -> Assessment:
+        test = self._test
+        risk = test.risk or SecurityRisk.HIGH
+        found = tuple(Finding(id=one, risk=risk, message="") for one in test.findings)
+        return Assessment(risk=risk, findings=found, failed=test.failed)
+
+    def _targets(self, rated: Assessment) -> Callable[[], tuple[str, ...]]:
+        named = self._test.targets
+        if named is not None:
+            return lambda: named
+        if self._targets_of is not None:
+            return self._targets_of(self._test.action, rated.findings)
+
+        def missed() -> tuple[str, ...]:
             self._missed = True
             return ()
-        return self._targets_of(self._test.action)
+
+        return missed
 
     def _default(self, facts: Facts) -> Ruling:
         own = self._policy.default_of(facts.fleet)

@@ -47,6 +47,20 @@ class GlobMasks:
         """The rules that match, or do not ask. None matches no glob."""
         return self.free if text is None else self.free | self.hits(text)
 
+    def narrowed(self, mask: int, text: str | None) -> int:
+        """Those rules of ``mask`` that match, or do not ask.
+
+        For texts that hardly come twice (agents, conversations): it looks at no glob of another rule.
+        """
+        asking = mask & ~self.free
+        if not asking or text is None:
+            return mask & self.free
+        found = self._exact.get(text, 0)
+        for matches, bits in self._wild:
+            if bits & asking and matches(text):
+                found |= bits
+        return mask & (self.free | found)
+
     def any_of(self, texts: Iterable[str]) -> int:
         """The rules that one of the texts matches, or that do not ask."""
         found = self.free

@@ -159,6 +159,7 @@ class Records:
         return [_text(name) for name in found]
 
     async def many(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that there are, in one round trip."""
         if not ids:
             return []
         pipeline = self._redis.pipeline(transaction=False)
