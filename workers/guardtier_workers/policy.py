@@ -106,7 +106,7 @@ class PolicyWorker(StreamWorker):
         await lane.ledger.refuse(
             delivery,
             error,
-            event=f"{op}_refused" if asks else "answer_refused",
+            event=f"{op.partition('_')[0]}_refused" if asks else "answer_refused",
             reply=reply,
             sender=_asked_by(delivery) if asks else delivery.text(b"approver")[:128],
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
