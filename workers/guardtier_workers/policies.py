@@ -87,6 +87,11 @@ class Policies:
         self._files = PolicyFiles(settings, records)
         self._seen: dict[tuple[int, str], tuple[Circumstances, InForce]] = {}
 
+    @property
+    def own_file(self) -> FileInForce | None:
+        """The settings' policy file, which counts until one is set at run time."""
+        return self._files.own
+
     def expected(self, partition: int, fleet: str) -> Circumstances:
         """What a decision is tried under first: no halt, no block, and the policies seen last."""
         seen = self._seen.get((partition, fleet))

@@ -50,6 +50,7 @@ class PolicyWorker(StreamWorker):
             log.warning("nobody can answer: %s", error.message)  # until the file is mended
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
+        self._warn_of_quorums()
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
@@ -94,6 +95,15 @@ class PolicyWorker(StreamWorker):
         """Raise ConfigError where a policy file must not count."""
         compiled = check_file(text, self.settings, name="the policy file")
         check_quorums(compiled, self._approvers.all(), "the policy file")
+
+    def _warn_of_quorums(self) -> None:
+        """Of those in the settings' own file: the people may come yet, so the worker starts."""
+        own = self._policies.own_file
+        try:
+            if own is not None:
+                check_quorums(own.compiled, self._approvers.all(), str(self.settings.policy_file))
+        except ConfigError as error:
+            log.warning("%s", error.message)
 
     async def _refuse(
         self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
