@@ -84,6 +84,12 @@ class AlreadyRedeemed(WrongState):
     code = "already_redeemed"
 
 
+class Halted(WrongState):
+    """The fleet, the agent or the conversation is halted: an approval counts once it is resumed."""
+
+    code = "halted"
+
+
 class NotAuthorized(GuardtierError):
     """The answer does not prove an approver who may answer this action."""
 
@@ -116,6 +122,14 @@ class PolicyNotEverywhere(GuardtierError):
     """A policy was set in some partitions and not in others: repeat it. ``limit`` counts the failed."""
 
     code = "policy_not_everywhere"
+
+
+class HaltNotEverywhere(GuardtierError):
+    """A halt was set, or lifted, in some partitions and not in others: repeat it. ``limit`` counts the
+    failed.
+    """
+
+    code = "halt_not_everywhere"
 
 
 class AnalysisFailed(GuardtierError):

@@ -8,6 +8,7 @@ from typing import Any
 
 from guardtier.action import ActionEvent
 from guardtier.errors import DigestMismatch, EditedAction, GuardtierError
+from guardtier.policy.halts import read_halt
 from guardtier.replies import Reply
 from guardtier.state import State
 from guardtier.verdict import Verdict
@@ -18,7 +19,8 @@ class Status:
     """Where an action stands: ``deadline`` (ms since 1970) while it is parked.
 
     What :meth:`GuardClient.pending` lists has its ``digest``, and the ``action`` itself unless it is
-    longer than 16 KiB: match those by their digest.
+    longer than 16 KiB: match those by their digest. ``halted`` says by whom and why it is halted, if so:
+    what is approved can't be redeemed before somebody resumes it.
     """
 
     id: str
@@ -27,6 +29,7 @@ class Status:
     deadline: int | None = None
     digest: str | None = None
     action: ActionEvent | None = None
+    halted: str | None = None
 
     @property
     def is_waiting(self) -> bool:
@@ -82,7 +85,10 @@ def status_of(reply: Reply, action: ActionEvent | None, *, accept_edits: bool = 
         _check_accepted(reply.verdict, accept_edits)
     if action is not None and reply.digest not in (None, action.digest):
         raise DigestMismatch(f"{reply.id} is another action than this one", field="digest")
-    return Status(reply.id, State(reply.state), reply.verdict, reply.deadline)
+    halt = read_halt(reply.halted) if reply.halted else None
+    return Status(
+        reply.id, State(reply.state), reply.verdict, reply.deadline, halted=halt.words if halt else None
+    )
 
 
 def _check_accepted(verdict: Verdict, accept_edits: bool) -> None:

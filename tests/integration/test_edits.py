@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,13 +25,10 @@ from guardtier.errors import (
     WrongState,
 )
 from guardtier.policy.edit import Revised
-from guardtier.policy.ruling import Effect, Ruling
 from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
 from guardtier.store.keys import Keys
-from guardtier.store.ledger import Circumstances
 from guardtier_workers import approvers
-from guardtier_workers.policies import InForce, Policies
 from tier import Gate, StartTier, Tier, high, only
 from waiting import until
 
@@ -84,23 +81,13 @@ def colleague(tier: Tier, name: str, *roles: str) -> Any:
     return tier.approver(name)
 
 
-class Ruled(Policies):
-    """A policy that rules as the test says on what names a word."""
-
-    def __init__(self, tier: Tier, rulings: dict[str, Ruling]) -> None:
-        super().__init__(tier.settings, tier.records)
-        self._rulings = rulings
-
-    async def under(self, partition: int, fleet: str, circumstances: Circumstances) -> InForce:
-        found = await super().under(partition, fleet, circumstances)
-        rulings = self._rulings
-
-        class One(InForce):
-            def rule(self, facts: Any) -> Ruling:
-                said = rulings.get(facts.tool)
-                return replace(said, version=self.version) if said else super().rule(facts)
-
-        return One(found.policy, found.version)
+async def start_under(start_tier: StartTier, folder: Path, policy: str) -> Tier:
+    """A tier that rates by the command's first word, under this policy file."""
+    file = folder / "policy.toml"
+    file.write_text(f"version = 1\n{policy}")
+    tier = await start_tier(analyzers=0, policy_file=file)
+    await tier.analyzer(analyzers=only(ByWord()))
+    return tier
 
 
 # -- what takes effect -----------------------------------------------------------------------------
@@ -185,12 +172,10 @@ async def test_a_riskier_edit_can_be_rejected_and_the_agent_is_told(start_tier: 
 
 
 async def test_a_rejection_of_the_edited_action_does_not_count_the_editor_as_approving(
-    start_tier: StartTier,
+    start_tier: StartTier, tmp_path: Path
 ) -> None:
-    terms = Terms(approve=1, reject=2)
-    tier = await start_ruled(start_tier, analyzers=0, terminal=Ruling(Effect.PARK, "", terms=terms))
-    await tier.analyzer(analyzers=only(ByWord()))
-    asked = await parked(tier, terms=terms)
+    tier = await start_under(start_tier, tmp_path, "[fleet.web]\nterms = {approve = 1, reject = 2}")
+    asked = await parked(tier)
     said = await tier.approver().edit(asked.id, {"command": "./setup"})
 
     counted = await tier.approver("bob").reject(asked.id, digest=said.digest, reason="no")
@@ -334,19 +319,14 @@ async def test_what_expires_after_an_edit_is_told_as_the_agents_own(start_tier: 
 # -- what the policy says of it --------------------------------------------------------------------
 
 
-async def start_ruled(start_tier: StartTier, analyzers: int = 1, **rulings: Ruling) -> Tier:
-    tier = await start_tier(analyzers=analyzers, policies=0)
-    running = await tier.policy()
-    running.worker._editing._policies = Ruled(tier, rulings)  # type: ignore[attr-defined]
-    return tier
-
-
-async def test_what_the_policy_rejects_is_refused_and_the_action_waits_on(start_tier: StartTier) -> None:
-    no = Ruling(Effect.REJECT, "", rules=("no-shell",), reason="never here")
-    tier = await start_ruled(start_tier, terminal=no)
+async def test_what_the_policy_rejects_is_refused_and_the_action_waits_on(
+    start_tier: StartTier, tmp_path: Path
+) -> None:
+    rule = '[[rule]]\nname = "no-ls"\nrisk = ["LOW"]\noutcome = "reject"\nreason = "never here"'
+    tier = await start_under(start_tier, tmp_path, rule)
     asked = await parked(tier)
 
-    with pytest.raises(EditRefused, match=r"no-shell.*never here") as refused:
+    with pytest.raises(EditRefused, match=r"no-ls.*never here") as refused:
         await tier.approver().edit(asked.id, SAFE)
 
     record = await tier.record(asked.id)
@@ -357,9 +337,11 @@ async def test_what_the_policy_rejects_is_refused_and_the_action_waits_on(start_
     assert (await asked.waiting).allowed
 
 
-async def test_an_edit_leads_past_no_quorum_and_no_role(start_tier: StartTier) -> None:
-    strict = Ruling(Effect.PARK, "", rules=("prod",), terms=Terms(approve=2, roles=("dba",)))
-    tier = await start_ruled(start_tier, terminal=strict)
+async def test_an_edit_leads_past_no_quorum_and_no_role(start_tier: StartTier, tmp_path: Path) -> None:
+    rule = (
+        '[[rule]]\nname = "prod"\nrisk = ["LOW"]\noutcome = "park"\nterms = {approve = 2, roles = ["dba"]}'
+    )
+    tier = await start_under(start_tier, tmp_path, rule)
     asked = await parked(tier)
     colleague(tier, "dora", "dba")
 
@@ -373,7 +355,22 @@ async def test_an_edit_leads_past_no_quorum_and_no_role(start_tier: StartTier) -
     with pytest.raises(NotAuthorized, match="dba"):
         await tier.approver().approve(asked.id, digest=said.digest)
     await colleague(tier, "dirk", "dba").approve(asked.id, digest=said.digest)
-    assert (await asked.waiting).decided_by == ("dora", "dirk")
+    verdict = await asked.waiting
+    assert verdict.decided_by == ("dora", "dirk")
+    assert (await tier.record(asked.id)).policy == verdict.policy
+
+
+async def test_what_the_policy_would_release_still_needs_those_that_the_action_waited_for(
+    start_tier: StartTier, tmp_path: Path
+) -> None:
+    tier = await start_under(start_tier, tmp_path, "[fleet.web]\nterms = {approve = 2}")
+    asked = await parked(tier)
+
+    said = await tier.approver().edit(asked.id, SAFE)
+
+    assert isinstance(said, Revised)
+    assert (said.approve, said.risk) == (2, SecurityRisk.LOW)
+    asked.waiting.cancel()
 
 
 async def test_a_block_or_a_halt_that_came_meanwhile_counts(tier: Tier) -> None:
@@ -385,7 +382,7 @@ async def test_a_block_or_a_halt_that_came_meanwhile_counts(tier: Tier) -> None:
     with pytest.raises(EditRefused, match="not even that"):
         await tier.approver().edit(asked.id, SAFE)
 
-    await tier.redis.hset(KEYS.halts, "web", b"{}")
+    await tier.redis.hset(KEYS.halts, "web", b'{"reason":"halted for now","by":"bob","at":1}')
     with pytest.raises(EditRefused, match="halted"):
         await tier.approver().edit(asked.id, {"command": "ls"})
     assert await is_in(tier, asked.id, State.PARKED)

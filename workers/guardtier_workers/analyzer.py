@@ -13,14 +13,10 @@ from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Assessment, Finding
 from guardtier.errors import (
     ActionConflict,
-    AlreadyRedeemed,
     AnalysisFailed,
-    EditedAction,
     GuardtierError,
     InvalidAction,
-    UnknownAction,
     UnknownFleet,
-    WrongState,
 )
 from guardtier.risk import SecurityRisk
 from guardtier.settings import Settings
@@ -33,6 +29,8 @@ from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
+from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
+from guardtier_workers.whose import whose
 
 if TYPE_CHECKING:
     from guardtier_workers.ask import Pools
@@ -119,19 +117,25 @@ class AnalyzerWorker(StreamWorker):
             await self._rate(lane, delivery, client)
         elif operation == b"poll":
             _check_place(delivery)
-            _check_found((await lane.ledger.poll(delivery, client=client)).what, delivery.id)
+            agent, conversation = await whose(lane, delivery.id)
+            done = await lane.ledger.poll(delivery, client=client, agent=agent, conversation=conversation)
+            check_found(done.what, delivery.id)
         elif operation == b"redeem":
             _check_place(delivery)
             token = delivery.text(b"token")
             if not is_name(token):
                 raise InvalidAction("token must be 1 to 64 letters, digits, _ or -", field="token")
-            agent = delivery.text(b"agent")[:128]  # whose list it leaves: a wrong one is its own loss
-            done = await lane.ledger.redeem(delivery, client=client, agent=agent, token=token)
-            _check_found(done.what, delivery.id)
+            agent, conversation = await whose(lane, delivery.id)
+            done = await lane.ledger.redeem(
+                delivery, client=client, agent=agent, conversation=conversation, token=token
+            )
+            check_found(done.what, delivery.id)
             if done.what == "edited":
-                raise _not_accepted(delivery.id)
+                raise not_accepted(delivery.id)
             if done.what == "wrong":
-                raise _not_redeemable(delivery.id, done.state)
+                raise not_redeemable(delivery.id, done.state)
+            if done.what == "halted":
+                raise halted(delivery.id, done.more)
         elif operation == b"observe":
             await self._observe(lane, delivery, client)
         elif operation == b"pending":
@@ -185,18 +189,18 @@ class AnalyzerWorker(StreamWorker):
             )
         record = await Records(lane.redis, self.settings.partitions).get(delivery.id)
         if record.fleet != delivery.fleet:
-            _check_found("unknown", delivery.id)
+            check_found("unknown", delivery.id)
         if record.state not in RAN:
-            raise _not_run(delivery.id, record.state)
+            raise not_run(delivery.id, record.state)
         if self.memory is not None and self._outcomes is not None:
             rated = record.assessment
             note = self.memory.note(record.action, rated.findings, rated.risk)
             outcome = self._outcomes.read(output.decode("utf-8", "replace"), note)
             await self.memory.observe(record.action, outcome.labels, outcome.secrets, more=outcome.more)
         done = await lane.ledger.observe(delivery, client=client)
-        _check_found(done.what, delivery.id)
+        check_found(done.what, delivery.id)
         if done.what == "wrong":
-            raise _not_run(delivery.id, done.state)
+            raise not_run(delivery.id, done.state)
 
     async def _list(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """Tell an agent what it has not finished: what ``get_unmatched_actions`` is in one process."""
@@ -320,29 +324,3 @@ def _action_of(delivery: Delivery) -> ActionEvent:
 def _edited(delivery: Delivery) -> ActionEvent:
     """The edited action; a policy worker has checked it."""
     return ActionEvent.from_json(delivery.fields[b"payload"])
-
-
-def _not_accepted(action_id: str) -> EditedAction:
-    return EditedAction(
-        f"what was approved of {action_id} is an approver's edit, and this client takes none: the approval "
-        "stays for one with accept_edits=True",
-        field="accepts",
-    )
-
-
-def _check_found(what: str, action_id: str) -> None:
-    if what == "unknown":
-        raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
-
-
-def _not_run(action_id: str, state: str) -> WrongState:
-    return WrongState(
-        f"{action_id} is {state}: only what was released, or approved and redeemed, has an outcome",
-        field=state,
-    )
-
-
-def _not_redeemable(action_id: str, state: str) -> WrongState:
-    if state == "redeemed":
-        return AlreadyRedeemed(f"the approval of {action_id} has been used", field=state)
-    return WrongState(f"{action_id} is {state}: only an approved action is redeemed", field=state)

@@ -15,7 +15,6 @@ from guardtier.errors import (
     UnknownAction,
     WrongState,
 )
-from guardtier.policy.block import Block
 from guardtier.policy.edit import Edit, EditRequest, Revised, is_riskier, stricter
 from guardtier.policy.ruling import Effect, Ruling
 from guardtier.policy.tally import Vote, principals, tally, votes_to_json
@@ -30,6 +29,7 @@ from guardtier_workers.counting import details_of, verdict_by
 from guardtier_workers.deciding import facts_of
 from guardtier_workers.lane import Lane
 from guardtier_workers.policies import Policies
+from guardtier_workers.stopping import stop_under
 
 MOST_TURNS = 100  #: of looking anew; each time something else had changed meanwhile
 
@@ -187,13 +187,12 @@ class Editing:
         self, delivery: Delivery, action: ActionEvent, assessment: Assessment, under: Circumstances
     ) -> Ruling:
         """What the policy says of the edited action. Raises EditRefused where it is a no."""
-        if under.halt:
+        stop = stop_under(under)
+        if stop is not None:
             raise EditRefused(
-                "its agent is halted: resume it first (guardtier resume), or answer the action as it is",
+                f"nothing is edited under a {stop.rule}, answer the action as it is: {stop.reason}",
                 field="policy",
             )
-        if under.block:
-            raise EditRefused(f"that very action was rejected before{_why(under.block)}", field="policy")
         policy = await self._policies.under(delivery.partition, action.fleet, under)
         ruling = policy.rule(facts_of(delivery, assessment, action))
         if ruling.effect is Effect.REJECT:
@@ -326,11 +325,3 @@ def _revised(
         approved_by=principals(votes, Choice.APPROVE, digest),
         approve=terms.approve,
     )
-
-
-def _why(block: bytes) -> str:
-    try:
-        found = Block.read(block)
-    except ValueError:
-        return ""
-    return f": {found.reason}" if found is not None and found.reason else ""

@@ -97,6 +97,7 @@ class Edits(Scripts):
             keys.policies,
             keys.halts,
             keys.block(action.digest),
+            keys.pace(action.fleet, action.agent),
         ]
         head = [delivery.group, delivery.entry, delivery.id]
         tail = [

@@ -7,7 +7,7 @@
 --       approver's request, error (JSON), keep_ms, dead letter's why
 
 local record, stream, audit_key, dead, told = unpack(KEYS)
-local group, entry, id, edit, approver, asked_by, problem, keep_ms, why = unpack(ARGV)
+local group, entry, id, edit, approver, sent_as, problem, keep_ms, why = unpack(ARGV)
 
 local state, standing = unpack(redis.call('HMGET', record, 'state', 'edit'))
 
@@ -15,7 +15,7 @@ if edit ~= '' then
   if standing and standing ~= edit then return {'moved', state or ''} end
   if standing then
     redis.call('HDEL', record, 'edit')
-    tell(told, keep_ms, id, 'refused', 'error', problem, 'entry', asked_by)
+    tell(told, keep_ms, id, 'refused', 'error', problem, 'entry', sent_as)
     audit(audit_key, id, 'edit_refused', 'by', approver, 'error', problem, 'stream', stream, 'entry', entry)
   end
 end

@@ -5,35 +5,24 @@
 -- are others than the caller has seen, nothing changes and the caller is told which.
 --
 -- KEYS: record, the stream it came by, parked, audit, the approver's own stream, the policies set at run
---       time, halts, the block on the edited action, reply stream of each waiter
+--       time, halts, the block on the edited action, the agent's pace, reply stream of each waiter
 -- ARGV: group, entry, id, waiters, the edit as the caller saw it (JSON), its proof, the four circumstances
 --       as the caller has seen them, agent, conversation, outcome ('approved' or 'parked'), verdict (''
 --       where it stays parked), what its approver is told there (JSON), digest, edited action,
 --       assessment, terms (JSON, '' for the usual), votes (JSON, '' for none), policy version, approver,
 --       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms
 
-local record, stream, parked, audit_key, told, policies, halts, block = unpack(KEYS, 1, 8)
+local record, stream, parked, audit_key, told, policies, halts, block, pace = unpack(KEYS, 1, 9)
 local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
 local agent, conversation, outcome, verdict, body, digest, event, assessment, terms, votes, policy, approver,
-  asked_by, reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 27)
-
-local function kept(value, most)
-  if not value then return '' end
-  if type(value) == 'table' or #value > most then return '!' end
-  return value
-end
-
-local function several(key, ...)
-  local found = redis.pcall('HMGET', key, ...)
-  return found.err and {'!', '!', '!'} or found
-end
+  sent_as, reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 27)
 
 local function circumstances(fleet) -- as in decide.lua
-  local stands = several(policies, fleet, '*')
-  local halted = several(halts, fleet, fleet .. ' ' .. agent, fleet .. ' ' .. agent .. ' ' .. conversation)
+  local stands = redis.pcall('HMGET', policies, fleet, '*')
+  if stands.err then stands = {'!', '!'} end
   return {
-    kept(stands[1], 4096), kept(stands[2], 4096), kept(halted[1] or halted[2] or halted[3], 8192),
-    kept(redis.pcall('GET', block), 8192)
+    readable(stands[1], 4096), readable(stands[2], 4096),
+    halt_over(halts, fleet, agent, conversation), readable(redis.pcall('GET', block), 8192)
   }
 end
 
@@ -67,13 +56,14 @@ if outcome == 'approved' then -- it stays open until it is redeemed
   redis.call('HSET', record, 'verdict', verdict)
   redis.call('PEXPIRE', record, retain_ms)
   redis.call('ZREM', parked, id)
-  for i = 9, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
-  tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', asked_by)
+  judged(pace, outcome)
+  for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
+  tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', sent_as)
   audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
     described(details))
 else
-  for i = 9, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
-  tell(told, keep_ms, id, 'revised', 'body', body, 'entry', asked_by)
+  for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
+  tell(told, keep_ms, id, 'revised', 'body', body, 'entry', sent_as)
 end
 redis.call('XACK', stream, group, entry)
 return {outcome, outcome}
