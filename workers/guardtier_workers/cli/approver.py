@@ -27,6 +27,7 @@ def add(
     may_configure: Annotated[
         bool, typer.Option("--may-configure", help="May also set the policy of these fleets.")
     ] = False,
+    may_halt: Annotated[bool, typer.Option("--may-halt", help="May also halt and resume them.")] = False,
     as_json: Json = False,
 ) -> None:
     """Name an approver and print the token, once: it is kept nowhere."""
@@ -35,7 +36,7 @@ def add(
         state.make()
         file = state.approvers_file
     try:
-        may = [Right.ANSWER, Right.CONFIGURE] if may_configure else [Right.ANSWER]
+        may = [Right.ANSWER, *[Right.CONFIGURE] * may_configure, *[Right.HALT] * may_halt]
         token = approvers.add(file, name, fleet, may)
     except OSError as error:
         raise ConfigError(f"{file} can't be written: {error}", field="file") from error
