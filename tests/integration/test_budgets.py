@@ -9,17 +9,18 @@ import pytest
 
 from desk import HOUR_MS, Desk, verdict_on
 from guardtier import State
-from guardtier.policy.halts import BREAKER, OVER_PACE, OVER_REJECTIONS, Block, Halt
+from guardtier.policy.block import Block
+from guardtier.policy.halts import BREAKER, OVER_PACE, OVER_REJECTIONS, Halt, Left
 from guardtier.store.decisions import Limits
 from guardtier.store.keys import Keys, partition_for
 from guardtier.store.ledger import Decision
 from guardtier.verdict import Outcome
-from tier import StartTier, Tier, low
+from tier import StartTier, Tier, high, low
 from waiting import until
 
 KEYS = Keys(0)
-PACE = Halt(reason="too much", by=BREAKER, at=1, finding=OVER_PACE, scope="web agent-1").to_json()
-ROW = Halt(reason="too bad", by=BREAKER, at=1, finding=OVER_REJECTIONS, scope="web agent-1").to_json()
+PACE = Halt(reason="too much", by=BREAKER, at=1, finding=OVER_PACE).to_json()
+ROW = Halt(reason="too bad", by=BREAKER, at=1, finding=OVER_REJECTIONS).to_json()
 
 
 def halted(tier: Tier) -> Any:
@@ -104,6 +105,30 @@ async def test_a_trip_counts_in_the_other_partitions(start_tier: StartTier) -> N
     assert (await there.submit(low("echo 3"))).is_waiting
 
 
+async def test_what_people_reject_counts_and_an_approval_ends_the_row(start_tier: StartTier) -> None:
+    tier = await start_tier(budget={"rejected_in_a_row": 2})
+    client, alice = tier.client(), tier.approver()
+
+    async def answered(command: str, *, approve: bool = False) -> None:
+        parked = await client.submit(high(command))
+        if approve:
+            await alice.approve(parked.id)
+        else:
+            await alice.reject(parked.id, reason="no")
+
+    await answered("rm -rf ~/1")
+    await answered("rm -rf ~/2", approve=True)
+    await answered("rm -rf ~/3")
+    assert (await client.submit(low())).state is State.RELEASED
+    await answered("rm -rf ~/4")
+
+    held = await client.submit(low())
+
+    assert held.is_waiting
+    assert (await tier.record(held.id)).assessment.findings[0].id == OVER_REJECTIONS
+    assert "2 rejections in a row" in (held.halted or "")
+
+
 # -- in the script -------------------------------------------------------------------------------
 
 
@@ -142,7 +167,8 @@ async def test_a_trip_leaves_the_action_to_be_decided_under_the_halt(desk: Desk)
     assert second == first
     assert await desk.state_of(action) == State.ASSESSED
     (posted,) = await desk.redis.xrange(desk.keys.outbox)
-    assert (posted[1][b"op"], posted[1][b"body"]) == (b"halt", PACE)
+    assert posted[1][b"op"] == b"halt"
+    assert Left.model_validate_json(posted[1][b"body"]).scope == "web agent-1"
     assert await desk.events(action) == ["assessed", "halted"]
 
 

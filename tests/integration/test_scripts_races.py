@@ -24,7 +24,7 @@ WRITES: dict[str, tuple[State | None, str, Written]] = {
     "poll": (
         State.RELEASED,
         "told",
-        lambda d, a, e: d.ledger.poll(e or _none(), client=CLIENT),
+        lambda d, a, e: d.ledger.poll(e or _none(), client=CLIENT, agent=a.agent, conversation=""),
     ),
     "release": (State.ASSESSED, "released", lambda d, a, e: d.decide(a, "released", delivery=e)),
     "park": (State.ASSESSED, "parked", lambda d, a, e: d.decide(a, "parked", delivery=e)),
@@ -106,13 +106,13 @@ async def test_of_an_approval_a_rejection_and_another_one_counts(desk: Desk) -> 
 
     done = await asyncio.gather(
         *(
-            desk.resolve(action, "rejected" if at % 2 else "approved", delivery=entry)
+            desk.resolve(action, "rejected" if at % 2 else "approved", delivery=entry, seen=b"")
             for at, entry in enumerate(entries)
         )
     )
 
     stands = await desk.state_of(action)
-    assert sorted(t.what for t in done) == sorted([stands, *["wrong"] * 8])
+    assert sorted(t.what for t in done) == sorted([stands, *["moved"] * 8])  # they look again
     assert {t.state for t in done} == {stands}
 
 
