@@ -97,7 +97,7 @@ class Halting:
             halt=made,
             rejected=sweep.rejected,
             waiting=sweep.waiting,
-            standing=sweep.standing,
+            standing=await lane.redis.hget(lane.keys.halts, scope.key) == raw,  # type: ignore[misc]
         )
         report = await unstopped(lane, self._records, report)
         await lane.ledger.reported(delivery, what="halted", body=report.to_json(), told=request.client)
