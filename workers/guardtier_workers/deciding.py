@@ -17,6 +17,7 @@ from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
+from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
 
 #: Called with partition and deadline (ms) of what was parked, to have it expired in time.
@@ -68,6 +69,7 @@ class Deciding:
                 park_ms=self._park_ms(fleet, ruling),
                 terms=ruling.terms.to_json(),
                 details=details_of(ruling),
+                outbox=posted(ruling.terms, "parked", now_ms()),
                 under=circumstances,
             )
         rejected = ruling.effect is Effect.REJECT

@@ -21,7 +21,8 @@ from guardtier_workers.configure import configure
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.lane import Lane, Streams
-from guardtier_workers.outbox import Outbox
+from guardtier_workers.notices.plan import Planning, Put
+from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,12 @@ class PolicyWorker(StreamWorker):
     kind: ClassVar[str] = "policy"
 
     def __init__(
-        self, settings: Settings, *, schedule: Schedule | None = None, name: str | None = None
+        self,
+        settings: Settings,
+        *,
+        schedule: Schedule | None = None,
+        notices: Put | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(settings, name=name)
         self._approvers = Approvers(settings.approvers_file)
@@ -46,7 +52,10 @@ class PolicyWorker(StreamWorker):
         self._policies = Policies(settings, self._records)
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
         self._answering = Answering(self._approvers, self._records)
-        self._outbox = Outbox({})
+        handlers: dict[str, Handler] = {}
+        if notices is not None:
+            handlers["notice"] = Planning(self._records, notices)
+        self._outbox = Outbox(handlers)
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
