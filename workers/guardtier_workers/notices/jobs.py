@@ -19,6 +19,7 @@ from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.keys import notices_queue
 from guardtier.store.records import Record, Records
 from guardtier_workers.arqredis import arq_url, dumps
+from guardtier_workers.clock import now_ms
 from guardtier_workers.notices.channels import Channels
 from guardtier_workers.notices.http import NotSent
 from guardtier_workers.notices.plan import Notice
@@ -28,6 +29,7 @@ from guardtier_workers.notices.rendering import Renderer
 log = logging.getLogger(__name__)
 
 AT_ONCE = 8  #: notices on their way to one channel
+POLL_SECONDS = 0.5
 TRIES = 12  #: over three quarters of an hour; the action's reminders are notices of their own
 FIRST_PAUSE = 5.0  #: seconds before the second try; twice as long before each further one
 LONGEST_PAUSE = 600.0
@@ -62,12 +64,21 @@ class Notifier:
         if record.state is not State.PARKED:
             return f"the action is {record.state.value}"
         terms = _terms_of(record)
-        following = notice.next_reminder(terms) if notice.what == "reminder" else None
-        if following is not None:
-            await self._queue(following)
+        if notice.what == "reminder":
+            await self._queue_the_one_after(notice, terms)
         shown = await asyncio.to_thread(self._renderer.shown, record, terms, notice)
         await self._channels.send(notice.channel, shown)
         return "sent"
+
+    async def _queue_the_one_after(self, notice: Notice, terms: Terms) -> None:
+        """Before this one is sent, so that a chain of reminders outlives a channel that fails for hours.
+
+        From now on, where this one is late: nobody wants all those that were missed at once.
+        """
+        late = notice._replace(due=max(notice.due, now_ms()))
+        following = late.next_reminder(terms)
+        if following is not None:
+            await self._queue(following)
 
 
 async def notify(ctx: dict[str, Any], *values: Any) -> str:
@@ -110,6 +121,7 @@ def arq_worker(settings: Settings, notifier: Notifier, channel: str) -> Worker:
         ctx={"notifier": notifier},
         handle_signals=False,
         max_jobs=AT_ONCE,
+        poll_delay=POLL_SECONDS,
         keep_result=REMEMBERED_SECONDS,
     )
 

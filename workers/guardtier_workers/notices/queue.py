@@ -10,11 +10,13 @@ from guardtier.settings import Settings
 from guardtier.store.connection import AWAY
 from guardtier.store.keys import ARQ_QUEUE, notices_queue
 from guardtier_workers.arqredis import arq_redis
+from guardtier_workers.clock import now_ms
 from guardtier_workers.notices.plan import Notice
 
 log = logging.getLogger(__name__)
 
 TRIES_FOR_SECONDS = 5.0  #: to queue one notice; below claim_seconds, after which another worker tries
+HOUR_MS = 3_600_000
 _PAUSE_SECONDS = 0.2
 
 
@@ -43,10 +45,12 @@ class NoticeQueue:
         await self._pool.aclose(close_connection_pool=True)
 
     async def _enqueue(self, notice: Notice) -> None:
+        # arq makes of a time that passed more than a day ago an expiry that Redis refuses
+        due = max(notice.due, now_ms() - HOUR_MS)
         await self._pool.enqueue_job(
             "notify",
             *notice,
             _job_id=notice.id,
             _queue_name=notices_queue(notice.channel),
-            _defer_until=datetime.fromtimestamp(notice.due / 1000, tz=UTC),
+            _defer_until=datetime.fromtimestamp(due / 1000, tz=UTC),
         )

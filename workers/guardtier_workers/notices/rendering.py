@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: Bytes of a call that is redacted and shown. Measured: 1 MB of text that is not ASCII with 200 secrets
 #: takes 9 s, 64 KiB of it 0.5 s.
 LARGEST_CALL = 64 * 1024
+LARGEST_SUMMARY = 8 * 1024  #: characters of a summary, likewise
 MOST_CALL = 2000  #: characters of the call as it is shown
 MOST_LINES = 40  #: of the call
 MOST_TEXT = 300  #: characters of anything else that others wrote
@@ -68,17 +69,17 @@ class Renderer:
         action = _action_of(record)
         call, cut = self._call(action)
         said = self._clean(
-            [action.tool_name if action else "?", action.summary if action else ""],
-            [finding.message for finding in record.assessment.findings[:MOST_FINDINGS]],
+            *_words_of(action),
+            *(finding.message for finding in record.assessment.findings[:MOST_FINDINGS]),
         )
-        tool, summary, *messages = (shortened(text, MOST_TEXT) for text in said)
+        agent, conversation, tool, summary, *messages = (shortened(text, MOST_TEXT) for text in said)
         found = zip(record.assessment.findings, messages, strict=False)
         return Shown(
             notice=notice,
             title=_title(notice),
             fleet=safe(record.fleet),
-            agent=safe(action.agent if action else "?"),
-            conversation=safe((action.conversation or "") if action else ""),
+            agent=agent,
+            conversation=conversation,
             tool=tool,
             summary=summary,
             call=call,
@@ -99,20 +100,19 @@ class Renderer:
         size = len(orjson.dumps(action.arguments))
         if size > LARGEST_CALL:
             return "", f"it has {size} bytes, too many to be shown here"
-        (clean,) = self._clean([action.arguments]) or ("",)
+        (clean,) = self._clean(action.arguments)
         if not isinstance(clean, dict):
             return "", "it holds too many secrets to be shown here"
         return _bounded(safe_lines(call_text(action.model_copy(update={"arguments": clean}))))
 
-    def _clean(self, *values: list[Any]) -> list[Any]:
+    def _clean(self, *values: Any) -> list[Any]:
         """These without secrets; what holds too many of them is not shown at all."""
         from guardtier.analyzers.text.redact import TooManySecrets
 
-        every = [one for value in values for one in value]
         try:
-            cleaned: list[Any] = self._redactor(every)
+            cleaned: list[Any] = self._redactor(list(values))
         except TooManySecrets:
-            return ["[redacted]" for _ in every]
+            return ["[redacted]" for _ in values]
         return cleaned
 
     @cached_property
@@ -186,6 +186,16 @@ def _action_of(record: Record) -> ActionEvent | None:
         return record.action
     except GuardtierError:
         return None
+
+
+def _words_of(action: ActionEvent | None) -> list[str]:
+    """What its agent calls itself, the conversation and the tool, and says of the action."""
+    if action is None:
+        return ["?", "", "?", ""]
+    summary = action.summary
+    if len(summary) > LARGEST_SUMMARY:  # cut first, half a secret would not be known as one
+        summary = f"[{len(summary)} characters, too many to be shown]"
+    return [action.agent, action.conversation or "", action.tool_name, summary]
 
 
 def _bounded(text: str) -> tuple[str, str]:
