@@ -285,8 +285,9 @@ async def test_the_certificate_must_be_that_of_the_name_though_an_address_is_con
 def certificate(folder: Path, name: str) -> SSLContext:
     """A server's context with a certificate of its own making for this name."""
     key, cert = folder / "key.pem", folder / "cert.pem"
-    made = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -addext subjectAltName=DNS:{name}"
-    run([*made.split(), "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    of = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    made = "openssl req -x509 -newkey rsa:2048 -nodes -days 2"
+    run([*made.split(), *of, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     return context

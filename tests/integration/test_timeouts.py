@@ -16,6 +16,7 @@ from guardtier.store.decisions import HaltLeft
 from guardtier.store.keys import ARQ_QUEUE, Keys
 from guardtier.store.ledger import Decision
 from guardtier_workers.steward import Deadlines, Steward
+from tier import StartTier
 
 KEYS = Keys(0)
 
@@ -198,9 +199,25 @@ async def test_one_that_halts_ends_and_halts_its_conversation_or_its_agent(
     assert halts[scope]["by"] == "guardtier.timeout"
     assert action.id in halts[scope]["reason"]
     (line,) = await late.audit(action, "halted")
-    assert (line[b"by"], orjson.loads(line[b"details"])["scope"]) == (b"guardtier.timeout", scope)
-    ((op, body),) = await late.outbox()
-    assert (op, body) == ("halt", {"scope": scope, "halt": halts[scope]})
+    assert (line[b"by"], orjson.loads(line[b"details"])) == (b"guardtier.timeout", halts[scope])
+    assert halts[scope]["scope"] == scope
+    assert await late.outbox() == []  # there is no other partition
+
+
+async def test_other_partitions_are_to_halt_it_too(start_tier: StartTier) -> None:
+    tier = await start_tier(analyzers=0, policies=0, partitions=2)
+    await tier.upkeep.prepare(["web"])
+    desk = Desk(tier.redis)
+    action = desk.action()
+    await desk.assess(action)
+    terms = Terms(on_timeout="halt").to_json()
+    await desk.decided(action, Decision("parked", "test:1", park_ms=0, terms=terms))
+
+    await tier.steward().sweep()
+
+    ((_, entry),) = await tier.redis.xrange(KEYS.outbox)
+    assert (entry[b"op"], entry[b"body"]) == (b"halt", await tier.redis.hget(KEYS.halts, "web agent-1"))
+    await desk.close()
 
 
 async def test_a_halt_that_stands_already_stays_as_it_is(late: Late) -> None:

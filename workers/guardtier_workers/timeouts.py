@@ -56,7 +56,7 @@ class Timeouts:
             fleet=record.fleet,
             agent=record.agent,
             waiters=record.waiters,
-            halt=_halt_left(record) if terms.on_timeout == "halt" else None,
+            halt=self._halt_left(record) if terms.on_timeout == "halt" else None,
         )
 
     async def _extend(self, ledger: Ledger, partition: int, record: Record, terms: Terms) -> Transition:
@@ -73,6 +73,20 @@ class Timeouts:
             await self._schedule(partition, int(done.state))
         return done
 
+    def _halt_left(self, record: Record) -> HaltLeft | None:
+        """The halt of the agent's conversation; of the agent where it names none."""
+        try:
+            action = record.action
+        except GuardtierError:
+            return None  # it can't be read, so nobody knows whose it is
+        names = [record.fleet, action.agent, action.conversation]
+        scope = " ".join(name for name in names if name)
+        reason = f"nobody answered {record.id} in time"
+        said = {"reason": reason, "by": BY, "at": now_ms(), "then": "reject", "scope": scope}
+        halt = orjson.dumps(said, option=orjson.OPT_SORT_KEYS)
+        others = (("halt", halt),) if self._settings.partitions > 1 else ()
+        return HaltLeft(scope, halt, BY, reason, others)
+
 
 def _terms_of(record: Record) -> Terms:
     """What it waits under. Terms that can't be read end it, as the usual ones do."""
@@ -81,26 +95,6 @@ def _terms_of(record: Record) -> Terms:
     except ValueError:
         log.exception("the terms of %s can't be read: it ends at its deadline", record.id)
         return USUAL
-
-
-def _halt_left(record: Record) -> HaltLeft | None:
-    """The halt of the agent's conversation; of the agent where it names none."""
-    try:
-        action = record.action
-    except GuardtierError:
-        return None  # it can't be read, so nobody knows whose it is
-    parts = [record.fleet, action.agent, action.conversation]
-    scope = " ".join(part for part in parts if part)
-    reason = f"nobody answered {record.id} in time"
-    halt = orjson.dumps({"reason": reason, "by": BY, "at": now_ms(), "then": "reject"})
-    return HaltLeft(
-        scope=scope,
-        halt=halt,
-        by=BY,
-        reason=reason,
-        details=orjson.dumps({"scope": scope, "then": "reject"}),
-        outbox=(("halt", orjson.dumps({"scope": scope, "halt": orjson.Fragment(halt)})),),
-    )
 
 
 def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:

@@ -48,8 +48,7 @@ class HaltLeft:
     halt: bytes = b""  #: as it is kept (JSON)
     by: str = ""
     reason: str = ""
-    details: bytes = b""  #: what the audit line says besides (JSON)
-    outbox: tuple[tuple[str, bytes], ...] = ()
+    outbox: tuple[tuple[str, bytes], ...] = ()  #: so that other partitions are halted too
 
 
 class Decisions(Scripts):
@@ -131,7 +130,6 @@ class Decisions(Scripts):
             left.halt,
             left.by,
             left.reason,
-            left.details,
             *(part for entry in left.outbox for part in entry),
         ]
         return await self._with_waiters("expire", fixed, [verdict.id], tail, fleet, waiters)

@@ -6,11 +6,11 @@
 --
 -- KEYS: record, parked, audit, the agent's open actions, halts, outbox, reply stream of each waiter
 -- ARGV: id, waiters, verdict, its digest, retain_ms, keep_ms, what is halted ('' for nothing), the halt
---       (JSON), by whom, why, details for its audit line, then what goes to the outbox
+--       (JSON), by whom, why, then what goes to the outbox
 
 local record, parked, audit_key, open, halts, outbox = unpack(KEYS, 1, 6)
-local id, expected, verdict, seen, retain_ms, keep_ms, scope, halt, by, reason, details =
-  unpack(ARGV, 1, 11)
+local id, expected, verdict, seen, retain_ms, keep_ms, scope, halt, by, reason =
+  unpack(ARGV, 1, 10)
 
 local state, waiters, fleet, digest, deadline =
   unpack(redis.call('HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline'))
@@ -33,7 +33,7 @@ for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) en
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
 if free then
   redis.call('HSET', halts, scope, halt)
-  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, described(details))
-  post(outbox, id, 12)
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
+  post(outbox, id, 11)
 end
 return {'expired', 'expired'}
