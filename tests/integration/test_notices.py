@@ -417,7 +417,7 @@ async def test_a_reminder_has_the_next_one_queued_even_where_it_can_not_be_sent(
     _, reminder = planned(action.id, terms, "parked", now - 3_000_000)
 
     for _ in range(2):
-        with pytest.raises(jobs.NotSent):
+        with pytest.raises(jobs.NoticeNotSent):
             await made.notifier.notify(reminder)
 
     assert await made.due("hook") == {"reminder:2": 7200}
@@ -448,6 +448,16 @@ async def test_a_channel_that_is_not_there_keeps_nobody_else_from_being_told(
     assert await made.result(action) == "sent"
     await made.tier.idle()
     assert await nothing_queued(made, "nowhere")
+
+
+@pytest.mark.parametrize(
+    "args", [("a.0", "hook"), ("a.0", "hook", "party", 0, 1, 1), ("a.0", "other", "parked", 0, 1, 1)]
+)
+async def test_a_job_that_somebody_made_up_does_nothing(house: Any, server: Server, args: Any) -> None:
+    made: House = await house(hook=webhook(server), other=webhook(server))
+    ctx = {"notifier": made.notifier, "channel": "hook", "job_try": 1, "job_id": "x"}
+
+    assert (await jobs.notify(ctx, *args)).startswith("it ")
 
 
 async def test_notices_that_can_not_be_read_are_put_aside(house: Any, server: Server) -> None:

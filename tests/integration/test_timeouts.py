@@ -84,6 +84,16 @@ async def test_by_the_usual_terms_and_by_such_that_cannot_be_read_it_expires(
     assert await late.outbox() == []
 
 
+async def test_a_record_that_cannot_be_read_holds_up_no_other(late: Late) -> None:
+    broken, action = await late.parked(b""), await late.parked(b"")
+    await late.desk.redis.hset(KEYS.action(broken.id), "assessment", "no json")
+
+    await late.steward.sweep()
+
+    assert await late.desk.state_of(broken) == State.PARKED
+    assert await late.desk.state_of(action) == State.EXPIRED
+
+
 # -- wait --------------------------------------------------------------------------------------
 
 

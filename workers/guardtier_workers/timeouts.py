@@ -35,10 +35,13 @@ class Timeouts:
         self._schedule = schedule
 
     async def settle(self, ledger: Ledger, partition: int, action_id: str) -> bool:
-        """Do as its terms say. False where its deadline has not passed by Redis' clock."""
+        """Do as its terms say. False where nothing was done: by Redis' clock its deadline has not passed."""
         while True:
             try:
                 record = await self._records.get(action_id)
+            except ValueError:
+                log.exception("the record of %s can't be read: nothing is done at its deadline", action_id)
+                return False  # it stays parked, and holds up no other
             except GuardtierError:
                 ghost = _expired(action_id, "0" * 64, None)
                 done = await ledger.expire(ghost, fleet="", agent="", waiters="")
@@ -48,7 +51,7 @@ class Timeouts:
                 return done.what != "early"
 
     async def _settled(self, ledger: Ledger, partition: int, record: Record) -> Transition:
-        terms = _terms_of(record)
+        terms = terms_of(record)
         if terms.on_timeout == "wait":
             return await self._extend(ledger, partition, record, terms)
         return await ledger.expire(
@@ -88,7 +91,7 @@ class Timeouts:
         return HaltLeft(scope, halt, BY, reason, others)
 
 
-def _terms_of(record: Record) -> Terms:
+def terms_of(record: Record) -> Terms:
     """What it waits under. Terms that can't be read end it, as the usual ones do."""
     try:
         return Terms.read(record.terms)

@@ -33,7 +33,7 @@ class Channels:
                 )
 
     async def send(self, name: str, shown: Shown) -> None:
-        """Raises NotSent."""
+        """Raises NoticeNotSent."""
         channel: ChannelSettings = self._settings[name]
         match channel:
             case WebhookChannel():

@@ -7,6 +7,7 @@ from ssl import SSLContext
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from guardtier.errors import NoticeNotSent
 from guardtier_workers.notices.addresses import Forbidden, addresses_of
 
 if TYPE_CHECKING:
@@ -14,19 +15,6 @@ if TYPE_CHECKING:
 
 _NOT_NOW = frozenset({408, 409, 425, 429})  #: with every 5xx: another try may help
 _LONGEST_WAIT = 600.0
-
-
-class NotSent(Exception):
-    """A notice did not go out. ``again``: another try may help, after ``wait`` seconds where they said so.
-
-    Its text is logged: it names no URL, which may hold a key.
-    """
-
-    def __init__(self, message: str, *, again: bool = False, wait: float | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.again = again
-        self.wait = wait
 
 
 class Target(NamedTuple):
@@ -44,7 +32,7 @@ class Poster:
         self._tls: SSLContext | None = None
 
     async def post(self, target: Target, body: bytes, headers: dict[str, str]) -> None:
-        """Raises NotSent."""
+        """Raises NoticeNotSent."""
         parts = urlsplit(target.url)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         try:
@@ -52,11 +40,11 @@ class Poster:
                 addresses = await addresses_of(host, port, allow_private=target.allow_private)
                 status, retry_after = await self._first(target, parts, addresses, body, headers)
         except TimeoutError as error:
-            raise NotSent(f"{host} did not answer within {target.timeout:g} s", again=True) from error
+            raise NoticeNotSent(f"{host} did not answer within {target.timeout:g} s", again=True) from error
         except Forbidden as error:
-            raise NotSent(f"{host}: {error}") from error
+            raise NoticeNotSent(f"{host}: {error}") from error
         except OSError as error:
-            raise NotSent(f"{host} can't be reached ({type(error).__name__})", again=True) from error
+            raise NoticeNotSent(f"{host} can't be reached ({type(error).__name__})", again=True) from error
         _check(host, status, retry_after)
 
     async def _first(
@@ -111,6 +99,6 @@ def _check(host: str, status: int, retry_after: str) -> None:
     if 200 <= status < 300:
         return
     if 300 <= status < 400:
-        raise NotSent(f"{host} answered {status}, a redirect, and none is followed")
+        raise NoticeNotSent(f"{host} answered {status}, a redirect, and none is followed")
     wait = min(float(retry_after), _LONGEST_WAIT) if retry_after.strip().isdecimal() else None
-    raise NotSent(f"{host} answered {status}", again=status in _NOT_NOW or status >= 500, wait=wait)
+    raise NoticeNotSent(f"{host} answered {status}", again=status in _NOT_NOW or status >= 500, wait=wait)

@@ -10,23 +10,26 @@ import orjson
 from arq import Retry, Worker
 from arq.connections import RedisSettings
 from arq.worker import func
+from pydantic import TypeAdapter, ValidationError
 
-from guardtier.errors import UnknownAction
-from guardtier.policy.terms import USUAL, Terms
+from guardtier.errors import NoticeNotSent, UnknownAction
+from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.keys import notices_queue
-from guardtier.store.records import Record, Records
+from guardtier.store.records import Records
 from guardtier_workers.arqredis import arq_url, dumps
 from guardtier_workers.clock import now_ms
 from guardtier_workers.notices.channels import Channels
-from guardtier_workers.notices.http import NotSent
 from guardtier_workers.notices.plan import Notice
 from guardtier_workers.notices.queue import NoticeQueue
 from guardtier_workers.notices.rendering import Renderer
+from guardtier_workers.timeouts import terms_of
 
 log = logging.getLogger(__name__)
+
+_NOTICE = TypeAdapter(Notice)  #: whoever can write to arq's Redis can write what stands in a job
 
 AT_ONCE = 8  #: notices on their way to one channel
 POLL_SECONDS = 0.5
@@ -55,7 +58,7 @@ class Notifier:
     async def notify(self, notice: Notice) -> str:
         """Send it if the action still waits, and queue the reminder after it. Returns what was done.
 
-        Raises NotSent, and what Redis raises.
+        Raises NoticeNotSent, and what Redis raises.
         """
         try:
             record = await self._records.get(notice.action_id)
@@ -63,7 +66,7 @@ class Notifier:
             return "the action is gone"
         if record.state is not State.PARKED:
             return f"the action is {record.state.value}"
-        terms = _terms_of(record)
+        terms = terms_of(record)
         if notice.what == "reminder":
             await self._queue_the_one_after(notice, terms)
         shown = await asyncio.to_thread(self._renderer.shown, record, terms, notice)
@@ -83,12 +86,18 @@ class Notifier:
 
 async def notify(ctx: dict[str, Any], *values: Any) -> str:
     """The arq job of one notice. What fails is tried again for as long as that may help."""
-    notice, attempt = Notice(*values), int(ctx["job_try"])
-    notifier = ctx["notifier"]
+    notifier, attempt = ctx["notifier"], int(ctx["job_try"])
     assert isinstance(notifier, Notifier)  # noqa: S101 - put there by arq_worker
     try:
+        notice = _NOTICE.validate_python(values)
+    except ValidationError:
+        log.exception("job %s can't be read", ctx["job_id"])
+        return "it can't be read"
+    if notice.channel != ctx["channel"]:
+        return f"it is for the channel {notice.channel}"
+    try:
         return await notifier.notify(notice)
-    except NotSent as failure:
+    except NoticeNotSent as failure:
         if not failure.again or attempt >= TRIES:
             # no traceback: what is in it may name the URL
             log.error(  # noqa: TRY400
@@ -118,16 +127,9 @@ def arq_worker(settings: Settings, notifier: Notifier, channel: str) -> Worker:
         redis_settings=RedisSettings.from_dsn(arq_url(settings)),
         job_serializer=dumps,
         job_deserializer=orjson.loads,
-        ctx={"notifier": notifier},
+        ctx={"notifier": notifier, "channel": channel},
         handle_signals=False,
         max_jobs=AT_ONCE,
         poll_delay=POLL_SECONDS,
         keep_result=REMEMBERED_SECONDS,
     )
-
-
-def _terms_of(record: Record) -> Terms:
-    try:
-        return Terms.read(record.terms)
-    except ValueError:
-        return USUAL

@@ -7,15 +7,15 @@ from email.message import EmailMessage
 from hashlib import sha256
 
 from guardtier.channels import EmailChannel
+from guardtier.errors import NoticeNotSent
 from guardtier_workers.cli.safe_text import shortened
-from guardtier_workers.notices.http import NotSent
 from guardtier_workers.notices.rendering import Shown, text_of
 
 _MOST_SUBJECT = 150  #: characters
 
 
 async def mail(channel: EmailChannel, shown: Shown) -> None:
-    """Raises NotSent."""
+    """Raises NoticeNotSent."""
     import aiosmtplib
 
     password = channel.password.get_secret_value() if channel.password else None
@@ -33,11 +33,13 @@ async def mail(channel: EmailChannel, shown: Shown) -> None:
             )
     except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPResponseException) as error:
         code = _code(error)
-        raise NotSent(f"{channel.host} refused the mail ({code})", again=code < 500) from error
+        raise NoticeNotSent(f"{channel.host} refused the mail ({code})", again=code < 500) from error
     except (TimeoutError, OSError) as error:
-        raise NotSent(f"{channel.host} can't be reached ({type(error).__name__})", again=True) from error
+        raise NoticeNotSent(
+            f"{channel.host} can't be reached ({type(error).__name__})", again=True
+        ) from error
     except (aiosmtplib.SMTPException, ValueError) as error:
-        raise NotSent(f"{channel.host} can't take the mail: {error}") from error
+        raise NoticeNotSent(f"{channel.host} can't take the mail: {error}") from error
 
 
 def message_of(channel: EmailChannel, shown: Shown) -> EmailMessage:

@@ -20,7 +20,7 @@ LEAST_REMIND_SECONDS = 10.0  #: between two reminders, whatever the terms say
 #: ``parked``: it waits from now on. ``extended``: its time has passed and it waits on. ``escalated`` and
 #: ``reminder`` follow by themselves.
 Event = Literal["parked", "extended"]
-What = Literal["parked", "extended", "escalated", "reminder"]
+What = Literal["parked", "extended", "escalated", "reminder", "test"]
 
 
 class Notice(NamedTuple):

@@ -164,6 +164,8 @@ def _title(notice: Notice) -> str:
             return "Nobody answered in time; the action waits on"
         case "escalated":
             return f"Escalation, step {notice.number}: nobody has answered yet"
+        case "test":
+            return "A test of this channel: nothing waits"
         case "reminder":
             return f"Reminder {notice.number}: the action still waits"
 
