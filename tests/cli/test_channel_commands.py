@@ -21,10 +21,8 @@ def cli(tmp_path: Path) -> Terminal:
 
 def settings(tmp_path: Path, url: str, **more: Any) -> str:
     file = tmp_path / "guardtier.toml"
-    lines = [
-        f'kind = "webhook"\nurl = "{url}"\nsecret = "{SECRET}"',
-        *(f"{k} = {v}" for k, v in more.items()),
-    ]
+    lines = ['kind = "webhook"', f'url = "{url}"', f'secret = "{SECRET}"']
+    lines += [f"{name} = {value}" for name, value in more.items()]
     file.write_text("[channel.oncall]\n" + "\n".join(lines))
     return str(file)
 
@@ -49,10 +47,10 @@ async def test_what_went_wrong_is_said_without_the_address_of_the_hook(
     async with serving() as server:
         server.says(Reply(404))
 
-        refused = await tried(cli, server, settings(tmp_path, f"{server.url}/key-4711"))
-        answered = await tried(
-            cli, server, settings(tmp_path, f"{server.url}/key-4711", allow_private="true")
-        )
+        url = f"{server.url}/key-4711"
+
+        refused = await tried(cli, server, settings(tmp_path, url))
+        answered = await tried(cli, server, settings(tmp_path, url, allow_private="true"))
 
     assert refused.code == answered.code == 1
     assert "allow_private = true" in refused.err

@@ -117,7 +117,7 @@ def shown(
         arguments={"command": "ls"} if arguments is None else arguments,
         **known | fields,
     )
-    finding = Finding(id="shell.x", risk=SecurityRisk.HIGH, message=fields.get("summary", "why"))
+    finding = Finding(id="shell.x", risk=SecurityRisk.HIGH, message=fields.get("summary", "why")[:500])
     record = Record(
         id="a1.0",
         state=State.PARKED,

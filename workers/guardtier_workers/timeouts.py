@@ -35,7 +35,7 @@ class Timeouts:
         self._schedule = schedule
 
     async def settle(self, ledger: Ledger, partition: int, action_id: str) -> bool:
-        """Do as its terms say. False where nothing was done: by Redis' clock its deadline has not passed."""
+        """Do as its terms say. False where nothing was done: its deadline is to come."""
         while True:
             try:
                 record = await self._records.get(action_id)

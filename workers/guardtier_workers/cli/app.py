@@ -10,8 +10,7 @@ import typer
 from guardtier_workers.cli.analyzers import analyzers
 from guardtier_workers.cli.answer import approve, reject
 from guardtier_workers.cli.approver import add as approver_add
-from guardtier_workers.cli.channel import list_channels
-from guardtier_workers.cli.channel import test as channel_test
+from guardtier_workers.cli.channel import list_channels, try_out
 from guardtier_workers.cli.check import check
 from guardtier_workers.cli.doctor import doctor
 from guardtier_workers.cli.fleet import add as fleet_add
@@ -63,7 +62,7 @@ def build() -> Callable[..., Any]:
     app.add_typer(approvers, name="approver")
     channels = _group("Says where notices of what waits go.")
     channels.command("list")(list_channels)
-    channels.command("test")(channel_test)
+    channels.command("test")(try_out)
     app.add_typer(channels, name="channel")
     traces = _group("Shows what conversations came to.")
     traces.command("export")(trace_export)

@@ -33,7 +33,7 @@ def list_channels(config: Config = None, as_json: Json = False) -> None:
         say("no channel is set; docs/notices.md says how")
 
 
-def test(
+def try_out(
     name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = None, as_json: Json = False
 ) -> None:
     """Send a made-up notice to a channel, from here and once. It says what went wrong."""

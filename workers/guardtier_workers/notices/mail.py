@@ -39,7 +39,7 @@ async def mail(channel: EmailChannel, shown: Shown) -> None:
             f"{channel.host} can't be reached ({type(error).__name__})", again=True
         ) from error
     except (aiosmtplib.SMTPException, ValueError) as error:
-        raise NoticeNotSent(f"{channel.host} can't take the mail: {error}") from error
+        raise NoticeNotSent(f"{channel.host} can't take the mail: {str(error)[:120]}") from error
 
 
 def message_of(channel: EmailChannel, shown: Shown) -> EmailMessage:
