@@ -44,7 +44,7 @@ class Poster:
         except Forbidden as error:
             raise NoticeNotSent(f"{host}: {error}") from error
         except OSError as error:
-            raise NoticeNotSent(f"{host} can't be reached ({type(error).__name__})", again=True) from error
+            raise NoticeNotSent(f"{host} can't be reached ({error})", again=True) from error
         _check(host, status, retry_after)
 
     async def _first(
@@ -65,7 +65,7 @@ class Poster:
                     failure: Exception = error
                 except httpx.HTTPError as error:
                     raise ConnectionError(type(error).__name__) from error
-        raise ConnectionError(type(failure).__name__) from failure
+        raise ConnectionError(str(failure)[:120] or type(failure).__name__) from failure
 
     def _trusted(self) -> SSLContext:
         if self._tls is None:

@@ -33,7 +33,7 @@ _NOTICE = TypeAdapter(Notice)  #: whoever can write to arq's Redis can write wha
 
 AT_ONCE = 8  #: notices on their way to one channel
 POLL_SECONDS = 0.5
-TRIES = 12  #: over three quarters of an hour; the action's reminders are notices of their own
+TRIES = 12  #: over 50 minutes; the action's reminders are notices of their own
 FIRST_PAUSE = 5.0  #: seconds before the second try; twice as long before each further one
 LONGEST_PAUSE = 600.0
 REMEMBERED_SECONDS = 3600  #: for so long a notice that went out is not queued again
