@@ -13,13 +13,10 @@ from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Assessment, Finding
 from guardtier.errors import (
     ActionConflict,
-    AlreadyRedeemed,
     AnalysisFailed,
     GuardtierError,
     InvalidAction,
-    UnknownAction,
     UnknownFleet,
-    WrongState,
 )
 from guardtier.risk import SecurityRisk
 from guardtier.settings import Settings
@@ -32,6 +29,8 @@ from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
+from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
+from guardtier_workers.whose import whose
 
 if TYPE_CHECKING:
     from guardtier_workers.ask import Pools
@@ -39,6 +38,8 @@ if TYPE_CHECKING:
 OPERATIONS = (b"submit", b"poll", b"redeem", b"pending", b"observe")
 RAN = frozenset({State.RELEASED, State.REDEEMED})
 MAX_OUTPUT = 64 * 1024  #: bytes of an observed output
+
+Seen = tuple[tuple[Finding, ...], SecurityRisk]  #: what the cheap analyzers said of an action
 
 
 class AnalyzerWorker(StreamWorker):
@@ -78,9 +79,12 @@ class AnalyzerWorker(StreamWorker):
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
         fleets = await self.upkeep.fleets(partition)
-        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None}
+        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None, keys.edits: None}
 
     async def handle(self, lane: Lane, delivery: Delivery) -> None:
+        if delivery.stream == lane.keys.edits:
+            await self._rate_edit(lane, delivery)
+            return
         try:
             await self._serve(lane, delivery, _client_of(delivery))
         except GuardtierError as error:
@@ -89,6 +93,10 @@ class AnalyzerWorker(StreamWorker):
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """Park the action unrated, so that a person sees it; refuse what can't even be read."""
         why = f"delivered {delivery.deliveries - 1} times without an answer"
+        if delivery.stream == lane.keys.edits:
+            failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
+            await lane.ledger.rated(delivery, _edited(delivery), failure)
+            return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
                 raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
@@ -109,17 +117,25 @@ class AnalyzerWorker(StreamWorker):
             await self._rate(lane, delivery, client)
         elif operation == b"poll":
             _check_place(delivery)
-            _check_found((await lane.ledger.poll(delivery, client=client)).what, delivery.id)
+            agent, conversation = await whose(lane, delivery.id)
+            done = await lane.ledger.poll(delivery, client=client, agent=agent, conversation=conversation)
+            check_found(done.what, delivery.id)
         elif operation == b"redeem":
             _check_place(delivery)
             token = delivery.text(b"token")
             if not is_name(token):
                 raise InvalidAction("token must be 1 to 64 letters, digits, _ or -", field="token")
-            agent = delivery.text(b"agent")[:128]  # whose list it leaves: a wrong one is its own loss
-            done = await lane.ledger.redeem(delivery, client=client, agent=agent, token=token)
-            _check_found(done.what, delivery.id)
+            agent, conversation = await whose(lane, delivery.id)
+            done = await lane.ledger.redeem(
+                delivery, client=client, agent=agent, conversation=conversation, token=token
+            )
+            check_found(done.what, delivery.id)
+            if done.what == "edited":
+                raise not_accepted(delivery.id)
             if done.what == "wrong":
-                raise _not_redeemable(delivery.id, done.state)
+                raise not_redeemable(delivery.id, done.state)
+            if done.what == "halted":
+                raise halted(delivery.id, done.more)
         elif operation == b"observe":
             await self._observe(lane, delivery, client)
         elif operation == b"pending":
@@ -131,11 +147,24 @@ class AnalyzerWorker(StreamWorker):
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
         action = _action_of(delivery)
+        assessment, unread = await self._assess(action)
+        await self._record(lane, delivery, client, action, assessment)
+        await self._catch_up(action, unread)
+
+    async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
+        """Rate what an approver made of an action: under its id, as a further one of its conversation."""
+        action = _edited(delivery)
+        assessment, unread = await self._assess(action)
+        await lane.ledger.rated(delivery, action, assessment)
+        await self._catch_up(action, unread)
+
+    async def _assess(self, action: ActionEvent) -> tuple[Assessment, list[Seen]]:
+        """The rating; and, where the history could not be read, what is to be written down in it."""
         assessment = self.ensemble.assess_cheaply(action)
         if assessment is not None:
-            await self._record(lane, delivery, client, action, assessment)
-            return
-        memory, unread = self.memory, []
+            return assessment, []
+        memory = self.memory
+        unread: list[Seen] = []
 
         async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
             assert memory is not None  # noqa: S101 - it is not passed on otherwise
@@ -144,10 +173,11 @@ class AnalyzerWorker(StreamWorker):
                 unread.append((findings, risk))
             return history
 
-        assessment = await self.ensemble.assess(action, recall if memory else None)
-        await self._record(lane, delivery, client, action, assessment)
-        if memory is not None and unread:  # Redis takes writes again
-            await memory.catch_up(action, unread[0])
+        return await self.ensemble.assess(action, recall if memory else None), unread
+
+    async def _catch_up(self, action: ActionEvent, unread: list[Seen]) -> None:
+        if self.memory is not None and unread:  # Redis takes writes again
+            await self.memory.catch_up(action, unread[0])
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""
@@ -159,18 +189,18 @@ class AnalyzerWorker(StreamWorker):
             )
         record = await Records(lane.redis, self.settings.partitions).get(delivery.id)
         if record.fleet != delivery.fleet:
-            _check_found("unknown", delivery.id)
+            check_found("unknown", delivery.id)
         if record.state not in RAN:
-            raise _not_run(delivery.id, record.state)
+            raise not_run(delivery.id, record.state)
         if self.memory is not None and self._outcomes is not None:
             rated = record.assessment
             note = self.memory.note(record.action, rated.findings, rated.risk)
             outcome = self._outcomes.read(output.decode("utf-8", "replace"), note)
             await self.memory.observe(record.action, outcome.labels, outcome.secrets, more=outcome.more)
         done = await lane.ledger.observe(delivery, client=client)
-        _check_found(done.what, delivery.id)
+        check_found(done.what, delivery.id)
         if done.what == "wrong":
-            raise _not_run(delivery.id, done.state)
+            raise not_run(delivery.id, done.state)
 
     async def _list(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """Tell an agent what it has not finished: what ``get_unmatched_actions`` is in one process."""
@@ -291,19 +321,6 @@ def _action_of(delivery: Delivery) -> ActionEvent:
     return action
 
 
-def _check_found(what: str, action_id: str) -> None:
-    if what == "unknown":
-        raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
-
-
-def _not_run(action_id: str, state: str) -> WrongState:
-    return WrongState(
-        f"{action_id} is {state}: only what was released, or approved and redeemed, has an outcome",
-        field=state,
-    )
-
-
-def _not_redeemable(action_id: str, state: str) -> WrongState:
-    if state == "redeemed":
-        return AlreadyRedeemed(f"the approval of {action_id} has been used", field=state)
-    return WrongState(f"{action_id} is {state}: only an approved action is redeemed", field=state)
+def _edited(delivery: Delivery) -> ActionEvent:
+    """The edited action; a policy worker has checked it."""
+    return ActionEvent.from_json(delivery.fields[b"payload"])

@@ -111,4 +111,5 @@ def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:
         reason=_REASON,
         policy=(record.policy if record else None) or "",
         decided_at=now_ms(),
+        edited_from=record.asked if record else None,
     )

@@ -25,6 +25,21 @@ class Circumstances(NamedTuple):
 NOTHING = Circumstances()
 
 
+class Limits(NamedTuple):
+    """An agent's budget; 0: no limit. Whoever is over it is halted as ``over_pace`` says, or
+    ``over_rejections`` (JSON, which a script puts into the halts, and into the outbox where ``spread``).
+    """
+
+    a_minute: int = 0
+    in_a_row: int = 0
+    over_pace: bytes = b""
+    over_rejections: bytes = b""
+    spread: bool = False
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the policy worker decided. ``verdict`` is None where it parks, then ``park_ms`` counts."""
@@ -36,6 +51,8 @@ class Decision:
     terms: bytes = b""  #: what it is parked under (JSON); b"": the usual
     details: bytes = b""  #: what the audit line says besides (JSON); b"": nothing
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
+    assessment: bytes = b""  #: of what is parked, with what holds it; b"": as it was rated
+    limits: Limits = NO_LIMITS
     #: where others stand, nothing is decided. None: for what is parked whatever they are.
     under: Circumstances | None = NOTHING
 
@@ -83,7 +100,9 @@ class Decisions(Scripts):
             keys.halts,
             keys.block(digest),
             keys.outbox,
+            keys.pace(fleet, agent),
         ]
+        limits = decision.limits
         head = [delivery.group, delivery.entry, action_id]
         tail = [
             decision.outcome,
@@ -100,6 +119,12 @@ class Decisions(Scripts):
             dead_letter,
             decision.terms,
             decision.details,
+            decision.assessment,
+            limits.a_minute or b"",
+            limits.in_a_row or b"",
+            limits.over_pace,
+            limits.over_rejections,
+            b"1" if limits.spread else b"",
             *(part for entry in decision.outbox for part in entry),
         ]
         return await self._with_waiters("decide", fixed, head, tail, fleet, waiters)

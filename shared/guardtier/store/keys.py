@@ -45,6 +45,14 @@ class Keys:
         """STRING with a time to live: why an action of this digest is refused at once (JSON)."""
         return f"{self._slot}block:{digest}"
 
+    def asked(self, request: str) -> str:
+        """STRING with a time to live: the halt that a request to halt or to resume was about."""
+        return f"{self._slot}asked:{request}"
+
+    def lifted(self, scope: str) -> str:
+        """STRING with a time to live: when (ms) a halt of this scope was lifted last."""
+        return f"{self._slot}lifted:{scope}"
+
     def policy_text(self, digest: str) -> str:
         """STRING: the text of a policy file, by its SHA-256."""
         return f"{self._slot}policytext:{digest}"
