@@ -150,6 +150,28 @@ class TierUnavailable(GuardtierError):
     code = "tier_unavailable"
 
 
+class NoticeNotSent(GuardtierError):
+    """A notice did not go out. ``again``: another try may help, after ``wait`` seconds where they said so.
+
+    Its text is logged: it names no URL, which may hold a key.
+    """
+
+    code = "notice_not_sent"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        limit: int | str | None = None,
+        again: bool = False,
+        wait: float | None = None,
+    ) -> None:
+        super().__init__(message, field=field, limit=limit)
+        self.again = again
+        self.wait = wait
+
+
 class ConfigError(GuardtierError):
     """A setting is wrong: ``field`` names it."""
 

@@ -28,7 +28,8 @@ from guardtier_workers.filecheck import check_file, check_quorums
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
-from guardtier_workers.outbox import Outbox
+from guardtier_workers.notices.plan import Planning, Put
+from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
 from guardtier_workers.revising import Revising
 
@@ -42,7 +43,12 @@ class PolicyWorker(StreamWorker):
     kind: ClassVar[str] = "policy"
 
     def __init__(
-        self, settings: Settings, *, schedule: Schedule | None = None, name: str | None = None
+        self,
+        settings: Settings,
+        *,
+        schedule: Schedule | None = None,
+        notices: Put | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(settings, name=name)
         self._approvers = Approvers(settings.approvers_file)
@@ -59,7 +65,13 @@ class PolicyWorker(StreamWorker):
         self._editing = Editing(self._authority)
         self._revising = Revising(settings, self._authority, self._records, self._policies)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
-        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread, "halt": self._halting.spread})
+        handlers: dict[str, Handler] = {
+            "block": Blocks(lambda: self.lanes).spread,
+            "halt": self._halting.spread,
+        }
+        if notices is not None:
+            handlers["notice"] = Planning(self._records, notices)
+        self._outbox = Outbox(handlers)
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys

@@ -24,11 +24,13 @@ from guardtier.store.ledger import Circumstances, Transition
 from guardtier.store.records import Record, Records
 from guardtier.verdict import Verdict
 from guardtier_workers.authority import Authority
+from guardtier_workers.clock import now_ms
 from guardtier_workers.counting import details_of, verdict_by
 from guardtier_workers.deciding import facts_of
 from guardtier_workers.editing import MOST_TURNS, check_stands
 from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
+from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
 from guardtier_workers.stopping import stop_under
 
@@ -128,6 +130,7 @@ class Revising:
                 vote, votes, terms, risk=assessment.risk.value, riskier=True if riskier else None
             ),
             under=under,
+            outbox=() if verdict else posted(terms, "parked", now_ms()),  # its votes are gone: told anew
         )
 
     async def _ruling(

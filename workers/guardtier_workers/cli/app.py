@@ -10,6 +10,7 @@ import typer
 from guardtier_workers.cli.analyzers import analyzers
 from guardtier_workers.cli.answer import approve, reject
 from guardtier_workers.cli.approver import add as approver_add
+from guardtier_workers.cli.channel import list_channels, try_out
 from guardtier_workers.cli.check import check
 from guardtier_workers.cli.doctor import doctor
 from guardtier_workers.cli.edit import edit
@@ -67,6 +68,10 @@ def build() -> Callable[..., Any]:
     approvers = _group("Names who may answer.")
     approvers.command("add")(approver_add)
     app.add_typer(approvers, name="approver")
+    channels = _group("Says where notices of what waits go.")
+    channels.command("list")(list_channels)
+    channels.command("test")(try_out)
+    app.add_typer(channels, name="channel")
     traces = _group("Shows what conversations came to.")
     traces.command("export")(trace_export)
     app.add_typer(traces, name="trace")
