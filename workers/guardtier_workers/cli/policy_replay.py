@@ -26,7 +26,8 @@ from guardtier_workers.cli.policy_standing import text_of
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
 from guardtier_workers.policyfiles import FileInForce
-from guardtier_workers.replay import Change, Rate, Replay, Replayed, Report, Trial
+from guardtier_workers.replay import Rate, Replay, Trial
+from guardtier_workers.replay_report import Change, Replayed, Report
 
 WIDE = 100  #: characters of a call that an example shows
 
@@ -122,7 +123,9 @@ def _tell(report: Report, since: str) -> None:
 
 def _heading(change: Change) -> str:
     was = f"{_WORDS[change.was]}{_by(change.was_rules)}"
-    line = f"newly {_WORDS[change.now]}{_by(change.rules, 'by the default')}: {change.count} (were {was})"
+    shadow = " in shadow mode" if change.shadow else ""
+    by = _by(change.rules, "by the default")
+    line = f"newly {_WORDS[change.now]}{by}{shadow}: {change.count} (were {was})"
     return line + (f", {change.rated_otherwise} rated otherwise" if change.rated_otherwise else "")
 
 
@@ -161,6 +164,7 @@ def _change_body(change: Change) -> dict[str, Any]:
         "now": _WORDS[change.now],
         "was_rules": list(change.was_rules),
         "rules": list(change.rules),
+        "shadow": change.shadow,
         "count": change.count,
         "rated_otherwise": change.rated_otherwise,
         "examples": [
