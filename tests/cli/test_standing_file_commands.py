@@ -129,3 +129,39 @@ def test_what_is_wrong_is_told_in_one_line(
     assert code == 2
     assert told.startswith("guardtier: ")
     assert told.count("\n") == 1
+
+
+# -- the settings' own file, without a tier ------------------------------------------------------
+
+
+@pytest.fixture
+def config(tmp_path: Path, rules: Path) -> Path:
+    """Settings that name the rules."""
+    file = tmp_path / "guardtier.toml"
+    file.write_text(f'policy_file = "{rules}"\n')
+    return file
+
+
+def test_check_says_what_the_settings_file_would_do(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["check", "ls", "--fleet", "filed", "--config", str(config)]) == 3
+    assert capsys.readouterr().out.startswith("LOW: would be rejected by no-listing (file:")
+    assert run(["check", "pwd", "--fleet", "filed", "--config", str(config)]) == 0
+    assert ": would be released (confirm_risky:HIGH+unknown, file:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [("check", "ls"), ("worker", "policy", "--redis-url", "redis://127.0.0.1:1/0"), ("up",)]
+)
+def test_a_wrong_settings_file_is_told_at_once(
+    config: Path, rules: Path, terminal: Terminal, command: tuple[str, ...]
+) -> None:
+    rules.write_text("version = 1\nrules = []\n")
+
+    done = terminal.run(*command, "--config", str(config))
+
+    assert done.code == 2
+    told = done.err.strip().splitlines()[-1]
+    assert told.startswith("guardtier: policy_file: ")
+    assert "rules" in told
