@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from guardtier import ActionEvent, Assessment, SecurityRisk
+from guardtier import ActionEvent, Assessment, SecurityRisk, State
 from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Finding
 from guardtier.policy.file import PolicyFile
@@ -151,6 +151,27 @@ async def test_todays_analyzers_rate(tier: Tier) -> None:
     assert (change.was, change.now) == (Effect.RELEASE, Effect.PARK)
     assert (report.rated_otherwise, change.rated_otherwise) == (1, 1)
     assert (change.examples[0].rated, change.examples[0].risk) == (SecurityRisk.LOW, SecurityRisk.HIGH)
+
+
+async def test_what_a_halt_or_a_block_decided_is_no_matter_of_the_policy(tier: Tier) -> None:
+    client, approver = tier.client(), tier.operator()
+    await approver.reject((await client.submit(high())).id, reason="no")
+    assert (await client.submit(high())).state is State.REJECTED
+    await approver.halt("web", reason="stop")
+    assert (await client.submit(low())).is_waiting
+
+    report = await replayed(tier, "version = 1")
+
+    assert (report.replayed, report.beyond, report.changes) == (1, 2, {})
+
+
+def test_what_a_grant_released_is_no_matter_of_the_policy() -> None:
+    fields = {b"id": b"a.0", b"event": b"released", b"details": b'{"grant": "g1"}'}
+
+    found = Decided.on(Line(0, "1-1", fields))
+
+    assert found is not None
+    assert not found.by_policy
 
 
 async def test_a_record_that_is_gone_is_counted(tier: Tier) -> None:

@@ -73,19 +73,24 @@ class Replay:
     async def run(self, since_ms: int, *, fleet: str | None = None) -> Report:
         """Everything decided on since then (ms since 1970), of one fleet where it is named."""
         report = Report()
-        async for batch in self._batches(since_ms, fleet):
+        async for batch in self._batches(since_ms, fleet, report):
             found = {record.id: record for record in await self._records.many([one.id for one in batch])}
             for decided in batch:
                 await self._replay(decided, found.get(decided.id), report)
         return report
 
-    async def _batches(self, since_ms: int, fleet: str | None) -> AsyncIterator[list[Decided]]:
+    async def _batches(
+        self, since_ms: int, fleet: str | None, report: Report
+    ) -> AsyncIterator[list[Decided]]:
         batch: list[Decided] = []
         async for line in self._trail.since(since_ms):
             if fleet is not None and line.text("fleet") != fleet:
                 continue
             decided = Decided.on(line)
             if decided is None:
+                continue
+            if not decided.by_policy:
+                report.beyond += 1
                 continue
             batch.append(decided)
             if len(batch) == BATCH:

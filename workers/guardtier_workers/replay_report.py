@@ -13,6 +13,7 @@ from guardtier.risk import SecurityRisk
 from guardtier.store.trail import Line
 
 EXAMPLES = 3  #: kept of each kind of change
+ABOVE = frozenset({"halt", "block"})  #: what a decision names as its rule that no policy made
 MAX_KINDS = 500  #: of changes; what comes beyond them is only counted
 
 _FIRST = {"released": Effect.RELEASE, "parked": Effect.PARK, "rejected": Effect.REJECT}
@@ -28,6 +29,7 @@ class Decided:
     effect: Effect
     policy: str
     rules: tuple[str, ...] = ()
+    by_policy: bool = True  #: else a halt, a block or a grant decided, above the policy
 
     @classmethod
     def on(cls, line: Line) -> Decided | None:
@@ -40,6 +42,7 @@ class Decided:
             return None
         details = _details(line)
         would, by = details.get("would"), "would_by" if details.get("would") else "rules"
+        stopped = not ABOVE.isdisjoint(str(name) for name in details.get("rules") or ())
         return cls(
             id=line.text("id"),
             partition=line.partition,
@@ -47,6 +50,7 @@ class Decided:
             effect=Effect(would) if would in list(Effect) else effect,
             policy=line.text("policy"),
             rules=tuple(str(name) for name in details.get(by) or ()),
+            by_policy=not stopped and not details.get("grant"),
         )
 
 
@@ -99,13 +103,14 @@ class Change:
 class Report:
     """What a replay came to. ``gone``: decided on, but the record is past its retention.
 
-    ``unread``: what nobody could read then, and is parked whatever the policy. ``more`` counts changes of
-    kinds beyond MAX_KINDS.
+    ``unread``: what nobody could read then, and is parked whatever the policy. ``beyond``: what a halt, a
+    block or a grant decided. ``more`` counts changes of kinds beyond MAX_KINDS.
     """
 
     replayed: int = 0
     gone: int = 0
     unread: int = 0
+    beyond: int = 0
     rated_otherwise: int = 0
     more: int = 0
     changes: dict[Kind, Change] = field(default_factory=dict)

@@ -112,6 +112,8 @@ def _tell(report: Report, since: str) -> None:
         say(f"{report.gone} could not be replayed: their records are past their retention")
     if report.unread:
         say(f"{report.unread} could not be read then, and are parked under any policy")
+    if report.beyond:
+        say(f"{report.beyond} were decided by a halt, a block or a grant, whatever the policy")
     for change in report.sorted:
         say()
         say(_heading(change))
@@ -151,6 +153,7 @@ def _body(report: Report, since_ms: int) -> dict[str, Any]:
         "replayed": report.replayed,
         "gone": report.gone,
         "unread": report.unread,
+        "beyond": report.beyond,
         "rated_otherwise": report.rated_otherwise,
         "newly": {_WORDS[effect]: report.newly(effect) for effect in Effect},
         "changes": [_change_body(change) for change in report.sorted],
