@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     arq_url: str | None = None  #: the steward's Redis, where the other one is a cluster
     partitions: int = Field(default=1, ge=1, le=1024)
     approvers_file: Path | None = None  #: who may answer; without one, nobody may
+    policy_file: Path | None = None  #: the rules, until others are set at run time
 
     fleets: dict[FleetName, FleetSettings] = Field(default_factory=lambda: {"default": FleetSettings()})
     analyzers: tuple[str, ...] = (

@@ -64,8 +64,11 @@ class Deciding:
     ) -> Decision:
         fleet = delivery.text(b"fleet")
         policy = await self._policies.under(delivery.partition, fleet, circumstances)
-        action = (await self._records.get(delivery.id)).action if policy.needs_action(fleet) else None
-        if action is not None and action.conversation is None:
+        tool, alone = delivery.text(b"tool"), not delivery.text(b"conversation")
+        unlabelled = alone and policy.asks_labels(fleet, tool)  # of one in a conversation, they are known
+        asked = unlabelled or policy.needs_action(fleet, tool)
+        action = (await self._records.get(delivery.id)).action if asked else None
+        if action is not None and alone:
             labels = self._labels.of(action, assessment)
             assessment = assessment.model_copy(update={"labels": labels})
         ruling = policy.rule(facts_of(delivery, assessment, action))

@@ -20,9 +20,10 @@ from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
 from guardtier_workers.authority import Authority
 from guardtier_workers.blocks import Blocks
-from guardtier_workers.configure import configure
+from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.filecheck import check_file, check_quorums
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
@@ -49,6 +50,7 @@ class PolicyWorker(StreamWorker):
             log.warning("nobody can answer: %s", error.message)  # until the file is mended
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
+        self._warn_of_quorums()
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
@@ -64,6 +66,8 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"configure_file":
+                    await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
                     await self._halting.serve(lane, delivery)
                 else:
@@ -87,18 +91,32 @@ class PolicyWorker(StreamWorker):
         else:
             await self._deciding.bury(lane, delivery, why)
 
+    def _check_file(self, text: str) -> None:
+        """Raise ConfigError where a policy file must not count."""
+        compiled = check_file(text, self.settings, name="the policy file")
+        check_quorums(compiled, self._approvers.all(), "the policy file")
+
+    def _warn_of_quorums(self) -> None:
+        """Of those in the settings' own file: the people may come yet, so the worker starts."""
+        own = self._policies.own_file
+        try:
+            if own is not None:
+                check_quorums(own.compiled, self._approvers.all(), str(self.settings.policy_file))
+        except ConfigError as error:
+            log.warning("%s", error.message)
+
     async def _refuse(
         self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
     ) -> None:
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op == "configure" or op.encode() in HALTS
+        asks = op.startswith("configure") or op.encode() in HALTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
             error,
-            event=f"{op}_refused" if asks else "answer_refused",
+            event=f"{op.partition('_')[0]}_refused" if asks else "answer_refused",
             reply=reply,
             sender=_asked_by(delivery) if asks else delivery.text(b"approver")[:128],
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),

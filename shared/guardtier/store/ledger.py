@@ -14,13 +14,14 @@ from guardtier.errors import GuardtierError
 from guardtier.store.answers import Answers
 from guardtier.store.decisions import Circumstances, Decision, Decisions
 from guardtier.store.delivery import Delivery
+from guardtier.store.files import PolicyFiles
 from guardtier.store.halts import Halts
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers, Halts):
+class Ledger(Decisions, Answers, PolicyFiles, Halts):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(

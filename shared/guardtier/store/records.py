@@ -17,6 +17,8 @@ from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys, all_keys
 from guardtier.verdict import Verdict
 
+MAX_TEXT = 256 * 1024  #: bytes of a policy file
+
 _FIELDS = (
     "state",
     "fleet",
@@ -129,13 +131,25 @@ class Records:
         return sum(await asyncio.gather(*(self._redis.zcard(k.parked) for k in self._keys)))
 
     async def policies(self, fleet: str) -> list[bytes]:
-        """The policy set for a fleet at run time, as it is kept in each partition; b"" for none."""
+        """The policy set for a fleet at run time, as it is kept in each partition; b"" for none.
+
+        ``*``: which policy file stands.
+        """
         return await asyncio.gather(*(self.policy(keys.partition, fleet) for keys in self._keys))
 
     async def policy(self, partition: int, fleet: str) -> bytes:
         """The same of one partition."""
         found = await self._redis.hget(self._keys[partition].policies, fleet)  # type: ignore[misc]
         return found or b""
+
+    async def policy_text(self, partition: int, digest: str) -> bytes | None:
+        """The text of a policy file that is kept in a partition; None where it is not.
+
+        No more than a byte above the limit is read, so whatever stands there costs no more.
+        """
+        key = self._keys[partition].policy_text(digest)
+        found: bytes = await self._redis.getrange(key, 0, MAX_TEXT)
+        return found or None
 
     async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:
         """The ids of parked actions whose deadline has passed, the oldest first."""

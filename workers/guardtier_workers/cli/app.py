@@ -20,6 +20,10 @@ from guardtier_workers.cli.pending import pending
 from guardtier_workers.cli.policy import reset as policy_reset
 from guardtier_workers.cli.policy import set_policy as policy_set
 from guardtier_workers.cli.policy import show as policy_show
+from guardtier_workers.cli.policy_file import check as policy_check
+from guardtier_workers.cli.policy_file import run_tests as policy_test
+from guardtier_workers.cli.policy_replay import replay as policy_replay
+from guardtier_workers.cli.policy_standing import diff as policy_diff
 from guardtier_workers.cli.show import show
 from guardtier_workers.cli.submit import submit
 from guardtier_workers.cli.trace import export as trace_export
@@ -70,6 +74,10 @@ def build() -> Callable[..., Any]:
     policies.command("show")(policy_show)
     policies.command("set")(policy_set)
     policies.command("reset")(policy_reset)
+    policies.command("diff")(policy_diff)
+    policies.command("replay")(policy_replay)
+    policies.command("check")(policy_check)
+    policies.command("test")(policy_test)
     app.add_typer(policies, name="policy")
     built: Callable[..., Any] = typer.main.get_command(app).main
     return built

@@ -71,6 +71,13 @@ local function post(key, id, from)
   end
 end
 
+-- Refuse an action like this one at once, for so long. False where a block stands that lasts longer.
+local function bar(key, body, for_ms)
+  if redis.call('PTTL', key) > tonumber(for_ms) then return false end
+  redis.call('SET', key, body, 'PX', whole(for_ms))
+  return true
+end
+
 -- A value as it is kept; '!' for what can't be one by its type or its length.
 local function readable(value, most)
   if not value then return '' end
@@ -94,13 +101,6 @@ local function judged(pace, outcome)
   elseif outcome == 'approved' then
     redis.call('HDEL', pace, 'r')
   end
-end
-
--- Refuse an action like this one at once, for so long. False where a block stands that lasts longer.
-local function bar(key, body, for_ms)
-  if redis.call('PTTL', key) > tonumber(for_ms) then return false end
-  redis.call('SET', key, body, 'PX', whole(for_ms))
-  return true
 end
 
 -- A copy for people to look at, of what no worker could handle.
