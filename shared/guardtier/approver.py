@@ -19,6 +19,7 @@ from guardtier.errors import (
     PolicyNotEverywhere,
     TierUnavailable,
 )
+from guardtier.granting import Granting
 from guardtier.policy.confirmation import Policy
 from guardtier.policy.standing import PolicyRequest, StandingPolicy, digest_of_policy
 from guardtier.replies import Replies, Reply, Wait
@@ -59,7 +60,7 @@ class PartitionPolicy:
         return self.standing.policy if self.standing else None
 
 
-class ApproverClient:
+class ApproverClient(Granting):
     """Reads the confirmation set, and answers with the token of one approver.
 
     Without a token it can only read. The tier decides whether an answer counts: it checks the

@@ -16,6 +16,7 @@ from guardtier.store.ledger import Circumstances, Decision, Transition
 from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.clock import now_ms
+from guardtier_workers.grants.remembered import Remembered, named
 from guardtier_workers.lane import Lane
 from guardtier_workers.policies import Policies
 
@@ -29,9 +30,15 @@ class Deciding:
     """Decides on assessed actions of every partition."""
 
     def __init__(
-        self, settings: Settings, policies: Policies, records: Records, schedule: Schedule | None
+        self,
+        settings: Settings,
+        policies: Policies,
+        records: Records,
+        remembered: Remembered,
+        schedule: Schedule | None,
     ) -> None:
         self._settings = settings
+        self._remembered = remembered
         self._policies = policies
         self._records = records
         self._schedule = schedule
@@ -61,7 +68,8 @@ class Deciding:
         policy = await self._policies.under(delivery.partition, fleet, circumstances)
         action = (await self._records.get(delivery.id)).action if policy.needs_action(fleet) else None
         ruling = policy.rule(facts_of(delivery, assessment, action))
-        if ruling.effect is Effect.PARK:
+        grants = await self._remembered.covering(delivery, assessment, ruling, circumstances)
+        if ruling.effect is Effect.PARK and not grants:
             return Decision(
                 State.PARKED.value,
                 ruling.version,
@@ -80,10 +88,12 @@ class Deciding:
             reason=ruling.reason if rejected else "",
             policy=ruling.version,
             rules=ruling.rules,
+            grant=named(grants),
             decided_at=now_ms(),
         )
+        details = details_of(ruling, verdict.grant)
         return Decision(
-            verdict.outcome.value, ruling.version, verdict, details=details_of(ruling), under=circumstances
+            verdict.outcome.value, ruling.version, verdict, details=details, under=circumstances
         )
 
     def _park_ms(self, fleet: str, ruling: Ruling) -> int:
@@ -124,12 +134,13 @@ def facts_of(delivery: Delivery, assessment: Assessment, action: ActionEvent | N
     )
 
 
-def details_of(ruling: Ruling) -> bytes:
+def details_of(ruling: Ruling, grant: str | None = None) -> bytes:
     """What the audit line says of a ruling besides its outcome; b"" where there is nothing."""
     said = {
         "rules": ruling.rules,
         "would": ruling.would.value if ruling.would else None,
         "would_by": ruling.would_by,
+        "grant": grant,
     }
     told = {name: value for name, value in said.items() if value}
     return orjson.dumps(told) if told else b""

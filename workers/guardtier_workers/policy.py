@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import ClassVar
 
@@ -20,6 +21,8 @@ from guardtier_workers.approvers import Approvers
 from guardtier_workers.configure import configure
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.grants.remembered import Remembered
+from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.outbox import Outbox
 from guardtier_workers.policies import Policies
@@ -44,9 +47,16 @@ class PolicyWorker(StreamWorker):
             log.warning("nobody can answer: %s", error.message)  # until the file is mended
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
-        self._deciding = Deciding(settings, self._policies, self._records, schedule)
+        self._remembered = Remembered(settings, self._records, self._approvers)
+        self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._answering = Answering(self._approvers, self._records)
-        self._outbox = Outbox({})
+        self._outbox = Outbox({"grant": self._remembered.keep})
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            await super().run(stop)
+        finally:
+            await self._remembered.close()
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -57,6 +67,8 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"revoke":
+                    await revoke(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
