@@ -117,9 +117,7 @@ def test_a_grant_for_a_line_covers_that_line_alone() -> None:
         assert not covers([grant], other)
 
 
-@pytest.mark.parametrize(
-    "change", ["cd /etc", "set -f", "alias rm=x", "source env/x", "umask 0", "pushd /etc"]
-)
+@pytest.mark.parametrize("change", ["cd /etc", "alias rm=x", "source env/x", "umask 0", "pushd /etc"])
 def test_what_changes_the_rest_of_a_line_covers_nothing_behind_it(change: str) -> None:
     before, delete = granted(change), granted("rm -rf build/a")
 

@@ -18,6 +18,8 @@ from guardtier.store.keys import POLICIES
 from guardtier.store.records import Records
 from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
+from guardtier_workers.authority import Authority
+from guardtier_workers.blocks import Blocks
 from guardtier_workers.configure import configure
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
@@ -49,8 +51,9 @@ class PolicyWorker(StreamWorker):
         self._policies = Policies(settings, self._records)
         self._remembered = Remembered(settings, self._records, self._approvers)
         self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
-        self._answering = Answering(self._approvers, self._records)
-        self._outbox = Outbox({"grant": self._remembered.keep})
+        self._authority = Authority(self._approvers, self._records)
+        self._answering = Answering(self._authority, partitions=settings.partitions)
+        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread, "grant": self._remembered.keep})
 
     async def run(self, stop: asyncio.Event) -> None:
         try:

@@ -21,7 +21,7 @@ from guardtier.policy.terms import seconds as in_seconds
 from guardtier.risk import SecurityRisk
 
 MAX_USES = 1000  #: of one grant
-MAX_WORDS = 2_000  #: of one grant's commands; a plain line has fewer
+MAX_WORDS = 4_096  #: of one command; a line that can be remembered has fewer
 GRANT_ID = r"^g[0-9a-f]{12}$"
 
 GrantId = Annotated[str, StringConstraints(pattern=GRANT_ID)]
@@ -75,7 +75,7 @@ class Below(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    below: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    below: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
 class SimpleCommand(BaseModel):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
@@ -22,7 +25,9 @@ from guardtier.policy.grants import (
 )
 from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
-from guardtier_workers.grants.reading import Line, line_of
+
+if TYPE_CHECKING:
+    from guardtier_workers.grants.reading import Line
 
 #: Whatever these are called with is a program, or a query: each call may do anything.
 _RUNS_ANYTHING = frozenset({"shell", "python", "sql"})
@@ -51,6 +56,15 @@ def draft(remember: Remember, approval: Approval) -> Grant:
         raise _refused("the policy does not let an approval of this be remembered: approve it alone")
     if remember.scope is Scope.CONVERSATION and action.conversation is None:
         raise _refused("the action names no conversation: remember it for its agent", field="scope")
+    try:
+        return _made(remember, approval)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise _refused(f"it is too much to be remembered ({first['msg']}): approve it alone") from error
+
+
+def _made(remember: Remember, approval: Approval) -> Grant:
+    action, assessment, terms = approval.action, approval.assessment, approval.terms
     arguments, line = _what(remember, approval)
     return Grant(
         id=grant_id(action.id),
@@ -95,6 +109,8 @@ def _what(remember: Remember, approval: Approval) -> tuple[str | None, Line | No
     if remember.pattern is Pattern.TOOL:
         _check_tool(approval)
         return None, None
+    from guardtier_workers.grants.reading import line_of  # it loads what rates commands
+
     line = line_of(action)
     if line is None:
         raise _refused(

@@ -133,7 +133,13 @@ class Remembered:
     def _still_may(self, grant: Grant, agent: str) -> bool:
         """Whether all who gave it may still answer for the fleet, and none of them is the agent itself."""
         known = [self._approvers.named(name) for name in grant.by]
-        return all(one is not None and one.may_answer(grant.fleet) and one.name != agent for one in known)
+        return all(
+            one is not None
+            and one.may_answer(grant.fleet)
+            and one.has_role(grant.roles)
+            and not self._approvers.is_own(one, grant.fleet, agent)
+            for one in known
+        )
 
 
 def named(grants: Sequence[Grant]) -> str | None:

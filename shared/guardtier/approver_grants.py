@@ -1,22 +1,19 @@
-"""Granting: what an approver's client does with remembered approvals: list them, revoke them."""
+"""ApproverGrants: an approver lists what is remembered, and revokes it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from secrets import token_hex
 from time import time
 
 from guardtier.action import is_name
 from guardtier.answer import key_of
+from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError
 from guardtier.policy.grants import GRANT_ID, Grant
 from guardtier.policy.revoking import RevokeRequest
-from guardtier.replies import Replies, Wait
 from guardtier.store.grants import KeptGrants
-from guardtier.store.pipe import CommandPipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +28,8 @@ class GrantInUse:
         return max(0, self.grant.max_uses - self.uses)
 
 
-class Granting:
-    """The part of :class:`~guardtier.approver.ApproverClient` that is about grants."""
-
-    _pipe: CommandPipe
-    _replies: Replies
-    _client_id: str
+class ApproverGrants(ApproverBase):
+    """The part of :class:`ApproverClient` that is about remembered approvals."""
 
     async def grants(self, fleet: str) -> list[GrantInUse]:
         """The grants that stand for a fleet, those that end first before the others.
@@ -70,15 +63,6 @@ class Granting:
             )
             fields = request.to_fields(request.proof(key_of(token)))
             await self._replies.ask(self._wait(request.id, partition, fields), partition)
-
-    def _credentials(self) -> tuple[str, str]:
-        raise NotImplementedError
-
-    def _within(self, timeout: float, what_next: str) -> AbstractAsyncContextManager[None]:
-        raise NotImplementedError
-
-    def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait:
-        raise NotImplementedError
 
 
 def _fleet(fleet: str) -> str:
