@@ -15,6 +15,7 @@ from guardtier.policy.terms import Terms
 from guardtier_workers.grants.drafting import Approval, draft, suggested
 from guardtier_workers.grants.remembered import fitting
 
+SECRET = "aZ3kQ9pL1xV7bN5mT2wR8yC4dF6gH0jK9sEu"
 LOW, MEDIUM, HIGH, UNKNOWN = (SecurityRisk(name) for name in ("LOW", "MEDIUM", "HIGH", "UNKNOWN"))
 
 
@@ -57,6 +58,8 @@ def covers(grants: list[Grant], command: str, assessment: Assessment | None = No
         "git push > /etc/passwd",
         "git push 2>&1",
         "git push &",
+        "git push &&",
+        "git push |",
         "git push & rm x",
         "sudo git push",
         "X=1 git push",
@@ -289,6 +292,7 @@ def test_it_stands_in_only_for_an_approval_that_its_giver_could_have_given(
         ({"pattern": "command"}, approval(action("x > y")), "plain shell commands"),
         ({"pattern": "command"}, approval(action(tool_name="fetch", arguments={"url": "x"})), "plain"),
         ({"pattern": "command"}, approval(action("echo " + "x" * 5000)), "plain shell commands"),
+        ({"pattern": "command"}, approval(action(f"login ghp_{SECRET}")), "holds a secret"),
         ({"pattern": "exact"}, approval(action(), rated(failed=True)), "could not be analyzed"),
         ({"pattern": "exact"}, approval(action(), may_remember=False), "policy does not let"),
         ({"pattern": "exact", "scope": "conversation"}, approval(action(conversation=None)), "names no"),

@@ -91,7 +91,7 @@ def is_below(path: str, folder: str) -> bool:
 
 def is_plain_path(path: str) -> bool:
     """Whether a word says which path it is: nothing to be expanded in it, and no way back up."""
-    if not path or path[0] == "-" or any(char in path for char in "*?[]{}$`\\\0\n:"):
+    if not path.isprintable() or path[:1] in ("", "-") or any(char in path for char in "*?[]{}$`\\:"):
         return False
     return ".." not in path.split("/") and not path.startswith("//")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
 
 if TYPE_CHECKING:
+    from guardtier.analyzers.text.redact import Redactor
     from guardtier_workers.grants.reading import Line
 
 #: Whatever these are called with is a program, or a query: each call may do anything.
@@ -117,7 +119,27 @@ def _what(remember: Remember, approval: Approval) -> tuple[str | None, Line | No
             "only a line of plain shell commands can be remembered as a command (nothing computed, "
             "redirected or wrapped): remember exactly this action"
         )
+    if _holds_secret(line):
+        raise _refused("the command holds a secret, which would be kept: remember exactly this action")
     return line.rest, line
+
+
+def _holds_secret(line: Line) -> bool:
+    """Whether a word of it looks like one; also where there are too many to tell."""
+    from guardtier.analyzers.text.redact import TooManySecrets
+
+    text = " ".join(word for said in line.commands for word in said.words)
+    try:
+        return bool(_redactor()(text) != text)
+    except TooManySecrets:
+        return True
+
+
+@cache
+def _redactor() -> Redactor:
+    from guardtier.analyzers.text.redact import Redactor
+
+    return Redactor()
 
 
 def _check_tool(approval: Approval) -> None:

@@ -65,12 +65,19 @@ def _said(script: Script, text: str, done: list[Done]) -> tuple[Said, ...] | Non
     for command, effects in zip(script.commands, done, strict=True):
         if command.name is None or command.assignments or command.redirects:
             return None
-        join = "".join(text[end : command.span[0]].replace("\\\n", "").split(" ")).replace("\t", "")
-        join = "\n" if join and not join.strip("\n") else join.strip("\n")
+        join = _join(text[end : command.span[0]])
         end = command.span[1]
         words = (command.name.text, *(word.text for word in command.args))
         found.append(Said("" if not found else join, words, _paths(command, effects)))
+    if text[end:].strip(" \t\n") not in ("", ";"):  # after ``&&`` a shell waits for what it gets next
+        return None
     return tuple(found)
+
+
+def _join(between: str) -> str:
+    """What joins two commands, without the spaces and line ends that mean nothing beside it."""
+    sign = between.replace("\\\n", "").replace(" ", "").replace("\t", "")
+    return sign.strip("\n") or sign[:1]
 
 
 def _paths(command: Command, done: Done) -> frozenset[int]:

@@ -75,7 +75,7 @@ class Remembered:
             log.error("%s: %s", action_id, error.message)
             said: list[str | bytes] = ["refused", "by", " ".join(grant.by), "error", error.to_json()]
             return [*said, "fleet", grant.fleet]
-        details = {"grant": grant.id, "words": grant.words, "expires_at": grant.expires_at}
+        details = {"grant": grant.id, "words": grant.words[:1000], "expires_at": grant.expires_at}
         return [
             "granted", "fleet", grant.fleet, "by", " ".join(grant.by), "details", orjson.dumps(details),
         ]  # fmt: skip
