@@ -17,6 +17,7 @@ from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.breaker import limits_of
 from guardtier_workers.clock import now_ms
+from guardtier_workers.grants.remembered import Remembered, named
 from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
 from guardtier_workers.policies import Policies
@@ -33,9 +34,15 @@ class Deciding:
     """Decides on assessed actions of every partition."""
 
     def __init__(
-        self, settings: Settings, policies: Policies, records: Records, schedule: Schedule | None
+        self,
+        settings: Settings,
+        policies: Policies,
+        records: Records,
+        remembered: Remembered,
+        schedule: Schedule | None,
     ) -> None:
         self._settings = settings
+        self._remembered = remembered
         self._policies = policies
         self._records = records
         self._schedule = schedule
@@ -77,7 +84,8 @@ class Deciding:
             ruling, assessment = stop.over(ruling), stop.told_in(assessment)
         budget = None if circumstances.halt else policy.budget_of(fleet)
         limits = limits_of(budget, delivery, spread=self._settings.partitions > 1)
-        if ruling.effect is Effect.PARK:
+        grants = await self._remembered.covering(delivery, assessment, ruling, circumstances)
+        if ruling.effect is Effect.PARK and not grants:
             return Decision(
                 State.PARKED.value,
                 ruling.version,
@@ -98,13 +106,15 @@ class Deciding:
             reason=ruling.reason if rejected else "",
             policy=ruling.version,
             rules=ruling.rules,
+            grant=named(grants),
             decided_at=now_ms(),
         )
+        details = details_of(ruling, verdict.grant)
         return Decision(
             verdict.outcome.value,
             ruling.version,
             verdict,
-            details=details_of(ruling),
+            details=details,
             limits=limits,
             under=circumstances,
         )
@@ -153,12 +163,13 @@ def _no_targets() -> tuple[str, ...]:
     raise TargetsUnknown("no rule asked for them")
 
 
-def details_of(ruling: Ruling) -> bytes:
+def details_of(ruling: Ruling, grant: str | None = None) -> bytes:
     """What the audit line says of a ruling besides its outcome; b"" where there is nothing."""
     said = {
         "rules": ruling.rules,
         "would": ruling.would.value if ruling.would else None,
         "would_by": ruling.would_by,
+        "grant": grant,
     }
     told = {name: value for name, value in said.items() if value}
     return orjson.dumps(told) if told else b""
