@@ -26,6 +26,7 @@ from guardtier.store.keys import ANALYZERS
 from guardtier.store.opened import open_page
 from guardtier.store.records import Records
 from guardtier_workers.consumer import StreamWorker
+from guardtier_workers.labels import labels_of
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
@@ -140,19 +141,21 @@ class AnalyzerWorker(StreamWorker):
         if assessment is not None:
             await self._record(lane, delivery, client, action, assessment)
             return
-        memory, unread = self.memory, []
+        memory, recalled = self.memory, []
 
         async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
             assert memory is not None  # noqa: S101 - it is not passed on otherwise
             history = await memory.recall(asked, findings, risk)
-            if history.state == "unavailable":
-                unread.append((findings, risk))
+            recalled.append((history, (findings, risk)))
             return history
 
         assessment = await self.ensemble.assess(action, recall if memory else None)
+        for history, _ in recalled:
+            assessment = assessment.model_copy(update={"labels": labels_of(history)})
         await self._record(lane, delivery, client, action, assessment)
-        if memory is not None and unread:  # Redis takes writes again
-            await memory.catch_up(action, unread[0])
+        for history, rated in recalled:
+            if memory is not None and history.state == "unavailable":  # Redis takes writes again
+                await memory.catch_up(action, rated)
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import ClassVar
 
@@ -24,6 +25,8 @@ from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.filecheck import check_file, check_quorums
+from guardtier_workers.grants.remembered import Remembered
+from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
@@ -51,11 +54,24 @@ class PolicyWorker(StreamWorker):
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
         self._warn_of_quorums()
-        self._deciding = Deciding(settings, self._policies, self._records, schedule)
+        self._remembered = Remembered(settings, self._records, self._approvers)
+        self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
-        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread, "halt": self._halting.spread})
+        self._outbox = Outbox(
+            {
+                "block": Blocks(lambda: self.lanes).spread,
+                "halt": self._halting.spread,
+                "grant": self._remembered.keep,
+            }
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            await super().run(stop)
+        finally:
+            await self._remembered.close()
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -70,6 +86,8 @@ class PolicyWorker(StreamWorker):
                     await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
                     await self._halting.serve(lane, delivery)
+                elif delivery.fields.get(b"op") == b"revoke":
+                    await revoke(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:

@@ -57,6 +57,7 @@ class CompiledPolicy:
         }
         self._shadow = sum(bit for rule, bit in rows if rule.mode == "shadow")
         self._asking = sum(bit for rule, bit in rows if rule.asks)
+        self._labelled = sum(bit for rule, bit in rows if rule.label is not None)
         self._questions = Questions(self.rules, name)
         self._terms_of = lru_cache(maxsize=1024)(self._joined)
 
@@ -64,6 +65,10 @@ class CompiledPolicy:
         """Whether a rule that may match looks at the action itself. ``tool`` narrows it down."""
         mask = self._asking & self._fleet.of(fleet)
         return bool(mask if tool is None else mask & self._tool.of(tool))
+
+    def asks_labels(self, fleet: str, tool: str) -> bool:
+        """Whether a rule that may match looks at labels."""
+        return bool(self._labelled & self._fleet.of(fleet) & self._tool.of(tool))
 
     def is_shadow(self, fleet: str) -> bool:
         return self._fleets.get(fleet, _EMPTY).mode == "shadow"

@@ -57,6 +57,7 @@ class Answers(Scripts):
             keys.open(fleet, agent),
             keys.block(made.digest),
             keys.outbox,
+            keys.pace(fleet, agent),
         ]
         head = [delivery.group, delivery.entry, action_id]
         tail = [

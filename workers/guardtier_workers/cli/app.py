@@ -14,6 +14,10 @@ from guardtier_workers.cli.check import check
 from guardtier_workers.cli.doctor import doctor
 from guardtier_workers.cli.fleet import add as fleet_add
 from guardtier_workers.cli.fleet import list_fleets
+from guardtier_workers.cli.grants import list_grants
+from guardtier_workers.cli.grants import revoke as grants_revoke
+from guardtier_workers.cli.grants import suggest as grants_suggest
+from guardtier_workers.cli.halt import halt, halts, resume
 from guardtier_workers.cli.listing import url, version
 from guardtier_workers.cli.pending import pending
 from guardtier_workers.cli.policy import reset as policy_reset
@@ -48,6 +52,9 @@ def build() -> Callable[..., Any]:
         show,
         approve,
         reject,
+        halt,
+        resume,
+        halts,
         watch,
         check,
         doctor,
@@ -63,6 +70,11 @@ def build() -> Callable[..., Any]:
     approvers = _group("Names who may answer.")
     approvers.command("add")(approver_add)
     app.add_typer(approvers, name="approver")
+    grants = _group("Shows and ends what is remembered of approvals.")
+    grants.command("list")(list_grants)
+    grants.command("suggest")(grants_suggest)
+    grants.command("revoke")(grants_revoke)
+    app.add_typer(grants, name="grants")
     traces = _group("Shows what conversations came to.")
     traces.command("export")(trace_export)
     app.add_typer(traces, name="trace")
