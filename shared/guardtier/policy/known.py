@@ -22,9 +22,10 @@ _SHELL = (
     "net network obscured open platform process program publish scan services system too_deep trust "
     "uninstall unparsed vm"
 )
-_PROGRAMS = (  # a program whose entry names no id and no effect is told by the table that it stands in
-    "accounts archives capture cloud containers controls credentials databases discovery download files git "
-    "hosting interpreters intrusion kubernetes macos network packages permissions persistence privilege "
+#: A program whose entry names no id and no effect is told by the table that it stands in.
+_PROGRAMS = (
+    "accounts archives capture cloud containers controls credentials databases discovery download files "
+    "git hosting interpreters intrusion kubernetes macos network packages permissions persistence privilege "
     "processes readers services terraform"
 )
 _PYTHON = (

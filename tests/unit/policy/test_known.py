@@ -61,7 +61,7 @@ def test_effects_are_the_second_part_of_an_id():
 
 
 def test_a_programs_table_may_be_the_second_part_of_an_id():
-    tables = [file for file in (ANALYZERS / "effects" / "data").glob("*.toml")]
+    tables = (ANALYZERS / "effects" / "data").glob("*.toml")
     programs = [file.stem for file in tables if "program" in tomllib.loads(file.read_text())]
 
     assert len(programs) > 20
