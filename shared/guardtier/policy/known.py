@@ -25,8 +25,8 @@ _SHELL = (
 #: A program whose entry names no id and no effect is told by the table that it stands in.
 _PROGRAMS = (
     "accounts archives capture cloud containers controls credentials databases discovery download files "
-    "git hosting interpreters intrusion kubernetes macos network packages permissions persistence privilege "
-    "processes readers services terraform"
+    "git hosting interpreters intrusion kubernetes macos network packages permissions persistence "
+    "privilege processes readers services terraform"
 )
 _PYTHON = (
     "assign call capture cloud container data deserialise device dynamic environment exhaust import native "
