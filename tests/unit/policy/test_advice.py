@@ -42,6 +42,25 @@ def test_not_of_one_that_may_decide():
         assert "never decides" not in said(rule("strict", "reject", matchers) + mild)
 
 
+def test_that_two_rules_together_ask_for_more_than_each():
+    two = rule("a", more='tool = "x"\nterms = { roles = ["dba"] }') + rule(
+        "b", more="terms = { approve = 2 }"
+    )
+
+    assert "'a' and 'b' may park the same action: then it takes 2 to approve with the role dba" in said(two)
+    assert (
+        said(two.replace('tool = "x"', 'tool = "x"\nfleet = "a*"').replace("approve = 2", "approve = 1"))
+        == ""
+    )
+    assert (
+        said(
+            rule("a", more='tool = "x"\nterms = { roles = ["dba"] }')
+            + rule("b", more='tool = "y*"\nterms = { approve = 2 }')
+        )
+        == ""
+    )
+
+
 def test_that_every_action_is_read():
     assert "of every action" in said(rule(more='target = "/srv/*"'))
     assert said(rule(more='target = "/srv/*"\ntool = "terminal"')) == ""

@@ -60,6 +60,14 @@ def test_effects_are_the_second_part_of_an_id():
         assert all(unknown_id(f"{family}.{effect}.home", ()) is None for effect in get_args(Effect))
 
 
+def test_a_programs_table_may_be_the_second_part_of_an_id():
+    tables = (ANALYZERS / "effects" / "data").glob("*.toml")
+    programs = [file.stem for file in tables if "program" in tomllib.loads(file.read_text())]
+
+    assert len(programs) > 20
+    assert [one for one in programs if unknown_id(f"shell.{one}.x", ())] == []
+
+
 def test_labels_are_those_of_the_analyzers():
     data = tomllib.loads((files("guardtier.analyzers.flow") / "data" / "labels.toml").read_text())
 

@@ -202,6 +202,23 @@ def test_targets_are_asked_for_once_and_only_where_a_rule_that_holds_asks():
     assert len(asked) == 1
 
 
+def test_what_may_be_buried_under_too_many_findings_parks():
+    full = facts(findings=("shell.read.home",) * 64)
+    text = rule("sent", "reject", 'finding = "shell.send.*"')
+
+    assert ruled(text, facts(findings=("shell.read.home",) * 63)).effect is RELEASE
+    assert (ruled(text, full).effect, ruled(text, full).rules) == (PARK, ("sent",))
+    assert ruled(rule("read", "reject", 'finding = "*.home"'), full).effect is REJECT
+    assert ruled(rule("else", "reject", 'tool = "x"\nfinding = "a*"'), full).effect is RELEASE
+
+
+def test_questions_that_take_too_long_park(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("guardtier.policy.asking.MAX_SECONDS", -1.0)
+    text = rule("a", "reject", "when = '1 == 2'") + rule("b", "reject", "when = '1 == 2'")
+
+    assert ruled(text, refund(1)).rules == ("b",)
+
+
 def test_an_error_of_the_default_parks():
     def broken(_: Facts) -> Ruling:
         raise RuntimeError("boom")
