@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from guardtier.approver_answers import ApproverAnswers
 from guardtier.approver_edits import ApproverEdits
+from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
 from guardtier.approver_policies import ApproverPolicies, PartitionFile, PartitionPolicy
 from guardtier.store.keys import all_keys
@@ -27,7 +28,7 @@ class AuditEvent:
     fields: dict[str, str]
 
 
-class ApproverClient(ApproverAnswers, ApproverEdits, ApproverPolicies, HaltMethods):
+class ApproverClient(ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods):
     """Reads the confirmation set, and answers with the token of one approver.
 
     Without a token it can only read. The tier decides whether an answer counts: it checks the
