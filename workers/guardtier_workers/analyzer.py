@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from guardtier.action import ActionEvent, is_label, is_name, partition_of
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
-from guardtier.analyzers.history import History
 from guardtier.analyzers.registry import ensemble
-from guardtier.assessment import Assessment, Finding
+from guardtier.assessment import Assessment
 from guardtier.errors import (
     ActionConflict,
     AnalysisFailed,
@@ -18,7 +17,6 @@ from guardtier.errors import (
     InvalidAction,
     UnknownFleet,
 )
-from guardtier.risk import SecurityRisk
 from guardtier.settings import Settings
 from guardtier.state import State
 from guardtier.store.delivery import Delivery
@@ -29,6 +27,7 @@ from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
+from guardtier_workers.rating import Rating
 from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
 from guardtier_workers.whose import whose
 
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 OPERATIONS = (b"submit", b"poll", b"redeem", b"pending", b"observe")
 RAN = frozenset({State.RELEASED, State.REDEEMED})
 MAX_OUTPUT = 64 * 1024  #: bytes of an observed output
-
-Seen = tuple[tuple[Finding, ...], SecurityRisk]  #: what the cheap analyzers said of an action
 
 
 class AnalyzerWorker(StreamWorker):
@@ -65,6 +62,7 @@ class AnalyzerWorker(StreamWorker):
             remote=self._pools.child if self._pools else None,
         )
         self.memory = Memory(settings, self.ensemble) if self.ensemble.wants_history else None
+        self._rating = Rating(self.ensemble, self.memory)
         self._outcomes = OutcomeReader(self.ensemble) if self.memory else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,7 +93,8 @@ class AnalyzerWorker(StreamWorker):
         why = f"delivered {delivery.deliveries - 1} times without an answer"
         if delivery.stream == lane.keys.edits:
             failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
-            await lane.ledger.rated(delivery, _edited(delivery), failure)
+            edited = ActionEvent.from_json(delivery.fields[b"payload"])
+            await lane.ledger.rated(delivery, edited, failure)
             return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
@@ -147,37 +146,16 @@ class AnalyzerWorker(StreamWorker):
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
         action = _action_of(delivery)
-        assessment, unread = await self._assess(action)
-        await self._record(lane, delivery, client, action, assessment)
-        await self._catch_up(action, unread)
+        rated = await self._rating.rate(action)
+        await self._record(lane, delivery, client, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
     async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
         """Rate what an approver made of an action: under its id, as a further one of its conversation."""
-        action = _edited(delivery)
-        assessment, unread = await self._assess(action)
-        await lane.ledger.rated(delivery, action, assessment)
-        await self._catch_up(action, unread)
-
-    async def _assess(self, action: ActionEvent) -> tuple[Assessment, list[Seen]]:
-        """The rating; and, where the history could not be read, what is to be written down in it."""
-        assessment = self.ensemble.assess_cheaply(action)
-        if assessment is not None:
-            return assessment, []
-        memory = self.memory
-        unread: list[Seen] = []
-
-        async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
-            assert memory is not None  # noqa: S101 - it is not passed on otherwise
-            history = await memory.recall(asked, findings, risk)
-            if history.state == "unavailable":
-                unread.append((findings, risk))
-            return history
-
-        return await self.ensemble.assess(action, recall if memory else None), unread
-
-    async def _catch_up(self, action: ActionEvent, unread: list[Seen]) -> None:
-        if self.memory is not None and unread:  # Redis takes writes again
-            await self.memory.catch_up(action, unread[0])
+        action = ActionEvent.from_json(delivery.fields[b"payload"])
+        rated = await self._rating.rate(action)
+        await lane.ledger.rated(delivery, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""
@@ -319,8 +297,3 @@ def _action_of(delivery: Delivery) -> ActionEvent:
             field="fleet",
         )
     return action
-
-
-def _edited(delivery: Delivery) -> ActionEvent:
-    """The edited action; a policy worker has checked it."""
-    return ActionEvent.from_json(delivery.fields[b"payload"])

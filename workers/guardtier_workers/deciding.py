@@ -17,6 +17,7 @@ from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.breaker import limits_of
 from guardtier_workers.clock import now_ms
+from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
 from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
@@ -39,6 +40,7 @@ class Deciding:
         self._policies = policies
         self._records = records
         self._schedule = schedule
+        self._labels = OwnLabels(settings)
 
     async def decide(self, lane: Lane, delivery: Delivery) -> None:
         """Release it, park it or reject it; once more for as long as the circumstances change."""
@@ -64,6 +66,9 @@ class Deciding:
         fleet = delivery.text(b"fleet")
         policy = await self._policies.under(delivery.partition, fleet, circumstances)
         action = (await self._records.get(delivery.id)).action if policy.needs_action(fleet) else None
+        if action is not None and action.conversation is None:
+            labels = self._labels.of(action, assessment)
+            assessment = assessment.model_copy(update={"labels": labels})
         ruling = policy.rule(facts_of(delivery, assessment, action))
         stop = stop_under(circumstances)
         if stop is not None:

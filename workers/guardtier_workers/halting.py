@@ -14,6 +14,7 @@ from guardtier.policy.halts import (
     Halt,
     HaltReport,
     HaltRequest,
+    Left,
     ResumeRequest,
     Scope,
 )
@@ -49,15 +50,15 @@ class Halting:
 
     async def spread(self, partition: int, action_id: str, body: bytes) -> None:
         """An entry of the outbox: a halt that a script set there counts in every other partition too."""
-        halt = Halt.model_validate_json(body)
-        scope = Scope.of_key(halt.scope)
+        left = Left.model_validate_json(body)
+        scope, halt = Scope.of_key(left.scope), left.halt
         for lane in self._lanes():
             if lane.keys.partition != partition:
                 await lane.ledger.spread(
                     action_id,
                     scope=scope.key,
                     fleet=scope.fleet,
-                    halt=body,
+                    halt=halt.to_json(),
                     at=halt.at,
                     by=halt.by,
                     reason=halt.reason,
@@ -73,7 +74,6 @@ class Halting:
             by=request.approver,
             at=now_ms(),
             then=request.then,
-            scope=scope.key,
         )
         done = await lane.ledger.halt(
             delivery,
@@ -88,7 +88,7 @@ class Halting:
         raw = done.state.encode()
         if done.what == "again":
             made = Halt.model_validate_json(raw)
-        log.warning("%s is halted by %s", scope.words, made.by)
+        log.info("%s is halted by %s", scope.words, made.by)
         sweep = Sweep(lane, delivery, self._records, scope, made, raw)
         await sweep.run(reject=request.reject_parked)
         report = HaltReport(
@@ -97,7 +97,7 @@ class Halting:
             halt=made,
             rejected=sweep.rejected,
             waiting=sweep.waiting,
-            standing=sweep.standing,
+            standing=await lane.redis.hget(lane.keys.halts, scope.key) == raw,  # type: ignore[misc]
         )
         report = await unstopped(lane, self._records, report)
         await lane.ledger.reported(delivery, what="halted", body=report.to_json(), told=request.client)

@@ -31,6 +31,7 @@ from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.notices.plan import Planning, Put
 from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
+from guardtier_workers.revising import Revising
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class PolicyWorker(StreamWorker):
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
-        self._editing = Editing(self._authority, self._records, self._policies)
+        self._editing = Editing(self._authority)
+        self._revising = Revising(settings, self._authority, self._records, self._policies)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
         handlers: dict[str, Handler] = {
             "block": Blocks(lambda: self.lanes).spread,
@@ -93,7 +95,7 @@ class PolicyWorker(StreamWorker):
         elif delivery.stream == lane.keys.outbox:
             await self._outbox.deliver(lane, delivery)
         elif delivery.fields.get(b"op") == b"edited":
-            await self._editing.rated(lane, delivery)
+            await self._revising.decide(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
 
@@ -107,7 +109,7 @@ class PolicyWorker(StreamWorker):
         if delivery.stream == lane.keys.outbox:
             await self._outbox.bury(lane, delivery, why)
         elif delivery.fields.get(b"op") == b"edited":
-            await self._editing.bury(lane, delivery, why)
+            await self._revising.bury(lane, delivery, why)
         else:
             await self._deciding.bury(lane, delivery, why)
 

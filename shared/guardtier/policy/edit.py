@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
 from guardtier.action import ActionEvent
-from guardtier.answer import MAX_REASON
+from guardtier.answer import MAX_REASON, Choice
 from guardtier.assessment import Assessment, Finding
 from guardtier.canonical import canonical, check_nesting, check_size, parse_strict
 from guardtier.errors import InvalidAnswer
 from guardtier.policy.request import SignedRequest
+from guardtier.policy.tally import Vote, principals
 from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
 
@@ -103,6 +105,21 @@ class Revised(BaseModel):
     riskier: bool = False
     approved_by: tuple[str, ...] = ()
     approve: int
+
+    @classmethod
+    def of(
+        cls, action_id: str, digest: str, assessment: Assessment, terms: Terms, votes: Sequence[Vote]
+    ) -> Self:
+        """Without a vote it is the riskier: an edit that is not has its editor's."""
+        return cls(
+            id=action_id,
+            digest=digest,
+            risk=assessment.risk,
+            findings=assessment.findings,
+            riskier=not votes,
+            approved_by=principals(votes, Choice.APPROVE, digest),
+            approve=terms.approve,
+        )
 
     @property
     def allowed(self) -> bool:

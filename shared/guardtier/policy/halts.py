@@ -1,4 +1,4 @@
-"""Halts and blocks as Redis keeps them, and an approver's requests to halt and to resume."""
+"""Halts as Redis keeps them, and an approver's requests to halt and to resume."""
 
 from __future__ import annotations
 
@@ -80,7 +80,6 @@ class Halt(BaseModel):
     at: int = Field(ge=0)
     then: Then = "park"
     finding: str = Field(default=HALTED, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)
-    scope: str = Field(default="", description="what it is kept under; in the outbox this says for whom")
 
     def to_json(self) -> bytes:
         return canonical(self.model_dump(mode="json", exclude_defaults=True), field="halt")
@@ -96,26 +95,21 @@ class Halt(BaseModel):
         return f"Halted by {self.by}: {self.reason}"
 
 
+class Left(BaseModel):
+    """A halt that a script left in the outbox, for the other partitions. ``scope`` is its field there."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    scope: str = Field(max_length=400)
+    halt: Halt
+
+
 def read_halt(raw: bytes) -> Halt | None:
     """As :meth:`Halt.read`; what can't be read is a halt too, one that says so."""
     try:
         return Halt.read(raw)
     except ValueError:
         return Halt(reason="what is halted can't be read, so it counts as halted", by="?", at=0)
-
-
-class Block(BaseModel):
-    """An identical retry of a rejected action is refused at once, with the same reason.
-
-    ``by`` rejected the action ``id``; it holds ``until`` (ms since 1970).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    reason: str = Field(max_length=4000)
-    by: str = Field(max_length=2000)
-    id: str = Field(max_length=80)
-    until: int = Field(ge=0)
 
 
 class HaltRequest(SignedRequest):

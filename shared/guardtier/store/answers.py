@@ -58,6 +58,7 @@ class Answers(Scripts):
             keys.open(fleet, agent),
             keys.block(made.blocked or made.digest),
             keys.outbox,
+            keys.pace(fleet, agent),
         ]
         head = [delivery.group, delivery.entry, action_id]
         tail = [

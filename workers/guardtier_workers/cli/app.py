@@ -16,6 +16,7 @@ from guardtier_workers.cli.doctor import doctor
 from guardtier_workers.cli.edit import edit
 from guardtier_workers.cli.fleet import add as fleet_add
 from guardtier_workers.cli.fleet import list_fleets
+from guardtier_workers.cli.halt import halt, halts, resume
 from guardtier_workers.cli.listing import url, version
 from guardtier_workers.cli.pending import pending
 from guardtier_workers.cli.policy import reset as policy_reset
@@ -49,6 +50,9 @@ def build() -> Callable[..., Any]:
         approve,
         reject,
         edit,
+        halt,
+        resume,
+        halts,
         watch,
         check,
         doctor,

@@ -69,10 +69,14 @@ end
 
 local function trip(halt)
   local said = cjson.decode(halt)
-  redis.call('HSET', halts, fleet .. ' ' .. agent, halt)
+  local scope = fleet .. ' ' .. agent
+  redis.call('HSET', halts, scope, halt)
   redis.call('DEL', pace) -- whoever is resumed begins anew
   audit(audit_key, id, 'halted', 'fleet', fleet, 'by', said.by, 'reason', said.reason, 'details', halt)
-  if others ~= '' then redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', halt) end
+  if others ~= '' then
+    local left = '{"scope":' .. cjson.encode(scope) .. ',"halt":' .. halt .. '}'
+    redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', left)
+  end
 end
 
 local function count(now)
