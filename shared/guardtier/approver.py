@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from guardtier.action import is_name, partition_of
 from guardtier.answer import Answer, Choice, key_of
+from guardtier.approver_looks import LookMethods, gates
 from guardtier.errors import (
     ConfigError,
     GuardTimeout,
@@ -25,7 +26,7 @@ from guardtier.replies import Replies, Reply, Wait
 from guardtier.store.connection import connect
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.pipe import CommandPipe
-from guardtier.store.records import Record, Records
+from guardtier.store.records import Records
 from guardtier.store.tail import Fields, Tail
 from guardtier.verdict import Verdict
 
@@ -59,11 +60,12 @@ class PartitionPolicy:
         return self.standing.policy if self.standing else None
 
 
-class ApproverClient:
+class ApproverClient(LookMethods):
     """Reads the confirmation set, and answers with the token of one approver.
 
-    Without a token it can only read. The tier decides whether an answer counts: it checks the
-    proof, the fleets of the approver, the state and the digest.
+    With a token it shows that approver's fleets, by way of the tier; without one it can only read, what
+    its Redis credential may. The tier decides whether an answer counts: it checks the proof, the fleets
+    of the approver, the state and the digest.
     """
 
     def __init__(
@@ -81,19 +83,8 @@ class ApproverClient:
         self._redis = connect(redis_url)
         self._pipe = CommandPipe(self._redis, insist=False)
         self._records = Records(self._redis, partitions)
+        self._looking = gates()
         self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
-
-    async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
-        """The confirmation set, the nearest deadline first; ``after`` skips as many."""
-        return await self._records.pending(limit=limit, after=after)
-
-    async def count(self) -> int:
-        """How many actions are parked."""
-        return await self._records.count()
-
-    async def get(self, action_id: str) -> Record:
-        """One action's record. Raises UnknownAction."""
-        return await self._records.get(action_id)
 
     async def approve(
         self, action_id: str, *, digest: str | None = None, reason: str = "", timeout: float = 30.0

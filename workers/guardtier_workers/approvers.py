@@ -46,6 +46,17 @@ class Approver(BaseModel):
     def may_configure(self, fleet: str) -> bool:
         return Right.CONFIGURE in self.may and self._has(fleet)
 
+    def may_see(self, fleet: str) -> bool:
+        """Whether the actions of a fleet are shown to them: whoever has any right there."""
+        return bool(self.may) and self._has(fleet)
+
+    @property
+    def sees(self) -> frozenset[str] | None:
+        """The fleets whose actions are shown to them; None: every fleet."""
+        if not self.may:
+            return frozenset()
+        return None if EVERY_FLEET in self.fleets else self.fleets
+
     def _has(self, fleet: str) -> bool:
         return EVERY_FLEET in self.fleets or fleet in self.fleets
 

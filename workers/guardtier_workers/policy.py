@@ -21,10 +21,15 @@ from guardtier_workers.configure import configure
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.lane import Lane, Streams
+from guardtier_workers.looking import look
 from guardtier_workers.outbox import Outbox
 from guardtier_workers.policies import Policies
 
 log = logging.getLogger(__name__)
+
+
+#: How the audit stream calls a refused request, where it is no answer.
+_REFUSALS = {b"configure": "configure_refused", b"look": "look_refused"}
 
 
 class PolicyWorker(StreamWorker):
@@ -57,6 +62,8 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"look":
+                    await look(lane, delivery, self._approvers, self._records)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -88,7 +95,7 @@ class PolicyWorker(StreamWorker):
         await lane.ledger.refuse(
             delivery,
             error,
-            event="answer_refused" if answers else "configure_refused",
+            event=_REFUSALS.get(delivery.fields.get(b"op", b""), "answer_refused"),
             reply=reply,
             sender=delivery.text(b"approver")[:128] if answers else _asked_by(delivery),
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),

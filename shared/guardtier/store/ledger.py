@@ -1,6 +1,6 @@
 """Ledger: the record of every action. The only writer of state; each method is one atomic script.
 
-``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers.
+``decisions.py``, ``answers.py`` and ``looks.py`` have those of the second stage and of the approvers.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from guardtier.errors import GuardtierError
 from guardtier.store.answers import Answers
 from guardtier.store.decisions import Circumstances, Decision, Decisions
 from guardtier.store.delivery import Delivery
+from guardtier.store.looks import Looks
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers):
+class Ledger(Decisions, Answers, Looks):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
