@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from secrets import token_hex
 from time import time
-from typing import Any, Self
 
-from guardtier.action import is_name, partition_of
-from guardtier.answer import Answer, Choice, key_of
-from guardtier.approver_looks import LookMethods, gates
-from guardtier.errors import (
-    ConfigError,
-    GuardTimeout,
-    InvalidAction,
-    PolicyNotEverywhere,
-    TierUnavailable,
-)
+from guardtier.action import is_name
+from guardtier.answer import key_of
+from guardtier.approver_answers import ApproverAnswers
+from guardtier.approver_looks import ApproverLooks
+from guardtier.errors import ConfigError, PolicyNotEverywhere
 from guardtier.policy.confirmation import Policy
 from guardtier.policy.standing import PolicyRequest, StandingPolicy, digest_of_policy
-from guardtier.replies import Replies, Reply, Wait
-from guardtier.store.connection import connect
-from guardtier.store.keys import Keys, all_keys
-from guardtier.store.pipe import CommandPipe
-from guardtier.store.records import Records
+from guardtier.store.keys import all_keys
 from guardtier.store.tail import Fields, Tail
-from guardtier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,47 +48,13 @@ class PartitionPolicy:
         return self.standing.policy if self.standing else None
 
 
-class ApproverClient(LookMethods):
+class ApproverClient(ApproverLooks, ApproverAnswers):
     """Reads the confirmation set, and answers with the token of one approver.
 
     With a token it shows that approver's fleets, by way of the tier; without one it can only read, what
     its Redis credential may. The tier decides whether an answer counts: it checks the proof, the fleets
     of the approver, the state and the digest.
     """
-
-    def __init__(
-        self,
-        redis_url: str,
-        *,
-        approver: str | None = None,
-        token: str | None = None,
-        partitions: int = 1,
-    ) -> None:
-        self._url = redis_url
-        self._approver, self._token = approver, token
-        self._partitions = partitions
-        self._client_id = token_hex(8)
-        self._redis = connect(redis_url)
-        self._pipe = CommandPipe(self._redis, insist=False)
-        self._records = Records(self._redis, partitions)
-        self._looking = gates()
-        self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
-
-    async def approve(
-        self, action_id: str, *, digest: str | None = None, reason: str = "", timeout: float = 30.0
-    ) -> Verdict:
-        """Let the agent run it, once. ``digest`` is that of the action which you looked at.
-
-        Returns the verdict as it was recorded. Raises NotAuthorized, WrongState (somebody was
-        quicker, or the deadline passed), DigestMismatch, UnknownAction, GuardTimeout.
-        """
-        return await self._answer(Choice.APPROVE, action_id, digest, reason, timeout)
-
-    async def reject(
-        self, action_id: str, *, digest: str | None = None, reason: str, timeout: float = 30.0
-    ) -> Verdict:
-        """Forbid it. The reason reaches the agent's model. Raises as :meth:`approve`."""
-        return await self._answer(Choice.REJECT, action_id, digest, reason, timeout)
 
     async def policy(self, fleet: str) -> list[PartitionPolicy]:
         """What was set for a fleet at run time, in each partition. No token is needed."""
@@ -137,43 +91,6 @@ class ApproverClient(LookMethods):
                 yield await events.get()
         finally:
             await asyncio.gather(*(tail.close() for tail in tails))
-
-    async def aclose(self) -> None:
-        await self._replies.close()
-        await self._pipe.close()
-        await self._redis.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def _answer(
-        self, choice: Choice, action_id: str, digest: str | None, reason: str, timeout: float
-    ) -> Verdict:
-        approver, token = self._credentials()
-        partition = partition_of(action_id)
-        if partition is None:
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition",
-                field="id",
-            )
-        async with self._within(timeout, "look at the action again before you repeat it"):
-            answer = Answer(
-                id=action_id,
-                client=self._client_id,
-                approver=approver,
-                choice=choice,
-                digest=digest or (await self.get(action_id)).digest,
-                reason=reason,
-                at=int(time() * 1000),
-            )
-            fields = answer.to_fields(answer.proof(key_of(token)))
-            wait = self._wait(action_id, partition, fields)
-            reply = await self._replies.ask(wait, partition)
-        assert reply.verdict is not None  # noqa: S101 - that is what the wait wanted
-        return reply.verdict
 
     async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
         """Set it in every partition; what failed somewhere is raised after all have been tried."""
@@ -216,32 +133,6 @@ class ApproverClient(LookMethods):
             reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
         return PartitionPolicy(partition, StandingPolicy.read(reply.body or b""), changed=True)
 
-    def _credentials(self) -> tuple[str, str]:
-        if self._approver is None or self._token is None:
-            raise ConfigError("an answer needs the approver's name and token", field="token")
-        return self._approver, self._token
-
-    @asynccontextmanager
-    async def _within(self, timeout: float, what_next: str) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(timeout):
-                yield
-        except TimeoutError as late:
-            trouble = self._pipe.trouble or self._replies.trouble
-            if trouble:
-                raise TierUnavailable(f"no answer within {timeout:g} s: {trouble}") from late
-            raise GuardTimeout(f"no policy worker took it within {timeout:g} s; {what_next}") from late
-
-    def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait:
-        """What is sent to the answers stream, and waited for."""
-        command: list[Any] = ["XADD", Keys(partition).answers, "NOMKSTREAM", "*"]
-        command += [part for pair in fields.items() for part in pair]
-
-        def send(wait: Wait) -> None:
-            self._pipe.post(*command).add_done_callback(lambda done: _on_sent(done, wait))
-
-        return Wait(name, _says_something, send)
-
 
 def _fleet_name(fleet: str) -> str:
     if not is_name(fleet):
@@ -249,27 +140,11 @@ def _fleet_name(fleet: str) -> str:
     return fleet
 
 
-def _says_something(reply: Reply) -> bool:
-    return reply.verdict is not None or reply.body is not None
-
-
 def _policy_in(partition: int, raw: bytes) -> PartitionPolicy:
     try:
         return PartitionPolicy(partition, StandingPolicy.read(raw))
     except ValueError:
         return PartitionPolicy(partition, readable=False)
-
-
-def _on_sent(done: asyncio.Future[Any], wait: Wait) -> None:
-    if done.cancelled():
-        return
-    error = done.exception()
-    if error is not None:
-        wait.fail(TierUnavailable(f"the tier refused the answer: {error}"))
-    elif done.result() is None:
-        wait.fail(TierUnavailable("no policy worker has ever run on this Redis"))
-    else:
-        wait.sent_as(done.result())
 
 
 def _audit_event(entry: str, fields: Fields) -> AuditEvent:

@@ -1,58 +1,35 @@
-"""LookMethods: how approvers see what is parked: through the tier with a token, directly without one."""
+"""ApproverLooks: how approvers see what is parked: through the tier with a token, directly without one."""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from functools import cached_property
 from secrets import token_hex
 from time import time
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from guardtier.action import is_label, is_name, partition_of
 from guardtier.answer import key_of
+from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError, InvalidAction
 from guardtier.look import LookRequest, seen
-from guardtier.replies import Replies, Wait
 from guardtier.risk import SecurityRisk
-from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.parked import PAGE, ParkedPage, Wanted, parked_count, parked_page
-from guardtier.store.records import Record, Records
+from guardtier.store.records import Record
 
 #: Of one client in one partition: of its replies with records the last 8 are kept (store/looks.py).
 AT_ONCE = 4
 
 
-def gates() -> Mapping[int, asyncio.Semaphore]:
-    """What keeps a client's looks from being more, for each partition."""
-    return defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
-
-
-class _Client(Protocol):
-    """What these methods need of the client that they are part of."""
-
-    _token: str | None
-    _partitions: int
-    _client_id: str
-    _redis: AnyRedis
-    _records: Records
-    _replies: Replies
-    _looking: Mapping[int, asyncio.Semaphore]
-
-    def _credentials(self) -> tuple[str, str]: ...
-
-    def _within(self, timeout: float, what_next: str) -> AbstractAsyncContextManager[None]: ...
-
-    def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait: ...
-
-
-class LookMethods:
-    """The part of ApproverClient that sees.
+class ApproverLooks(ApproverBase):
+    """The part of :class:`ApproverClient` that sees.
 
     With a token a policy worker answers, which shows the approver's own fleets and nothing else; calls
     raise NotAuthorized, GuardTimeout and TierUnavailable then. Without a token they read Redis, with a
@@ -60,7 +37,7 @@ class LookMethods:
     """
 
     async def pending(
-        self: _Client,
+        self,
         *,
         limit: int = 50,
         after: int = 0,
@@ -88,7 +65,7 @@ class LookMethods:
         return found
 
     async def parked(
-        self: _Client,
+        self,
         *,
         fleet: str | None = None,
         agent: str | None = None,
@@ -103,14 +80,14 @@ class LookMethods:
             async for record in records:
                 yield record
 
-    async def count(self: _Client, *, fleet: str | None = None, timeout: float = 30.0) -> int:
+    async def count(self, *, fleet: str | None = None, timeout: float = 30.0) -> int:
         """How many actions are parked, as far as they are shown to this approver."""
         if self._token is None and fleet is None:
             return await self._records.count()
         counts = (_count_in(self, keys, fleet, timeout) for keys in all_keys(self._partitions))
         return sum(await asyncio.gather(*counts))
 
-    async def get(self: _Client, action_id: str, *, timeout: float = 30.0) -> Record:
+    async def get(self, action_id: str, *, timeout: float = 30.0) -> Record:
         """One action's record, in any state. Raises UnknownAction, also for another fleet's."""
         if self._token is None:
             return await self._records.get(action_id)
@@ -123,9 +100,14 @@ class LookMethods:
         body = await _look(self, partition, timeout, what="action", action=action_id)
         return seen(body["action"])
 
+    @cached_property
+    def _looking(self) -> dict[int, asyncio.Semaphore]:
+        """What keeps the looks from being more, for each partition."""
+        return defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+
 
 async def _in_order(
-    client: _Client, wanted: Wanted, size: int, timeout: float
+    client: ApproverLooks, wanted: Wanted, size: int, timeout: float
 ) -> AsyncGenerator[Record, None]:
     """The parked actions of all partitions, the nearest deadline first, each page when it is needed."""
     sources = [_Source(client, keys, wanted, size, timeout) for keys in all_keys(client._partitions)]
@@ -146,7 +128,9 @@ async def _in_order(
 class _Source:
     """The parked actions of one partition: the page that is being used up, the nearest deadline last."""
 
-    def __init__(self, client: _Client, keys: Keys, wanted: Wanted, size: int, timeout: float) -> None:
+    def __init__(
+        self, client: ApproverLooks, keys: Keys, wanted: Wanted, size: int, timeout: float
+    ) -> None:
         self._client, self._keys, self._wanted = client, keys, wanted
         self._size, self._timeout = size, timeout
         self._after: str | None = ""
@@ -166,7 +150,7 @@ class _Source:
 
 
 async def _page_of(
-    client: _Client, keys: Keys, wanted: Wanted, after: str, limit: int, timeout: float
+    client: ApproverLooks, keys: Keys, wanted: Wanted, after: str, limit: int, timeout: float
 ) -> ParkedPage:
     if client._token is None:
         return await parked_page(client._redis, keys, wanted, after=after, limit=limit)
@@ -186,7 +170,7 @@ async def _page_of(
     return ParkedPage([seen(one) for one in body["parked"]], body["after"])
 
 
-async def _count_in(client: _Client, keys: Keys, fleet: str | None, timeout: float) -> int:
+async def _count_in(client: ApproverLooks, keys: Keys, fleet: str | None, timeout: float) -> int:
     """How many are parked in one partition, counted in steps of bounded work."""
     counted, after = 0, ""
     while True:
@@ -203,7 +187,7 @@ async def _count_in(client: _Client, keys: Keys, fleet: str | None, timeout: flo
         after = more
 
 
-async def _look(client: _Client, partition: int, timeout: float, **asked: Any) -> dict[str, Any]:
+async def _look(client: ApproverLooks, partition: int, timeout: float, **asked: Any) -> dict[str, Any]:
     """Ask a policy worker; the body of its answer. Raises what it refuses with."""
     approver, token = client._credentials()
     async with client._looking[partition], client._within(timeout, "does one run?"):

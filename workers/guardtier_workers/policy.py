@@ -17,6 +17,8 @@ from guardtier.store.keys import POLICIES
 from guardtier.store.records import Records
 from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
+from guardtier_workers.authority import Authority
+from guardtier_workers.blocks import Blocks
 from guardtier_workers.configure import configure
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
@@ -50,8 +52,9 @@ class PolicyWorker(StreamWorker):
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
         self._deciding = Deciding(settings, self._policies, self._records, schedule)
-        self._answering = Answering(self._approvers, self._records)
-        self._outbox = Outbox({})
+        self._authority = Authority(self._approvers, self._records)
+        self._answering = Answering(self._authority, partitions=settings.partitions)
+        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread})
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys

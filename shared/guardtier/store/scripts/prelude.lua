@@ -66,6 +66,13 @@ local function post(key, id, from)
   end
 end
 
+-- Refuse an action like this one at once, for so long. False where a block stands that lasts longer.
+local function bar(key, body, for_ms)
+  if redis.call('PTTL', key) > tonumber(for_ms) then return false end
+  redis.call('SET', key, body, 'PX', whole(for_ms))
+  return true
+end
+
 -- A copy for people to look at, of what no worker could handle.
 local function entomb(key, why, id, stream, payload)
   redis.call('XADD', key, '*', 'id', id, 'why', why, 'stream', stream, 'payload', payload)
