@@ -190,11 +190,15 @@ class Tier:
         return made
 
     def approver(
-        self, name: str = "alice", fleets: list[str] | None = None, may: Iterable[Right] = (Right.ANSWER,)
+        self,
+        name: str = "alice",
+        fleets: list[str] | None = None,
+        may: Iterable[Right] = (Right.ANSWER,),
+        **who: Any,
     ) -> ApproverClient:
-        """Somebody who may answer, by default. It is closed at the end."""
+        """Somebody who may answer, by default. Closed at the end. ``who``: principal, roles, agents."""
         if name not in self._tokens:
-            self._tokens[name] = approvers.add(self._approvers_file, name, fleets, may)
+            self._tokens[name] = approvers.add(self._approvers_file, name, fleets, may, **who)
         return self._approver(name, self._tokens[name])
 
     def operator(self, name: str = "olga", fleets: list[str] | None = None) -> ApproverClient:
@@ -214,6 +218,12 @@ class Tier:
         )
         self._open.push_async_callback(made.aclose)
         return made
+
+    def fire(self, name: str) -> None:
+        """Take somebody out of the approvers file."""
+        blocks = self._approvers_file.read_text().split("\n\n")
+        kept = [block for block in blocks if f'name = "{name}"\n' not in block]
+        self._approvers_file.write_text("\n\n".join(kept))
 
     def token_of(self, name: str) -> str:
         return self._tokens[name]

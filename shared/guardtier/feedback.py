@@ -24,15 +24,26 @@ _WHAT_NEXT = {
 
 
 def feedback(
-    *, outcome: str, risk: str, reason: str, findings: Sequence[Finding], decided_by: Sequence[str]
+    *,
+    outcome: str,
+    risk: str,
+    reason: str,
+    findings: Sequence[Finding],
+    decided_by: Sequence[str],
+    blocked: bool = False,
 ) -> str:
-    """The paragraph. An ``outcome`` that is none of ours is told as not run."""
+    """The paragraph. An ``outcome`` that is none of ours is told as not run.
+
+    ``blocked``: it was refused at once, since somebody had rejected the same before.
+    """
     by = f" by {quoted(', '.join(decided_by), 200)}" if decided_by else ""
     given = f" The reason given: {quoted(reason, MOST_REASON)}." if reason.strip() else ""
     if outcome in ("released", "approved"):
         once = ", once" if outcome == "approved" else ""
         return f"The action was {outcome}{by}: it may run{once}.{given}"
     what = "was not answered in time" if outcome == "expired" else f"was {outcome}{by}"
+    if blocked:
+        what += " at once: the very same has been rejected before"
     found = "; ".join(f"{f.id}: {quoted(f.message, MOST_MESSAGE)}" for f in findings[:MOST_FINDINGS])
     rated = f" It was rated {risk}{f' ({found})' if found else ''}."
     next_step = _WHAT_NEXT.get(outcome, "It must not run.")

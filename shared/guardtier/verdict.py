@@ -12,6 +12,8 @@ from guardtier.feedback import feedback
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
 
+BLOCK = "block"  #: the rule that a verdict names where an identical action had been rejected before
+
 
 class Outcome(StrEnum):
     """How it ended: released by policy; approved, rejected by a person (or policy); expired."""
@@ -67,6 +69,7 @@ class Verdict(BaseModel):
             reason=self.reason,
             findings=self.findings,
             decided_by=self.decided_by,
+            blocked=self.outcome is Outcome.REJECTED and BLOCK in self.rules,
         )
 
     def to_json(self) -> bytes:
