@@ -1,4 +1,4 @@
-"""1,000 parked actions, 20 approvers who race, disagree, repeat themselves and come late: one story each."""
+"""1,000 parked actions, 20 approvers who race, disagree, repeat and come late: one story each."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from desk import Desk
 from guardtier import ActionEvent, ApproverClient, State, Verdict
 from guardtier.answer import Answer, Choice, key_of
 from guardtier.approver_answers import Draft
-from guardtier.errors import DigestMismatch, GuardtierError, NotAuthorized, WrongState
+from guardtier.errors import DigestMismatch, NotAuthorized, WrongState
 from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
+from guardtier.store.keys import Keys
 from guardtier.store.ledger import Decision
 from tier import StartTier, Tier
 from waiting import until
 
 ACTIONS = 1_000
-ANSWERS = 180  #: of each approver
+ANSWERS = 120  #: of each approver
+LATER = 30  #: of each approver: answers to what they have answered
+ECHOES = 10  #: of each approver: answers that are sent several times over
+KEYS = Keys(0)
+OTHER_DIGEST = "0" * 64
 HOUR_MS = 3_600_000
 NAMES = [f"ann-{number}" for number in range(20)]
 DBAS = NAMES[:8]
@@ -41,6 +46,9 @@ TERMS = [
 REFUSALS = (WrongState, DigestMismatch, NotAuthorized)
 
 
+Echo = frozenset[bytes]  #: the entries of one answer
+
+
 async def test_a_thousand_actions_end_in_one_state_each(start_tier: StartTier) -> None:
     tier = await start_tier(analyzers=0, policies=0)
     actions = await park(tier)
@@ -49,10 +57,10 @@ async def test_a_thousand_actions_end_in_one_state_each(start_tier: StartTier) -
         await tier.policy()
 
     async with sweeping(tier):
-        told = await asyncio.gather(
+        made = await asyncio.gather(
             *(answer(tier, name, approvers[name], actions, Random(name)) for name in NAMES)
         )
-        told += [await finish(tier, [approvers[name] for name in DBAS])]
+        finished = await finish(tier, [approvers[name] for name in DBAS])
         await until(lambda: no_more_parked(tier), timeout=60)
     await tier.idle()
 
@@ -66,15 +74,14 @@ async def test_a_thousand_actions_end_in_one_state_each(start_tier: StartTier) -
     for action_id, record in records.items():
         assert record.verdict is not None
         assert record.verdict.decided_by == model.stories[action_id].decided_by
-    check_told([one for results in told for one in results], lines)
 
-
-def check_told(told: list[Any], lines: list[dict[str, str]]) -> None:
-    """Every answer was told its fate, and each that was told to count is on the audit stream once."""
-    kinds = Counter(type(one) for one in told)
-    assert set(kinds) == {Verdict, Counted, *REFUSALS}
+    # Everybody was told what became of their answer, and each that counts is on the audit stream once.
+    results = [one for found, _ in made for one in found] + finished
+    told = Counter(type(one) for one in results)
+    assert set(told) == {Verdict, Counted, *REFUSALS}
+    counting = await counted_once(tier, [echo for _, echoes in made for echo in echoes])
     counted = [line for line in lines if line["event"] in ("answered", "approved", "rejected")]
-    assert len(counted) == kinds[Verdict] + kinds[Counted]
+    assert len(counted) == told[Verdict] + told[Counted] + counting
 
 
 async def park(tier: Tier) -> list[ActionEvent]:
@@ -98,36 +105,47 @@ def approver(tier: Tier, name: str) -> ApproverClient:
 
 async def answer(
     tier: Tier, name: str, client: ApproverClient, actions: list[ActionEvent], random: Random
-) -> list[Any]:
-    """What became of each answer. Now and then one is sent once more, as after a broken connection."""
-    chosen = [random.choice(actions) for _ in range(ANSWERS)]  # some twice: a change of mind, or not
-    drafts = [
-        Draft(
-            action.id,
-            random.choice([Choice.APPROVE, Choice.APPROVE, Choice.REJECT]),
-            digest="0" * 64 if random.random() < 0.02 else action.digest,
-            reason=f"says {name}",
-        )
-        for action in chosen
-    ]
-    echoes = [echoed(tier, name, action, random) for action in random.sample(chosen, 10)]
-    results, *_ = await asyncio.gather(client.answer_many(drafts, timeout=60), *echoes)
-    return results
+) -> tuple[list[Any], list[Echo]]:
+    """What became of each answer, and those that were sent several times over."""
+    chosen = random.sample(actions, ANSWERS)
+    thrice = [echoed(tier, name, action, random) for action in random.sample(actions, ECHOES)]
+    first, *echoes = await asyncio.gather(
+        client.answer_many([draft(name, action, random) for action in chosen], timeout=60), *thrice
+    )
+    # The same, or a change of mind: it counts instead of the first, where nothing is decided yet.
+    later = await client.answer_many([draft(name, action, random) for action in chosen[:LATER]], timeout=60)
+    return first + later, echoes
 
 
-async def echoed(tier: Tier, name: str, action: ActionEvent, random: Random) -> None:
-    """The very same answer three times, by way of the stream, about a digest that nobody parked."""
+def draft(name: str, action: ActionEvent, random: Random) -> Draft:
+    return Draft(
+        action.id,
+        random.choice([Choice.APPROVE, Choice.APPROVE, Choice.REJECT]),
+        digest=OTHER_DIGEST if random.random() < 0.02 else action.digest,
+        reason=f"says {name}",
+    )
+
+
+async def echoed(tier: Tier, name: str, action: ActionEvent, random: Random) -> Echo:
+    """The very same answer three times, as a client sends it that lost its connection."""
     said = Answer(
         id=action.id,
         client="echo",
         approver=name,
         choice=random.choice(list(Choice)),
-        digest="1" * 64,
+        digest=action.digest,
         at=int(time() * 1000),
     )
     fields = said.to_fields(said.proof(key_of(tier.token_of(name))))
-    for _ in range(3):
-        await tier.redis.xadd("gt:{0}:answers", fields)
+    return frozenset([await tier.redis.xadd(KEYS.answers, fields) for _ in range(3)])
+
+
+async def counted_once(tier: Tier, echoes: list[Echo]) -> int:
+    """How many of the answers that were sent three times counted. All three are told the same fate."""
+    replies = await tier.redis.xrange(KEYS.told("echo"))
+    fates = {fields[b"entry"]: b"error" not in fields for _, fields in replies}
+    assert fates.keys() == {entry for echo in echoes for entry in echo}
+    return sum(any(fates[entry] for entry in echo) for echo in echoes)
 
 
 async def finish(tier: Tier, clients: list[ApproverClient]) -> list[Any]:
@@ -158,7 +176,3 @@ async def sweeping(tier: Tier) -> AsyncIterator[None]:
 
 async def no_more_parked(tier: Tier) -> bool:
     return await tier.records.count() == 0
-
-
-def is_refusal(found: Any) -> bool:
-    return isinstance(found, GuardtierError)
