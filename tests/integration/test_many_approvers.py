@@ -158,11 +158,11 @@ async def finish(tier: Tier, clients: list[ApproverClient]) -> list[Any]:
 
 @asynccontextmanager
 async def sweeping(tier: Tier) -> AsyncIterator[None]:
-    """The steward's sweep, again and again."""
-    steward = tier.steward()
+    """The steward's sweep, again and again. It is told to end: a cancellation can get lost (steward.py)."""
+    steward, ended = tier.steward(), asyncio.Event()
 
     async def sweep() -> None:
-        while True:
+        while not ended.is_set():
             await steward.sweep()
             await asyncio.sleep(0.05)
 
@@ -170,8 +170,8 @@ async def sweeping(tier: Tier) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        ended.set()
+        await task
 
 
 async def no_more_parked(tier: Tier) -> bool:
