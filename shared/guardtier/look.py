@@ -6,6 +6,8 @@ those of every fleet.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -13,6 +15,7 @@ from pydantic import Field, StringConstraints
 
 from guardtier.action import ACTION_ID, LABEL, NAME
 from guardtier.assessment import Assessment
+from guardtier.policy.edit import Edit
 from guardtier.policy.request import SignedRequest
 from guardtier.policy.tally import read_votes, votes_to_json
 from guardtier.risk import SecurityRisk
@@ -38,50 +41,44 @@ class LookRequest(SignedRequest):
     agent: Annotated[str, StringConstraints(pattern=LABEL)] | None = None
     risk: tuple[SecurityRisk, ...] = Field(default=(), max_length=4)
 
-    def to_fields(self, proof: str) -> dict[str, str | bytes]:
-        """The entry of the answers stream. Who asks stands outside the body too, for the audit."""
-        return super().to_fields(proof) | {"approver": self.approver}
+
+#: Not shown: the agent's clients, and the proof of an edit.
+_HIDDEN = frozenset({"waiters", "revised", "_action"})
+#: Whose JSON goes as it is.
+_MODELS: dict[str, type[Assessment] | type[Verdict]] = {"assessment": Assessment, "verdict": Verdict}
 
 
 def shown(record: Record) -> dict[str, Any]:
-    """A record as it is shown: without the clients that wait, and without the proofs of answers."""
-    return {
-        "id": record.id,
-        "state": record.state.value,
-        "fleet": record.fleet,
-        "digest": record.digest,
-        "received_at": record.received_at,
-        # Any bytes: that of a dead letter need not be JSON, nor UTF-8.
-        "event": record.event.decode("latin-1"),
-        "assessment": orjson.Fragment(record.assessment.to_json()),
-        "policy": record.policy,
-        "deadline": record.deadline,
-        "verdict": orjson.Fragment(record.verdict.to_json()) if record.verdict else None,
-        "terms": record.terms.decode("latin-1"),
-        "votes": _without_proofs(record.votes).decode(),
-        "edit": record.edit.decode("latin-1"),
-    }
+    """A record as it travels to an approver: without the clients that wait, and without proofs."""
+    body: dict[str, Any] = {}
+    for name in _FIELDS:
+        value = _PUBLIC.get(name, _same)(getattr(record, name))
+        if name in _MODELS:
+            body[name] = orjson.Fragment(value.to_json()) if value is not None else None
+        elif isinstance(value, bytes):  # any: that of a dead letter need not be JSON, nor UTF-8
+            body[name] = value.decode("latin-1")
+        else:
+            body[name] = value
+    return body
 
 
 def seen(body: dict[str, Any]) -> Record:
     """The record that :func:`shown` made this of. Raises ValueError where it can't be read."""
-    deadline, verdict = body["deadline"], body["verdict"]
-    return Record(
-        id=body["id"],
-        state=State(body["state"]),
-        fleet=body["fleet"],
-        waiters="",
-        digest=body["digest"],
-        event=body["event"].encode("latin-1"),
-        received_at=body["received_at"],
-        assessment=Assessment.model_validate(body["assessment"]),
-        policy=body["policy"],
-        deadline=deadline,
-        verdict=Verdict.model_validate(verdict) if verdict else None,
-        terms=body["terms"].encode("latin-1"),
-        votes=body["votes"].encode(),
-        edit=body["edit"].encode("latin-1"),
-    )
+    found: dict[str, Any] = {"waiters": ""}
+    for name in body.keys() & _FIELDS:  # a newer worker may show more
+        value = body[name]
+        if name in _MODELS:
+            found[name] = _MODELS[name].model_validate(value) if value is not None else None
+        elif name in _BYTES:
+            found[name] = value.encode("latin-1")
+        else:
+            found[name] = value
+    found["state"] = State(found["state"])
+    return Record(**found)
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _without_proofs(raw: bytes) -> bytes:
@@ -92,3 +89,17 @@ def _without_proofs(raw: bytes) -> bytes:
         return votes_to_json([vote.model_copy(update={"proof": ""}) for vote in read_votes(raw)])
     except ValueError:
         return b""
+
+
+def _without_proof(raw: bytes) -> bytes:
+    """An edit for others to see, as :func:`_without_proofs`."""
+    try:
+        edit = Edit.read(raw)
+    except ValueError:
+        return b""
+    return edit.model_copy(update={"proof": "", "client": "", "entry": ""}).to_json() if edit else b""
+
+
+_PUBLIC: dict[str, Callable[[Any], Any]] = {"votes": _without_proofs, "edit": _without_proof}
+_FIELDS = [found.name for found in fields(Record) if found.init and found.name not in _HIDDEN]
+_BYTES = frozenset(found.name for found in fields(Record) if found.type == "bytes")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from guardtier.action import ActionEvent
 from guardtier.answer import Choice
 from guardtier.errors import InvalidAction
+from guardtier.policy.edit import Edit
 from guardtier.policy.tally import Vote, read_votes
 from guardtier.policy.terms import Terms
 from guardtier.store.records import Record
@@ -32,7 +31,9 @@ def view_of(record: Record) -> dict[str, Any]:
         "terms": terms.model_dump(mode="json") if terms else None,
         "answers": _answers(record, terms),
         "escalation": _escalation(record, terms),
-        "edit": _json(record.edit),
+        "asked": record.asked,
+        "accepts_edits": record.accepts_edits,
+        "edit": _edit(record),
         "verdict": record.verdict.model_dump(mode="json") if record.verdict else None,
     }
 
@@ -93,8 +94,10 @@ def _escalation(record: Record, terms: Terms | None) -> dict[str, Any] | None:
     }
 
 
-def _json(raw: bytes) -> Any:
+def _edit(record: Record) -> dict[str, Any] | None:
+    """Who changes it, while that is being rated."""
     try:
-        return orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError:
+        edit = Edit.read(record.edit)
+    except ValueError:
         return None
+    return edit.model_dump(exclude={"proof", "client", "entry"}) if edit else None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from guardtier import ApproverClient, State
 from guardtier.answer import Choice
@@ -14,6 +17,7 @@ from guardtier.errors import (
 from guardtier.policy.terms import Terms
 from guardtier.store.keys import Keys
 from guardtier.verdict import Verdict
+from guardtier_workers.embedded import EmbeddedRedis
 from tier import StartTier, Tier, high
 
 
@@ -77,3 +81,17 @@ async def test_without_a_token_nothing_is_sent(tier: Tier) -> None:
     async with ApproverClient(tier.url) as reader:
         with pytest.raises(ConfigError, match="token"):
             await reader.answer_many([Draft(action_id, Choice.APPROVE)])
+
+
+async def test_where_redis_goes_away_nothing_goes_on_unseen(
+    start_tier: StartTier, own_server: EmbeddedRedis
+) -> None:
+    tier = await start_tier(analyzers=0, policies=0, url=own_server.url)
+    await tier.upkeep.prepare(["web"])
+    alice = tier.approver()
+    own_server.kill()
+
+    with pytest.raises(RedisConnectionError):
+        await alice.answer_many([Draft(f"a{at}.0", Choice.APPROVE) for at in range(100)])
+
+    assert not [task for task in asyncio.all_tasks() if "answer_many" in repr(task.get_coro())]

@@ -24,7 +24,7 @@ WRITES: dict[str, tuple[State | None, str, Written]] = {
     "poll": (
         State.RELEASED,
         "told",
-        lambda d, a, e: d.ledger.poll(e or _none(), client=CLIENT),
+        lambda d, a, e: d.ledger.poll(e or _none(), client=CLIENT, agent=a.agent, conversation=""),
     ),
     "release": (State.ASSESSED, "released", lambda d, a, e: d.decide(a, "released", delivery=e)),
     "park": (State.ASSESSED, "parked", lambda d, a, e: d.decide(a, "parked", delivery=e)),

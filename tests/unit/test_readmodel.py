@@ -8,6 +8,7 @@ import orjson
 
 from guardtier import ActionEvent, Assessment, SecurityRisk, State
 from guardtier.answer import Choice
+from guardtier.policy.edit import Edit
 from guardtier.policy.tally import Vote, votes_to_json
 from guardtier.policy.terms import Step, Terms
 from guardtier.readmodel import view_of
@@ -104,6 +105,32 @@ def test_who_is_told_when_is_listed() -> None:
         "remind_every": 600.0,
         "steps": [{"at": 301_000, "notify": ["lead", "boss"]}],
     }
+
+
+def test_an_edit_that_is_being_rated_is_told_without_its_proof() -> None:
+    edit = Edit(
+        proof="f" * 64,
+        approver="ann",
+        principal="ann",
+        client="client-1",
+        entry="1-0",
+        at=7,
+        was=ACTION.digest,
+        digest="0" * 64,
+        reason="in dry mode",
+    )
+
+    view = view_of(record(edit=edit.to_json(), accepts_edits=True))
+
+    assert view["edit"] == {
+        "approver": "ann",
+        "principal": "ann",
+        "at": 7,
+        "was": ACTION.digest,
+        "digest": "0" * 64,
+        "reason": "in dry mode",
+    }
+    assert (view["accepts_edits"], view["asked"]) == (True, None)
 
 
 def test_what_cannot_be_read_is_null() -> None:

@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from guardtier.action import ActionEvent, is_label, is_name, partition_of
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
-from guardtier.analyzers.history import History
 from guardtier.analyzers.registry import ensemble
-from guardtier.assessment import Assessment, Finding
+from guardtier.assessment import Assessment
 from guardtier.errors import (
     ActionConflict,
-    AlreadyRedeemed,
     AnalysisFailed,
     GuardtierError,
     InvalidAction,
-    UnknownAction,
     UnknownFleet,
-    WrongState,
 )
-from guardtier.risk import SecurityRisk
 from guardtier.settings import Settings
 from guardtier.state import State
 from guardtier.store.delivery import Delivery
@@ -32,6 +27,9 @@ from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
+from guardtier_workers.rating import Rating
+from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
+from guardtier_workers.whose import whose
 
 if TYPE_CHECKING:
     from guardtier_workers.ask import Pools
@@ -64,6 +62,7 @@ class AnalyzerWorker(StreamWorker):
             remote=self._pools.child if self._pools else None,
         )
         self.memory = Memory(settings, self.ensemble) if self.ensemble.wants_history else None
+        self._rating = Rating(self.ensemble, self.memory)
         self._outcomes = OutcomeReader(self.ensemble) if self.memory else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -78,9 +77,12 @@ class AnalyzerWorker(StreamWorker):
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
         fleets = await self.upkeep.fleets(partition)
-        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None}
+        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None, keys.edits: None}
 
     async def handle(self, lane: Lane, delivery: Delivery) -> None:
+        if delivery.stream == lane.keys.edits:
+            await self._rate_edit(lane, delivery)
+            return
         try:
             await self._serve(lane, delivery, _client_of(delivery))
         except GuardtierError as error:
@@ -89,6 +91,11 @@ class AnalyzerWorker(StreamWorker):
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """Park the action unrated, so that a person sees it; refuse what can't even be read."""
         why = f"delivered {delivery.deliveries - 1} times without an answer"
+        if delivery.stream == lane.keys.edits:
+            failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
+            edited = ActionEvent.from_json(delivery.fields[b"payload"])
+            await lane.ledger.rated(delivery, edited, failure)
+            return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
                 raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
@@ -109,17 +116,25 @@ class AnalyzerWorker(StreamWorker):
             await self._rate(lane, delivery, client)
         elif operation == b"poll":
             _check_place(delivery)
-            _check_found((await lane.ledger.poll(delivery, client=client)).what, delivery.id)
+            agent, conversation = await whose(lane, delivery.id)
+            done = await lane.ledger.poll(delivery, client=client, agent=agent, conversation=conversation)
+            check_found(done.what, delivery.id)
         elif operation == b"redeem":
             _check_place(delivery)
             token = delivery.text(b"token")
             if not is_name(token):
                 raise InvalidAction("token must be 1 to 64 letters, digits, _ or -", field="token")
-            agent = delivery.text(b"agent")[:128]  # whose list it leaves: a wrong one is its own loss
-            done = await lane.ledger.redeem(delivery, client=client, agent=agent, token=token)
-            _check_found(done.what, delivery.id)
+            agent, conversation = await whose(lane, delivery.id)
+            done = await lane.ledger.redeem(
+                delivery, client=client, agent=agent, conversation=conversation, token=token
+            )
+            check_found(done.what, delivery.id)
+            if done.what == "edited":
+                raise not_accepted(delivery.id)
             if done.what == "wrong":
-                raise _not_redeemable(delivery.id, done.state)
+                raise not_redeemable(delivery.id, done.state)
+            if done.what == "halted":
+                raise halted(delivery.id, done.more)
         elif operation == b"observe":
             await self._observe(lane, delivery, client)
         elif operation == b"pending":
@@ -131,23 +146,16 @@ class AnalyzerWorker(StreamWorker):
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
         action = _action_of(delivery)
-        assessment = self.ensemble.assess_cheaply(action)
-        if assessment is not None:
-            await self._record(lane, delivery, client, action, assessment)
-            return
-        memory, unread = self.memory, []
+        rated = await self._rating.rate(action)
+        await self._record(lane, delivery, client, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
-        async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
-            assert memory is not None  # noqa: S101 - it is not passed on otherwise
-            history = await memory.recall(asked, findings, risk)
-            if history.state == "unavailable":
-                unread.append((findings, risk))
-            return history
-
-        assessment = await self.ensemble.assess(action, recall if memory else None)
-        await self._record(lane, delivery, client, action, assessment)
-        if memory is not None and unread:  # Redis takes writes again
-            await memory.catch_up(action, unread[0])
+    async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
+        """Rate what an approver made of an action: under its id, as a further one of its conversation."""
+        action = ActionEvent.from_json(delivery.fields[b"payload"])
+        rated = await self._rating.rate(action)
+        await lane.ledger.rated(delivery, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""
@@ -159,18 +167,18 @@ class AnalyzerWorker(StreamWorker):
             )
         record = await Records(lane.redis, self.settings.partitions).get(delivery.id)
         if record.fleet != delivery.fleet:
-            _check_found("unknown", delivery.id)
+            check_found("unknown", delivery.id)
         if record.state not in RAN:
-            raise _not_run(delivery.id, record.state)
+            raise not_run(delivery.id, record.state)
         if self.memory is not None and self._outcomes is not None:
             rated = record.assessment
             note = self.memory.note(record.action, rated.findings, rated.risk)
             outcome = self._outcomes.read(output.decode("utf-8", "replace"), note)
             await self.memory.observe(record.action, outcome.labels, outcome.secrets, more=outcome.more)
         done = await lane.ledger.observe(delivery, client=client)
-        _check_found(done.what, delivery.id)
+        check_found(done.what, delivery.id)
         if done.what == "wrong":
-            raise _not_run(delivery.id, done.state)
+            raise not_run(delivery.id, done.state)
 
     async def _list(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """Tell an agent what it has not finished: what ``get_unmatched_actions`` is in one process."""
@@ -289,21 +297,3 @@ def _action_of(delivery: Delivery) -> ActionEvent:
             field="fleet",
         )
     return action
-
-
-def _check_found(what: str, action_id: str) -> None:
-    if what == "unknown":
-        raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
-
-
-def _not_run(action_id: str, state: str) -> WrongState:
-    return WrongState(
-        f"{action_id} is {state}: only what was released, or approved and redeemed, has an outcome",
-        field=state,
-    )
-
-
-def _not_redeemable(action_id: str, state: str) -> WrongState:
-    if state == "redeemed":
-        return AlreadyRedeemed(f"the approval of {action_id} has been used", field=state)
-    return WrongState(f"{action_id} is {state}: only an approved action is redeemed", field=state)

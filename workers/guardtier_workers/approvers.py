@@ -37,7 +37,8 @@ class Right(StrEnum):
     """What an approver may do for its fleets."""
 
     ANSWER = "answer"  #: approve and reject parked actions
-    CONFIGURE = "configure"  #: set the policy at run time
+    CONFIGURE = "configure"  #: set the policy at run time, halt and resume
+    HALT = "halt"  #: halt and resume
 
 
 class Approver(BaseModel):
@@ -70,6 +71,9 @@ class Approver(BaseModel):
 
     def may_configure(self, fleet: str) -> bool:
         return Right.CONFIGURE in self.may and self._has(fleet)
+
+    def may_halt(self, fleet: str) -> bool:
+        return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
 
     def may_see(self, fleet: str) -> bool:
         """Whether the actions of a fleet are shown to them: whoever has any right there."""
@@ -113,6 +117,10 @@ class Approvers:
     def named(self, name: str) -> Approver | None:
         """The approver of that name. Raises ConfigError where the file can't be read."""
         return self._all().get(name)
+
+    def all(self) -> list[Approver]:
+        """Everybody in the file. Raises as :meth:`named`."""
+        return list(self._all().values())
 
     def is_own(self, approver: Approver, fleet: str, agent: str) -> bool:
         """Whether this agent acts for the approver's principal, under any of its names."""

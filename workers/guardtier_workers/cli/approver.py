@@ -27,6 +27,7 @@ def add(
     may_configure: Annotated[
         bool, typer.Option("--may-configure", help="May also set the policy of these fleets.")
     ] = False,
+    may_halt: Annotated[bool, typer.Option("--may-halt", help="May also halt and resume them.")] = False,
     role: Annotated[
         list[str] | None, typer.Option(help="Has this role, which a policy may want. Repeat for more.")
     ] = None,
@@ -51,7 +52,7 @@ def add(
         state.make()
         file = state.approvers_file
     try:
-        may = [Right.ANSWER, Right.CONFIGURE] if may_configure else [Right.ANSWER]
+        may = [Right.ANSWER, *[Right.CONFIGURE] * may_configure, *[Right.HALT] * may_halt]
         token = approvers.add(
             file, name, fleet, may, principal=principal, roles=role or (), agents=agent or ()
         )
