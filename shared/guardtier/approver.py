@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from guardtier.approver_answers import ApproverAnswers
+from guardtier.approver_edits import ApproverEdits
 from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
 from guardtier.approver_policies import ApproverPolicies, PartitionFile, PartitionPolicy
@@ -27,7 +28,7 @@ class AuditEvent:
     fields: dict[str, str]
 
 
-class ApproverClient(ApproverAnswers, ApproverPolicies, ApproverGrants, HaltMethods):
+class ApproverClient(ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods):
     """Reads the confirmation set, and answers with the token of one approver.
 
     Without a token it can only read. The tier decides whether an answer counts: it checks the

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from guardtier.errors import ConfigError
 from guardtier.policy.compiled import CompiledPolicy
 from guardtier.policy.file import PolicyFile
@@ -22,7 +20,7 @@ def check_file(text: str, settings: Settings, *, name: str) -> CompiledPolicy:
     """
     compiled = PolicyFile.parse(text, name=name).compiled()
     check_tests(compiled.run_tests(default=settings.policy_of), name)
-    known: Mapping[str, object] = getattr(settings, "channel", {})
+    known = settings.channel
     unknown = sorted(compiled.channels - set(known))
     if unknown:
         raise ConfigError(
