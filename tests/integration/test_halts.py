@@ -160,6 +160,18 @@ async def test_a_thousand_parked_actions_are_rejected(tier: Tier) -> None:
     assert await tier.records.count() == 0
 
 
+async def test_a_record_that_can_not_be_read_keeps_no_other_from_being_rejected(tier: Tier) -> None:
+    client = tier.client()
+    broken = await client.submit(high("rm -rf ~/1"))
+    other = await client.submit(high("rm -rf ~/2"))
+    await tier.redis.hset(KEYS.action(broken.id), "assessment", "no json")
+
+    (report,) = await tier.operator().halt("web", reason="stop", reject_parked=True)
+
+    assert report.rejected == 1
+    assert (await tier.record(other.id)).state is State.REJECTED
+
+
 # -- what was approved before --------------------------------------------------------------------
 
 
