@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import ClassVar
 
@@ -25,9 +26,12 @@ from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.editing import Editing
 from guardtier_workers.filecheck import check_file, check_quorums
+from guardtier_workers.grants.remembered import Remembered
+from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
+from guardtier_workers.looking import look
 from guardtier_workers.notices.plan import Planning, Put
 from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
@@ -59,7 +63,8 @@ class PolicyWorker(StreamWorker):
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
         self._warn_of_quorums()
-        self._deciding = Deciding(settings, self._policies, self._records, schedule)
+        self._remembered = Remembered(settings, self._records, self._approvers)
+        self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
         self._editing = Editing(self._authority)
@@ -68,10 +73,17 @@ class PolicyWorker(StreamWorker):
         handlers: dict[str, Handler] = {
             "block": Blocks(lambda: self.lanes).spread,
             "halt": self._halting.spread,
+            "grant": self._remembered.keep,
         }
         if notices is not None:
             handlers["notice"] = Planning(self._records, notices)
         self._outbox = Outbox(handlers)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            await super().run(stop)
+        finally:
+            await self._remembered.close()
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -82,12 +94,16 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"look":
+                    await look(lane, delivery, self._approvers, self._records)
                 elif delivery.fields.get(b"op") == b"configure_file":
                     await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
                     await self._halting.serve(lane, delivery)
                 elif delivery.fields.get(b"op") == b"edit":
                     await self._editing.edit(lane, delivery)
+                elif delivery.fields.get(b"op") == b"revoke":
+                    await revoke(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -133,7 +149,7 @@ class PolicyWorker(StreamWorker):
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op.startswith("configure") or op == "edit" or op.encode() in HALTS
+        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in HALTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,

@@ -152,17 +152,24 @@ def is_riskier(edited: Assessment, seen: Assessment) -> bool:
 def stricter(terms: Terms, others: Terms) -> Terms:
     """What an edited action waits under: the terms that it had, and those that the policy has for it now.
 
-    An edit must not lead past what the policy asks for either of them. Times are those that it had: its
-    deadline stands.
+    An edit must not lead past what the policy asks for either of them. Its deadline stands, so the times
+    are those that it had; who is told are those whom its new rule names, if it names any.
     """
-    return terms.model_copy(
-        update={
+    told = others if others.notify or others.escalate else terms
+    limit = terms.time_limit
+    return Terms.model_validate(
+        terms.model_dump()
+        | {
             "roles": others.roles or terms.roles,
             "approve": max(terms.approve, others.approve),
             "reject": min(terms.reject, others.reject),
             "reason_required": terms.reason_required or others.reason_required,
             "may_edit": terms.may_edit and others.may_edit,
+            "may_remember": terms.may_remember and others.may_remember,
             "retry": max(terms.retry, others.retry),
+            "notify": told.notify,
+            "escalate": [step for step in told.escalate if limit is None or step.after < limit],
+            "remind_every": told.remind_every,
         }
     )
 

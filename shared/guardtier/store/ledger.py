@@ -1,7 +1,7 @@
 """Ledger: the record of every action. The only writer of state; each method is one atomic script.
 
 ``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers, ``edits.py``
-those of what approvers change, ``halts.py`` those that stop what is new.
+those of what approvers change, ``looks.py`` what they are shown, ``halts.py`` those that stop what is new.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from guardtier.store.delivery import Delivery
 from guardtier.store.edits import Edits
 from guardtier.store.files import PolicyFiles
 from guardtier.store.halts import Halts
+from guardtier.store.looks import Looks
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts):
+class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
@@ -171,12 +172,36 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts):
             ],
         )
 
-    async def done(self, delivery: Delivery, *, dead_letter: str = "") -> Transition:
-        """Acknowledge an entry of the outbox. ``dead_letter`` says why it was given up."""
+    async def done(
+        self, delivery: Delivery, *, dead_letter: str = "", says: Sequence[str | bytes] = ()
+    ) -> Transition:
+        """Acknowledge an entry of the outbox. ``dead_letter`` says why it was given up, ``says`` is what
+        goes to the audit stream: an event, then pairs of field and value.
+        """
+        body = delivery.fields.get(b"body", b"")
         return await self._run(
             "done",
-            [delivery.stream, self._keys.dead],
-            [delivery.group, delivery.entry, delivery.id, dead_letter, delivery.fields.get(b"body", b"")],
+            [delivery.stream, self._keys.dead, self._keys.audit],
+            [delivery.group, delivery.entry, delivery.id, dead_letter, body, *says],
+        )
+
+    async def revoked(
+        self, delivery: Delivery, *, fleet: str, grant: str, approver: str, told: str
+    ) -> Transition:
+        """Tell an approver that a grant is revoked; the audit stream shows it once."""
+        keys = self._keys
+        return await self._run(
+            "revoked",
+            [delivery.stream, keys.audit, keys.told(told)],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                fleet,
+                grant,
+                approver,
+                self._keep.reply_ms,
+            ],
         )
 
 

@@ -10,11 +10,10 @@
 --       as the caller has seen them, agent, conversation, outcome ('approved' or 'parked'), verdict (''
 --       where it stays parked), what its approver is told there (JSON), digest, edited action,
 --       assessment, terms (JSON, '' for the usual), votes (JSON, '' for none), policy version, approver,
---       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms, then what
---       goes to the outbox where it stays parked
+--       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms,
+--       then what goes to the outbox where it stays parked
 
-local record, stream, parked, audit_key, told, policies, halts, block, pace, outbox =
-  unpack(KEYS, 1, 10)
+local record, stream, parked, audit_key, told, policies, halts, block, pace, outbox = unpack(KEYS, 1, 10)
 local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
 local agent, conversation, outcome, verdict, body, digest, event, assessment, terms, votes, policy, approver,
   sent_as, reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 27)
