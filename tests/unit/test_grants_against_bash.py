@@ -78,6 +78,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example(line="git push\r")
 @example(line="git push &&")
 @example(line="git push\n\r")
+@example(line="\n\rgit push")
+@example(line="git push\n\rgit push")
 @example(line="rm -rf build/b\\\n/../../x")
 def test_bash_runs_nothing_that_is_not_granted(bench: Path, line: str) -> None:
     if not fitting(grants(), action(line), RATED):
