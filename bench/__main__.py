@@ -1,7 +1,8 @@
 """``make bench``: everything that README.md and docs/performance.md say in numbers, in one run.
 
 Sides are measured in turn, round after round, and told as medians and ratios: machines differ and
-drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked,detection`` measures a part.
+drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked,answers,detection,rules``
+measures a part.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from typing import Any
 
 from redis import Redis
 
-from bench import detection, environment, idle
+from bench import detection, environment, idle, policy_rules
 from bench.commands import DEFAULT_ACTIONS
 from bench.measure import Job, Result, interleave, medians
 from bench.report import cpu_per_10k, latency_rows, machine, ratio, table, write_json
 from guardtier_workers.embedded import EmbeddedRedis
 
-PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked", "detection")
+PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked", "answers", "detection", "rules")
 WORKERS = (1, 2, 4, 8)
 SCALING_AGENTS, SCALING_CONCURRENCY = 256, 8
 PARKED = 100_000
@@ -38,7 +39,9 @@ def main() -> None:
         "fairness": fairness,
         "idle": idle_cost,
         "parked": parked,
+        "answers": answers,
         "detection": long_arguments,
+        "rules": rules_of_a_policy,
     }
     results: dict[str, Any] = {}
     for name, part in parts.items():
@@ -163,6 +166,32 @@ def parked(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]
     return found
 
 
+def answers(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """From an approver's answer to the agent that has the verdict, beside the floor."""
+    found = interleave(
+        options.rounds,
+        {
+            "floor": lambda: contestant(options, server, "bench.rivals.floor", 1),
+            "answer": lambda: _answered(server),
+        },
+        note,
+    )
+    answer = found["answer"]
+    times = ratio(answer["heard_p50_ms"], found["floor"]["p50_ms"])
+    say(
+        f"\nanswer to verdict: p50 {answer['heard_p50_ms']:.2f} ms, {times} × the floor (at most 3); "
+        f"until the agent has redeemed it {answer['used_p50_ms']:.2f} ms"
+    )
+    return found
+
+
+def _answered(server: EmbeddedRedis) -> Result:
+    try:
+        return program("bench.guardtier_answers", server)
+    finally:
+        flush(server)
+
+
 def long_arguments(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
     """The default ensemble over arguments of 1 kB to 1 MiB."""
     note("long arguments")
@@ -170,6 +199,18 @@ def long_arguments(options: argparse.Namespace, server: EmbeddedRedis) -> dict[s
     rows = [[name, *times, ratio(times[2], 32 * times[1])] for name, times in found.items()]
     head = ("rating, ms", "1 kB", "32 kB", "1 MiB (at most 100)", "1 MiB over 32 × 32 kB")
     say("\n" + table(head, rows))
+    return found
+
+
+def rules_of_a_policy(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """What the rules of a policy file cost an action."""
+    note("rules of a policy file")
+    found = policy_rules.measure()
+    few, some, many = (found[f"{rules} rules"] for rules in policy_rules.RULES)
+    say(
+        f"\nan action under 200 rules: {some:.1f} µs (mean, at most 30), "
+        f"{ratio(some, few)} × that under 20; under 2,000: {many:.1f} µs"
+    )
     return found
 
 

@@ -173,11 +173,20 @@ class Desk:
     ) -> Transition:
         delivery = delivery or await self.asked(action, "redeem", client)
         return await self.ledger.redeem(
-            delivery, client=client, agent=action.agent, token=token or token_hex(12)
+            delivery,
+            client=client,
+            agent=action.agent,
+            conversation=action.conversation or "",
+            token=token or token_hex(12),
         )
 
     async def poll(self, action: ActionEvent, *, client: str = CLIENT) -> Transition:
-        return await self.ledger.poll(await self.asked(action, "poll", client), client=client)
+        return await self.ledger.poll(
+            await self.asked(action, "poll", client),
+            client=client,
+            agent=action.agent,
+            conversation=action.conversation or "",
+        )
 
     async def listed(self, action: ActionEvent, *, delivery: Delivery | None = None) -> Transition:
         """Tell what is open of its agent, with a listing made up, and with the action as being over."""

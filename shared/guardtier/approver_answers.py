@@ -94,7 +94,13 @@ class ApproverAnswers(ApproverBase):
                 except GuardtierError as error:
                     return error
 
-        return await asyncio.gather(*(one(draft) for draft in drafts))
+        made = [asyncio.create_task(one(draft)) for draft in drafts]
+        try:
+            return await asyncio.gather(*made)
+        finally:  # of what failed for all, nothing goes on behind the caller's back
+            for task in made:
+                task.cancel()
+            await asyncio.gather(*made, return_exceptions=True)
 
     async def answer(self, draft: Draft, *, timeout: float = 30.0) -> Verdict | Counted:
         """Sign and send one answer. Returns and raises as :meth:`approve`."""

@@ -27,6 +27,7 @@ class Reply:
     entry: bytes | None = None
     observed: bool = False
     body: bytes | None = None  #: what is no verdict: a listing, a policy
+    halted: bytes | None = None  #: the halt (JSON) under which it waits
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Reply:
@@ -43,6 +44,7 @@ class Reply:
             entry=fields.get(b"entry"),
             observed=b"observed" in fields,
             body=fields.get(b"body"),
+            halted=fields.get(b"halted"),
         )
 
 

@@ -206,9 +206,9 @@ async def test_another_fleet_neither_polls_nor_redeems(desk: Desk) -> None:
         entry = await desk.asked(action, "poll")
         theirs = Delivery(0, entry.stream, entry.group, entry.entry, entry.fields, fleet="other")
         if op == desk.redeem:
-            done = await desk.ledger.redeem(theirs, client=CLIENT, agent="a", token="t-1")
+            done = await desk.ledger.redeem(theirs, client=CLIENT, agent="a", conversation="", token="t-1")
         else:
-            done = await desk.ledger.poll(theirs, client=CLIENT)
+            done = await desk.ledger.poll(theirs, client=CLIENT, agent="a", conversation="")
         assert done == Transition("unknown", "")
     assert await desk.snapshot(action) == before
 

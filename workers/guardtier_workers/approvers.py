@@ -37,7 +37,8 @@ class Right(StrEnum):
     """What an approver may do for its fleets."""
 
     ANSWER = "answer"  #: approve and reject parked actions
-    CONFIGURE = "configure"  #: set the policy at run time
+    CONFIGURE = "configure"  #: set the policy at run time, halt and resume
+    HALT = "halt"  #: halt and resume
 
 
 class Approver(BaseModel):
@@ -81,6 +82,9 @@ class Approver(BaseModel):
             fnmatchcase(f"{fleet}/{agent}", own) for own in self.agents
         )
 
+    def may_halt(self, fleet: str) -> bool:
+        return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
+
     def _has(self, fleet: str) -> bool:
         return EVERY_FLEET in self.fleets or fleet in self.fleets
 
@@ -102,6 +106,10 @@ class Approvers:
     def named(self, name: str) -> Approver | None:
         """The approver of that name. Raises ConfigError where the file can't be read."""
         return self._all().get(name)
+
+    def all(self) -> list[Approver]:
+        """Everybody in the file. Raises as :meth:`named`."""
+        return list(self._all().values())
 
     def is_own(self, approver: Approver, fleet: str, agent: str) -> bool:
         """Whether this agent acts for the approver's principal, under any of its names."""

@@ -15,10 +15,15 @@ from guardtier.store.delivery import Delivery
 from guardtier.store.ledger import Circumstances, Decision, Transition
 from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
+from guardtier_workers.breaker import limits_of
 from guardtier_workers.clock import now_ms
 from guardtier_workers.grants.remembered import Remembered, named
+from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
+from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
+from guardtier_workers.stopping import stop_under
+from guardtier_workers.targets import TargetsUnknown, targets_of
 
 #: Called with partition and deadline (ms) of what was parked, to have it expired in time.
 Schedule = Callable[[int, int], Awaitable[None]]
@@ -42,6 +47,7 @@ class Deciding:
         self._policies = policies
         self._records = records
         self._schedule = schedule
+        self._labels = OwnLabels(settings)
 
     async def decide(self, lane: Lane, delivery: Delivery) -> None:
         """Release it, park it or reject it; once more for as long as the circumstances change."""
@@ -66,8 +72,19 @@ class Deciding:
     ) -> Decision:
         fleet = delivery.text(b"fleet")
         policy = await self._policies.under(delivery.partition, fleet, circumstances)
-        action = (await self._records.get(delivery.id)).action if policy.needs_action(fleet) else None
+        tool, alone = delivery.text(b"tool"), not delivery.text(b"conversation")
+        unlabelled = alone and policy.asks_labels(fleet, tool)  # of one in a conversation, they are known
+        asked = unlabelled or policy.needs_action(fleet, tool)
+        action = (await self._records.get(delivery.id)).action if asked else None
+        if action is not None and alone:
+            labels = self._labels.of(action, assessment)
+            assessment = assessment.model_copy(update={"labels": labels})
         ruling = policy.rule(facts_of(delivery, assessment, action))
+        stop = stop_under(circumstances)
+        if stop is not None:
+            ruling, assessment = stop.over(ruling), stop.told_in(assessment)
+        budget = None if circumstances.halt else policy.budget_of(fleet)
+        limits = limits_of(budget, delivery, spread=self._settings.partitions > 1)
         grants = await self._remembered.covering(delivery, assessment, ruling, circumstances)
         if ruling.effect is Effect.PARK and not grants:
             return Decision(
@@ -76,6 +93,9 @@ class Deciding:
                 park_ms=self._park_ms(fleet, ruling),
                 terms=ruling.terms.to_json(),
                 details=details_of(ruling),
+                outbox=posted(ruling.terms, "parked", now_ms()),
+                assessment=assessment.to_json() if stop else b"",
+                limits=limits,
                 under=circumstances,
             )
         rejected = ruling.effect is Effect.REJECT
@@ -93,7 +113,12 @@ class Deciding:
         )
         details = details_of(ruling, verdict.grant)
         return Decision(
-            verdict.outcome.value, ruling.version, verdict, details=details, under=circumstances
+            verdict.outcome.value,
+            ruling.version,
+            verdict,
+            details=details,
+            limits=limits,
+            under=circumstances,
         )
 
     def _park_ms(self, fleet: str, ruling: Ruling) -> int:
@@ -131,7 +156,13 @@ def facts_of(delivery: Delivery, assessment: Assessment, action: ActionEvent | N
         failed=assessment.failed,
         now_ms=now_ms(),
         action=action,
+        targets=targets_of(action, assessment.findings) if action else _no_targets,
     )
+
+
+def _no_targets() -> tuple[str, ...]:
+    """Of a policy that did not ask for the action."""
+    raise TargetsUnknown("no rule asked for them")
 
 
 def details_of(ruling: Ruling, grant: str | None = None) -> bytes:

@@ -6,12 +6,13 @@ import asyncio
 import logging
 from typing import ClassVar
 
+import orjson
+
 from guardtier.errors import (
     AnalysisFailed,
     ConfigError,
     GuardtierError,
 )
-from guardtier.policy.standing import PolicyRequest
 from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import POLICIES
@@ -20,13 +21,18 @@ from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
 from guardtier_workers.authority import Authority
 from guardtier_workers.blocks import Blocks
-from guardtier_workers.configure import configure
+from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.editing import Editing
+from guardtier_workers.filecheck import check_file, check_quorums
 from guardtier_workers.grants.remembered import Remembered
 from guardtier_workers.grants.revoking import revoke
+from guardtier_workers.halting import OPERATIONS as HALTS
+from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
-from guardtier_workers.outbox import Outbox
+from guardtier_workers.notices.plan import Planning, Put
+from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
 
 log = logging.getLogger(__name__)
@@ -39,7 +45,12 @@ class PolicyWorker(StreamWorker):
     kind: ClassVar[str] = "policy"
 
     def __init__(
-        self, settings: Settings, *, schedule: Schedule | None = None, name: str | None = None
+        self,
+        settings: Settings,
+        *,
+        schedule: Schedule | None = None,
+        notices: Put | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(settings, name=name)
         self._approvers = Approvers(settings.approvers_file)
@@ -49,11 +60,21 @@ class PolicyWorker(StreamWorker):
             log.warning("nobody can answer: %s", error.message)  # until the file is mended
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
+        self._warn_of_quorums()
         self._remembered = Remembered(settings, self._records, self._approvers)
         self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
-        self._outbox = Outbox({"block": Blocks(lambda: self.lanes).spread, "grant": self._remembered.keep})
+        self._editing = Editing(self._authority, self._records, self._policies)
+        self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
+        handlers: dict[str, Handler] = {
+            "block": Blocks(lambda: self.lanes).spread,
+            "halt": self._halting.spread,
+            "grant": self._remembered.keep,
+        }
+        if notices is not None:
+            handlers["notice"] = Planning(self._records, notices)
+        self._outbox = Outbox(handlers)
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -70,14 +91,22 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"configure_file":
+                    await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
+                elif delivery.fields.get(b"op") in HALTS:
+                    await self._halting.serve(lane, delivery)
                 elif delivery.fields.get(b"op") == b"revoke":
                     await revoke(lane, delivery, self._approvers, self._remembered)
+                elif delivery.fields.get(b"op") == b"edit":
+                    await self._editing.edit(lane, delivery)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
                 await self._refuse(lane, delivery, error)
         elif delivery.stream == lane.keys.outbox:
             await self._outbox.deliver(lane, delivery)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._editing.rated(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
 
@@ -90,22 +119,39 @@ class PolicyWorker(StreamWorker):
             return
         if delivery.stream == lane.keys.outbox:
             await self._outbox.bury(lane, delivery, why)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._editing.bury(lane, delivery, why)
         else:
             await self._deciding.bury(lane, delivery, why)
+
+    def _check_file(self, text: str) -> None:
+        """Raise ConfigError where a policy file must not count."""
+        compiled = check_file(text, self.settings, name="the policy file")
+        check_quorums(compiled, self._approvers.all(), "the policy file")
+
+    def _warn_of_quorums(self) -> None:
+        """Of those in the settings' own file: the people may come yet, so the worker starts."""
+        own = self._policies.own_file
+        try:
+            if own is not None:
+                check_quorums(own.compiled, self._approvers.all(), str(self.settings.policy_file))
+        except ConfigError as error:
+            log.warning("%s", error.message)
 
     async def _refuse(
         self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
     ) -> None:
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
-        answers = delivery.fields.get(b"op") != b"configure"
+        op = delivery.text(b"op")
+        asks = op.startswith("configure") or op == "edit" or op.encode() in HALTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
             error,
-            event="answer_refused" if answers else "configure_refused",
+            event=f"{op.partition('_')[0]}_refused" if asks else "answer_refused",
             reply=reply,
-            sender=delivery.text(b"approver")[:128] if answers else _asked_by(delivery),
+            sender=_asked_by(delivery) if asks else delivery.text(b"approver")[:128],
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
         )
 
@@ -113,6 +159,7 @@ class PolicyWorker(StreamWorker):
 def _asked_by(delivery: Delivery) -> str:
     """Who a request says it is from, for the audit line."""
     try:
-        return PolicyRequest.from_fields(delivery.fields)[0].approver
-    except GuardtierError:
+        said = orjson.loads(delivery.fields.get(b"request", b""))
+        return str(said["approver"])[:128]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
         return "?"

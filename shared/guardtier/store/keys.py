@@ -13,6 +13,7 @@ POLICIES = "policies"  #: the consumer group of the policy workers, on assessed 
 
 #: The steward's arq queue. arq puts keys of its own (``arq:job:…``) beside it.
 ARQ_QUEUE = "gt:arq"
+_NOTICES = "gt:arq:notices:"  #: the notices of one channel, likewise
 _POOL = "gt:arq:pool:"  #: pools live where arq does, and have no partitions
 TIER = "gt:tier"  #: HASH: what every worker must agree on (the number of partitions)
 
@@ -44,6 +45,14 @@ class Keys:
         """STRING with a time to live: why an action of this digest is refused at once (JSON)."""
         return f"{self._slot}block:{digest}"
 
+    def asked(self, request: str) -> str:
+        """STRING with a time to live: the halt that a request to halt or to resume was about."""
+        return f"{self._slot}asked:{request}"
+
+    def lifted(self, scope: str) -> str:
+        """STRING with a time to live: when (ms) a halt of this scope was lifted last."""
+        return f"{self._slot}lifted:{scope}"
+
     def policy_text(self, digest: str) -> str:
         """STRING: the text of a policy file, by its SHA-256."""
         return f"{self._slot}policytext:{digest}"
@@ -71,6 +80,11 @@ class Keys:
     def alive(self, group: str, consumer: str) -> str:
         """STRING with a time to live: a worker's heartbeat."""
         return f"{self._slot}alive:{group}:{consumer}"
+
+
+def notices_queue(channel: str) -> str:
+    """ZSET (arq's): the notices that are to go to one channel."""
+    return f"{_NOTICES}{channel}"
 
 
 def pool_queue(pool: str) -> str:

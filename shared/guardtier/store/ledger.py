@@ -1,6 +1,7 @@
 """Ledger: the record of every action. The only writer of state; each method is one atomic script.
 
-``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers.
+``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers, ``edits.py``
+those of what approvers change, ``halts.py`` those that stop what is new.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from guardtier.errors import GuardtierError
 from guardtier.store.answers import Answers
 from guardtier.store.decisions import Circumstances, Decision, Decisions
 from guardtier.store.delivery import Delivery
+from guardtier.store.edits import Edits
+from guardtier.store.files import PolicyFiles
+from guardtier.store.halts import Halts
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers):
+class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
@@ -64,11 +68,17 @@ class Ledger(Decisions, Answers):
                 dead_letter,
                 action.tool_name,
                 action.conversation or "",
+                _accepts(delivery),
             ],
         )
 
-    async def redeem(self, delivery: Delivery, *, client: str, agent: str, token: str) -> Transition:
-        """Use an approval: ``unknown`` or ``wrong`` where it can't be; refuse it then."""
+    async def redeem(
+        self, delivery: Delivery, *, client: str, agent: str, conversation: str, token: str
+    ) -> Transition:
+        """Use an approval: ``unknown``, ``wrong``, ``edited``, ``halted`` where it can't be: refuse it.
+
+        ``agent`` and ``conversation`` are the record's own; ``more`` is the halt that stands.
+        """
         keys, fleet = self._keys, delivery.fleet or ""
         return await self._run(
             "redeem",
@@ -78,17 +88,37 @@ class Ledger(Decisions, Answers):
                 keys.audit,
                 keys.reply(fleet, client),
                 keys.open(fleet, agent),
+                keys.halts,
             ],
-            [delivery.group, delivery.entry, delivery.id, fleet, token, self._keep.reply_ms],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                fleet,
+                token,
+                self._keep.reply_ms,
+                agent,
+                conversation,
+                _accepts(delivery),
+            ],
         )
 
-    async def poll(self, delivery: Delivery, *, client: str) -> Transition:
+    async def poll(self, delivery: Delivery, *, client: str, agent: str, conversation: str) -> Transition:
         """Tell a client what stands, and later what comes; ``unknown``: refuse it then."""
         keys, fleet = self._keys, delivery.fleet or ""
         return await self._run(
             "poll",
-            [keys.action(delivery.id), delivery.stream, keys.reply(fleet, client)],
-            [delivery.group, delivery.entry, delivery.id, fleet, client, self._keep.reply_ms],
+            [keys.action(delivery.id), delivery.stream, keys.reply(fleet, client), keys.halts],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                fleet,
+                client,
+                self._keep.reply_ms,
+                agent,
+                conversation,
+            ],
         )
 
     async def observe(self, delivery: Delivery, *, client: str) -> Transition:
@@ -172,3 +202,8 @@ class Ledger(Decisions, Answers):
                 self._keep.reply_ms,
             ],
         )
+
+
+def _accepts(delivery: Delivery) -> str:
+    """What the asking client takes besides its own action: ``edit``, or nothing."""
+    return "edit" if delivery.fields.get(b"accepts") == b"edit" else ""

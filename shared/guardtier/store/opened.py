@@ -56,7 +56,7 @@ async def open_page(
         chunk = [(name.decode(), score) for name, score in found[start : min(start + CHUNK, PAGE)]]
         for (action_id, _), row in zip(chunk, await _rows(redis, keys, chunk), strict=True):
             item = _item(action_id, fleet, row)
-            room -= len(row[-1] or b"")
+            room -= len(row[-1] or b"") + len(row[-2] or b"")
             if item is None:
                 page.over.append(action_id)
             elif conversation is None or item["conversation"] == conversation:
@@ -83,14 +83,18 @@ async def _first(redis: AnyRedis, listed: str, after: str) -> int:
 async def _rows(redis: AnyRedis, keys: Keys, chunk: list[tuple[str, float]]) -> list[Any]:
     pipeline = redis.pipeline(transaction=False)
     for action_id, _ in chunk:
-        pipeline.hmget(keys.action(action_id), ["state", "fleet", "digest", "deadline", "event"])
+        pipeline.hmget(
+            keys.action(action_id), ["state", "fleet", "digest", "deadline", "asked", "original", "event"]
+        )
     rows: list[Any] = await pipeline.execute()
     return rows
 
 
 def _item(action_id: str, fleet: str, row: list[bytes | None]) -> dict[str, Any] | None:
     """What a page says of one action; None: it is over."""
-    state, owner, digest, deadline, event = row
+    state, owner, digest, deadline, asked, original, event = row
+    # Of what an approver edited, the agent knows what it asked for.
+    digest, event = asked or digest, original or event
     if state is None or digest is None or event is None or state.decode() not in _OPEN:
         return None
     if owner != fleet.encode():

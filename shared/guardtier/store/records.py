@@ -17,6 +17,8 @@ from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys, all_keys
 from guardtier.verdict import Verdict
 
+MAX_TEXT = 256 * 1024  #: bytes of a policy file
+
 _FIELDS = (
     "state",
     "fleet",
@@ -31,6 +33,9 @@ _FIELDS = (
     "terms",
     "votes",
     "edit",
+    "asked",
+    "accepts",
+    "revised",
 )
 
 
@@ -39,7 +44,9 @@ class Record:
     """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock.
 
     ``terms`` (JSON) are what it is parked under, b"" for the usual; ``votes`` (JSON) the answers that
-    count so far; ``edit`` (JSON) an edit that is being rated.
+    count so far; ``edit`` (JSON) an edit that is being rated. Where an edit has taken effect, ``event``,
+    ``digest`` and ``assessment`` are those of the edited action, ``asked`` is the digest of what the agent
+    asked for, and ``revised`` the proof of the edit. ``accepts_edits``: the agent's client takes edits.
     """
 
     id: str
@@ -56,6 +63,9 @@ class Record:
     terms: bytes = b""
     votes: bytes = b""
     edit: bytes = b""
+    asked: str | None = None
+    accepts_edits: bool = False
+    revised: str = ""
     _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -72,6 +82,12 @@ class Record:
             return self.action.agent
         except InvalidAction:
             return ""
+
+    def edited(self, *, allowed: bool) -> dict[str, Any]:
+        """The fields by which a verdict says that an approver edited the action; none where nobody did."""
+        if self.asked is None:
+            return {}
+        return {"edited_from": self.asked} | ({"arguments": self.action.arguments} if allowed else {})
 
     @classmethod
     def from_fields(cls, action_id: str, values: Sequence[bytes | None]) -> Self | None:
@@ -96,6 +112,9 @@ class Record:
             terms=found["terms"] or b"",
             votes=found["votes"] or b"",
             edit=found["edit"] or b"",
+            asked=_text(found["asked"]) or None,
+            accepts_edits=found["accepts"] == b"edit",
+            revised=_text(found["revised"]),
         )
 
 
@@ -122,20 +141,32 @@ class Records:
             *(self._redis.zrange(keys.parked, 0, wanted - 1, withscores=True) for keys in self._keys)
         )
         order = heapq.merge(*([(score, _text(name)) for name, score in page] for page in pages))
-        return await self._many([name for _, name in islice(order, after, wanted)])
+        return await self.many([name for _, name in islice(order, after, wanted)])
 
     async def count(self) -> int:
         """How many actions are parked."""
         return sum(await asyncio.gather(*(self._redis.zcard(k.parked) for k in self._keys)))
 
     async def policies(self, fleet: str) -> list[bytes]:
-        """The policy set for a fleet at run time, as it is kept in each partition; b"" for none."""
+        """The policy set for a fleet at run time, as it is kept in each partition; b"" for none.
+
+        ``*``: which policy file stands.
+        """
         return await asyncio.gather(*(self.policy(keys.partition, fleet) for keys in self._keys))
 
     async def policy(self, partition: int, fleet: str) -> bytes:
         """The same of one partition."""
         found = await self._redis.hget(self._keys[partition].policies, fleet)  # type: ignore[misc]
         return found or b""
+
+    async def policy_text(self, partition: int, digest: str) -> bytes | None:
+        """The text of a policy file that is kept in a partition; None where it is not.
+
+        No more than a byte above the limit is read, so whatever stands there costs no more.
+        """
+        key = self._keys[partition].policy_text(digest)
+        found: bytes = await self._redis.getrange(key, 0, MAX_TEXT)
+        return found or None
 
     async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:
         """The ids of parked actions whose deadline has passed, the oldest first."""
@@ -144,7 +175,8 @@ class Records:
         )
         return [_text(name) for name in found]
 
-    async def _many(self, ids: Sequence[str]) -> list[Record]:
+    async def many(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that there are, in one round trip."""
         if not ids:
             return []
         pipeline = self._redis.pipeline(transaction=False)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from guardtier.approver import ApproverClient, PartitionPolicy
+from guardtier.approver import ApproverClient, PartitionFile, PartitionPolicy
 from guardtier.errors import UnknownFleet
 from guardtier.policy.confirmation import AlwaysConfirm, ConfirmRisky, NeverConfirm, Policy
 from guardtier.policy.standing import UNREADABLE
@@ -18,10 +18,17 @@ from guardtier.risk import SecurityRisk
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
 from guardtier_workers.cli.output import emit, say, span_text
-from guardtier_workers.cli.tier import Tier, tier_at
+from guardtier_workers.cli.policy_standing import (
+    change_file,
+    file_body,
+    show_file,
+    tell_file,
+    tested_text,
+)
+from guardtier_workers.cli.tier import Tier, load_settings, tier_at
 from guardtier_workers.clock import now_ms
 
-Fleet = Annotated[str, typer.Argument(metavar="FLEET")]
+Fleet = Annotated[str | None, typer.Argument(metavar="FLEET", show_default=False)]
 
 
 class Kind(StrEnum):
@@ -41,8 +48,14 @@ class Level(StrEnum):
 
 
 def set_policy(
-    fleet: Fleet,
-    kind: Annotated[Kind, typer.Argument(metavar="POLICY", help=", ".join(Kind))],
+    fleet: Fleet = None,
+    kind: Annotated[
+        Kind | None, typer.Argument(metavar="POLICY", help=", ".join(Kind), show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="A policy file, for all fleets. Its tests run first."),
+    ] = None,
     threshold: Annotated[
         Level | None,
         typer.Option(help="confirm_risky: what is as risky waits.", show_default="HIGH"),
@@ -58,7 +71,22 @@ def set_policy(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Put a fleet under a policy, from its next action on, whatever the settings say."""
+    """Put a fleet under a policy, or all fleets under a policy file, from their next action on.
+
+    What a rule of the file matches is decided by it; the rest by the fleet's own policy.
+    """
+    if file is not None:
+        if fleet is not None or threshold is not None or confirm_unknown is not None:
+            raise UsageError("a policy file counts for all fleets: give --file alone", field="fleet")
+        text = tested_text(file, load_settings(redis_url, config))
+
+        def ask_file(approver: ApproverClient) -> Awaitable[list[PartitionFile]]:
+            return approver.set_policy_file(text, timeout=timeout)
+
+        change_file(ask_file, redis_url, config, name, token_file, as_json=as_json)
+        return
+    if fleet is None or kind is None:
+        raise UsageError("give FLEET and POLICY, or --file FILE", field="fleet")
     policy = _policy(kind, threshold, confirm_unknown)
 
     def ask(approver: ApproverClient) -> Awaitable[list[PartitionPolicy]]:
@@ -68,7 +96,10 @@ def set_policy(
 
 
 def reset(
-    fleet: Fleet,
+    fleet: Fleet = None,
+    file: Annotated[
+        bool, typer.Option("--file", help="The policy file: back to that of the settings, or to none.")
+    ] = False,
     name: ApproverName = None,
     token_file: TokenFile = None,
     timeout: Seconds = 30.0,
@@ -76,7 +107,16 @@ def reset(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Put a fleet back under the settings' policy."""
+    """Put a fleet back under the settings' policy, or the tier under their policy file."""
+    if file == (fleet is not None):
+        raise UsageError("give FLEET or --file", field="fleet")
+    if fleet is None:
+
+        def ask_file(approver: ApproverClient) -> Awaitable[list[PartitionFile]]:
+            return approver.reset_policy_file(timeout=timeout)
+
+        change_file(ask_file, redis_url, config, name, token_file, as_json=as_json)
+        return
 
     def ask(approver: ApproverClient) -> Awaitable[list[PartitionPolicy]]:
         return approver.reset_policy(fleet, timeout=timeout)
@@ -86,24 +126,33 @@ def reset(
 
 def show(
     fleet: Annotated[str | None, typer.Argument(metavar="FLEET", help="Else every fleet.")] = None,
+    file: Annotated[bool, typer.Option("--file", help="Print the policy file that stands.")] = False,
     redis_url: RedisUrl = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Show what policy a fleet is under, and where it comes from: these settings, or set at run time."""
+    if file:
+        if fleet is not None:
+            raise UsageError("a policy file counts for all fleets: give --file alone", field="fleet")
+        show_file(redis_url, config, as_json=as_json)
+        return
 
-    async def run() -> list[dict[str, Any]]:
+    async def run() -> tuple[list[dict[str, Any]], dict[str, Any]]:
         async with tier_at(redis_url, config) as tier, tier.reader() as reader:
             known = await tier.upkeep.fleets()
             if fleet is not None and fleet not in known:
                 raise UsageError(f"no fleet {fleet!r} is registered: guardtier fleet list", field="fleet")
             names = known if fleet is None else [fleet]
-            return [policy_body(tier, name, await reader.policy(name)) for name in names]
+            bodies = [policy_body(tier, name, await reader.policy(name)) for name in names]
+            return bodies, file_body(tier.settings, await reader.policy_file())
 
-    found = asyncio.run(run())
+    found, stands = asyncio.run(run())
     if as_json:
-        emit({"policies": found})
+        emit({"policies": found, "file": stands})
         return
+    if stands["source"] != "none" or not stands["agreed"]:
+        tell_file(stands)
     for body in found:
         _tell(body)
     if not found:

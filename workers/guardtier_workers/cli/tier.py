@@ -31,8 +31,14 @@ class Tier:
     partitions: int
     running: Running | None
 
-    def guard(self, fleet: str, client_id: str | None = None) -> GuardClient:
-        return GuardClient(self.url, fleet=fleet, client_id=client_id, partitions=self.partitions)
+    def guard(self, fleet: str, client_id: str | None = None, *, accept_edits: bool = False) -> GuardClient:
+        return GuardClient(
+            self.url,
+            fleet=fleet,
+            client_id=client_id,
+            partitions=self.partitions,
+            accept_edits=accept_edits,
+        )
 
     @property
     def upkeep(self) -> Upkeep:

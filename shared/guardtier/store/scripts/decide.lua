@@ -6,27 +6,31 @@
 -- given those ('moved') and decides again. What can't be one of them by its type or its length is given as
 -- '!', which nobody can read: everything is parked then.
 --
+-- An agent may have a budget. Whoever is over it is halted here, before anything is decided: the caller is
+-- given that halt among the circumstances ('moved'), and decides under it. What pace says: m is a minute
+-- of the clock, c the actions in it, p those in the minute before, r the rejections in a row.
+--
 -- Replies go to the clients that wait now; where one came since the caller looked, the caller is
 -- given the list that stands ('waiters') and asks again with their streams.
 --
 -- KEYS: record, assessed stream, parked, audit, dead letters, the policies set at run time, the
---       agent's open actions, halts, the block on this action, outbox, reply stream of each waiter
+--       agent's open actions, halts, the block on this action, outbox, the agent's pace, reply stream of
+--       each waiter
 -- ARGV: group, entry, id, waiters, outcome, verdict ('' where it parks), policy version, '1' where the
 --       circumstances count ('' where it parks whatever they are), the four circumstances as the caller
 --       has seen them ('' for none), fleet, agent, conversation, milliseconds until the deadline,
 --       retain_ms, keep_ms, dead letter's why, the terms that it is parked under (JSON, '' for the
---       usual), details for the audit line (JSON, '' for none), then what goes to the outbox
+--       usual), details for the audit line (JSON, '' for none), the assessment with what holds it
+--       ('' where it stays as it is), the most actions a minute, the most rejections in a row ('' for
+--       no limit), the halt of who is over the one, and over the other (JSON), '1' where there are other
+--       partitions to be told, then what goes to the outbox
 
-local record, assessed, parked, audit_key, dead, policies, open, halts, block, outbox =
-  unpack(KEYS, 1, 10)
+local record, assessed, parked, audit_key, dead, policies, open, halts, block, outbox, pace =
+  unpack(KEYS, 1, 11)
 local group, entry, id, expected, outcome, verdict, policy, counts = unpack(ARGV, 1, 8)
 local fleet, agent, conversation, park_ms, retain_ms, keep_ms, why, terms, details = unpack(ARGV, 13, 21)
-
-local function readable(value, most)
-  if not value then return '' end
-  if type(value) == 'table' or #value > most then return '!' end
-  return value
-end
+local rated, most_a_minute, most_in_a_row, over_pace, over_rejections, others = unpack(ARGV, 22, 27)
+local first_waiter, first_posted = 12, 28
 
 local function several(key, ...)
   local found = redis.pcall('HMGET', key, ...)
@@ -35,11 +39,47 @@ end
 
 local function circumstances()
   local standing = several(policies, fleet, '*')
-  local halted = several(halts, fleet, fleet .. ' ' .. agent, fleet .. ' ' .. agent .. ' ' .. conversation)
   return {
     readable(standing[1], 4096), readable(standing[2], 4096),
-    readable(halted[1] or halted[2] or halted[3], 8192), readable(redis.pcall('GET', block), 8192)
+    halt_over(halts, fleet, agent, conversation), readable(redis.pcall('GET', block), 8192)
   }
+end
+
+-- The minute of the clock, how much of it is over (0 to 1), the agent's actions in it and in the one before.
+local function minutes(now)
+  local minute = math.floor(now / 60000)
+  local m, c, p = unpack(redis.call('HMGET', pace, 'm', 'c', 'p'))
+  local ago = minute - tonumber(m or 0)
+  local part = now % 60000 / 60000
+  if ago == 0 then return minute, part, tonumber(c), tonumber(p) end
+  return minute, part, 0, ago == 1 and tonumber(c) or 0
+end
+
+-- The halt of an agent that is over its budget with this action; nil where it is not.
+local function over_budget(now)
+  if most_in_a_row ~= '' then
+    local rejections = tonumber(redis.call('HGET', pace, 'r') or 0)
+    if rejections >= tonumber(most_in_a_row) then return over_rejections end
+  end
+  if most_a_minute ~= '' then
+    local _, part, this, before = minutes(now)
+    if this + before * (1 - part) + 1 > tonumber(most_a_minute) then return over_pace end
+  end
+end
+
+local function trip(halt)
+  local said = cjson.decode(halt)
+  redis.call('HSET', halts, fleet .. ' ' .. agent, halt)
+  redis.call('DEL', pace) -- whoever is resumed begins anew
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', said.by, 'reason', said.reason, 'details', halt)
+  if others ~= '' then redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', halt) end
+end
+
+local function count(now)
+  local minute, _, this, before = minutes(now)
+  redis.call('HSET', pace, 'm', minute, 'c', this + 1, 'p', before)
+  judged(pace, outcome)
+  if redis.call('PTTL', pace) < 43200000 then redis.call('PEXPIRE', pace, 86400000) end
 end
 
 local state, waiters, digest = unpack(redis.call('HMGET', record, 'state', 'waiters', 'digest'))
@@ -55,18 +95,30 @@ if counts ~= '' or outcome ~= 'parked' then
   end
 end
 if waiters ~= expected then return {'waiters', waiters} end
+if most_a_minute ~= '' or most_in_a_row ~= '' then
+  local now = now_ms()
+  local halt = over_budget(now)
+  if halt then
+    trip(halt)
+    return {'moved', 'assessed', unpack(circumstances())}
+  end
+  count(now)
+end
 
 if outcome == 'parked' then
   local deadline = whole(now_ms() + park_ms)
   redis.call('HSET', record, 'state', outcome, 'policy', policy, 'deadline', deadline)
   if terms ~= '' then redis.call('HSET', record, 'terms', terms) end
+  if rated ~= '' then redis.call('HSET', record, 'assessment', rated) end
   redis.call('ZADD', parked, deadline, id)
   keep_open(open, id, park_ms + retain_ms)
-  for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
+  local told = {'deadline', deadline}
+  if ARGV[11] ~= '' then told = {'deadline', deadline, 'halted', ARGV[11]} end
+  for i = first_waiter, #KEYS do tell(KEYS[i], keep_ms, id, outcome, unpack(told)) end
   -- its digest: the record before
   audit(audit_key, id, outcome, 'fleet', fleet, 'policy', policy, described(details))
   if why ~= '' then entomb(dead, why, id, assessed, '') end
-  post(outbox, id, 22)
+  post(outbox, id, first_posted)
   redis.call('XACK', assessed, group, entry)
   return {outcome, deadline}
 end
@@ -74,8 +126,9 @@ end
 redis.call('HSET', record, 'state', outcome, 'policy', policy, 'verdict', verdict)
 redis.call('PEXPIRE', record, retain_ms)
 redis.call('ZREM', open, id)
-for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
-audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'policy', policy, described(details))
-post(outbox, id, 22)
+for i = first_waiter, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
+audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'policy', policy,
+  asked_by(agent, conversation, details))
+post(outbox, id, first_posted)
 redis.call('XACK', assessed, group, entry)
 return {outcome, outcome}

@@ -24,6 +24,12 @@ local function described(details)
   return 'details', details
 end
 
+-- Whose action it is, for the lines of what may run: a halt reports by them what it could not stop.
+local function asked_by(agent, conversation, details)
+  if conversation == '' then return 'agent', agent, described(details) end
+  return 'agent', agent, 'conversation', conversation, described(details)
+end
+
 -- Tell one client. Its stream lives for keep_ms at least after what was told last, for twice as
 -- long at the most; what is older than keep_ms goes whenever its life is prolonged. (To prolong it
 -- each time would be a second write for each reply.)
@@ -70,6 +76,31 @@ local function bar(key, body, for_ms)
   if redis.call('PTTL', key) > tonumber(for_ms) then return false end
   redis.call('SET', key, body, 'PX', whole(for_ms))
   return true
+end
+
+-- A value as it is kept; '!' for what can't be one by its type or its length.
+local function readable(value, most)
+  if not value then return '' end
+  if type(value) == 'table' or #value > most then return '!' end
+  return value
+end
+
+-- The widest halt that covers an action: of its fleet, its agent, its conversation; '' for none.
+local function halt_over(halts, fleet, agent, conversation)
+  local whose = fleet .. ' ' .. agent
+  local found = redis.pcall('HMGET', halts, fleet, whose, whose .. ' ' .. conversation)
+  if found.err then return '!' end
+  return readable(found[1] or found[2] or found[3], 8192)
+end
+
+-- A person, or a policy, has judged an action of an agent that has a budget: so many rejections in a row.
+-- What is released begins no new row, or a harmless action between two attempts would hide them.
+local function judged(pace, outcome)
+  if outcome == 'rejected' then
+    if redis.call('EXISTS', pace) == 1 then redis.call('HINCRBY', pace, 'r', 1) end
+  elseif outcome == 'approved' then
+    redis.call('HDEL', pace, 'r')
+  end
 end
 
 -- A copy for people to look at, of what no worker could handle.

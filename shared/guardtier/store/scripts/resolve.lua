@@ -6,14 +6,14 @@
 -- decided, and after the deadline changes nothing; the caller is told why and refuses it.
 --
 -- KEYS: record, answers stream, parked, audit, the approver's own stream, the agent's open actions,
---       the block on this very action, outbox, reply stream of each waiter
+--       the block on this very action, outbox, the agent's pace, reply stream of each waiter
 -- ARGV: group, entry, id, waiters, digest that the approver saw, votes as the caller saw them ('' for
 --       none), votes as they are now (JSON), outcome ('answered' where more are needed), verdict (''
 --       there), what the approver is told there (JSON), approver, reason, details for the audit line
 --       (JSON), retain_ms, keep_ms, block (JSON, '' for none), milliseconds that it lasts, then what goes
 --       to the outbox
 
-local record, answers, parked, audit_key, told, open, block, outbox = unpack(KEYS, 1, 8)
+local record, answers, parked, audit_key, told, open, block, outbox, pace = unpack(KEYS, 1, 9)
 local group, entry, id, expected, seen, before, votes, outcome, verdict, body, approver, reason =
   unpack(ARGV, 1, 12)
 local details, retain_ms, keep_ms, blocks, block_ms = unpack(ARGV, 13, 17)
@@ -43,8 +43,9 @@ else
   redis.call('HSET', record, 'state', outcome, 'verdict', verdict, 'votes', votes)
   redis.call('PEXPIRE', record, retain_ms)
   redis.call('ZREM', parked, id)
+  judged(pace, outcome)
   if outcome ~= 'approved' then redis.call('ZREM', open, id) end -- approved: open until it is redeemed
-  for i = 9, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
+  for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
   tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', entry)
 end
 audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,

@@ -1,0 +1,89 @@
+"""Asking: the questions of rules that cost more than a look-up: targets and conditions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from guardtier.errors import ConfigError
+from guardtier.policy.complaint import in_rule
+from guardtier.policy.condition import Condition, ConditionFailed, activation_of
+from guardtier.policy.globs import Matches, matcher
+from guardtier.policy.rules import Rule
+from guardtier.policy.ruling import Facts
+
+log = logging.getLogger(__name__)
+
+MAX_TARGETS = 2000  #: of one action; more can't be told apart from an attempt to hide one
+
+
+class Questions:
+    """The targets and conditions of all rules that have any, compiled."""
+
+    def __init__(self, rules: Sequence[Rule], name: str) -> None:
+        """Raises ConfigError that names file and rule where a ``when`` does not compile."""
+        self._rules = rules
+        self._targets = {
+            number: [matcher(glob) for glob in rule.target]
+            for number, rule in enumerate(rules)
+            if rule.target is not None
+        }
+        self._conditions: dict[int, Condition] = {}
+        for number, rule in enumerate(rules):
+            if rule.when is not None:
+                try:
+                    self._conditions[number] = Condition(rule.when)
+                except ConfigError as error:
+                    raise in_rule(name, rule.name, error) from error
+
+    def about(self, facts: Facts) -> Asked:
+        return Asked(self, facts)
+
+    def ask(self, number: int, asked: Asked) -> bool:
+        """Whether the rule's targets and condition hold. Raises where it can't be told."""
+        globs: list[Matches] | None = self._targets.get(number)
+        if globs is not None and not any(matches(one) for one in asked.targets() for matches in globs):
+            return False
+        condition = self._conditions.get(number)
+        return condition is None or condition.holds(asked.activation(condition.asks_targets))
+
+    def name_of(self, number: int) -> str:
+        return self._rules[number].name
+
+
+class Asked:
+    """What was asked about one action: each question once, the costly facts once and only if needed."""
+
+    def __init__(self, questions: Questions, facts: Facts) -> None:
+        self._questions = questions
+        self._facts = facts
+        self._answers: dict[int, bool | None] = {}
+        self._targets: Callable[[], tuple[str, ...]] = facts.targets
+        self._activations: dict[bool, Any] = {}
+
+    def holds(self, number: int) -> bool | None:
+        """Whether the rule holds; None where that could not be told."""
+        if number not in self._answers:
+            try:
+                self._answers[number] = self._questions.ask(number, self)
+            except Exception as error:
+                log.warning(
+                    "rule %s can't be told, so it parks: %s", self._questions.name_of(number), error
+                )
+                self._answers[number] = None
+        return self._answers[number]
+
+    def targets(self) -> tuple[str, ...]:
+        """What the action touches. Raises where that can't be told."""
+        found = tuple(self._targets())
+        if len(found) > MAX_TARGETS:
+            raise ConditionFailed(f"the action touches more than {MAX_TARGETS} targets")
+        self._targets = lambda: found
+        return found
+
+    def activation(self, with_targets: bool) -> Any:
+        if with_targets not in self._activations:
+            targets = self.targets() if with_targets else ()
+            self._activations[with_targets] = activation_of(self._facts, targets)
+        return self._activations[with_targets]

@@ -1,0 +1,46 @@
+"""Globs: texts in which ``*`` stands for any characters, none included. Every other character is itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: Whether a text matches.
+Matches = Callable[[str], bool]
+
+
+def is_wild(glob: str) -> bool:
+    return "*" in glob
+
+
+def matcher(glob: str) -> Matches:
+    """A test for one glob, in time linear in the text for each of its parts (no backtracking)."""
+    first, *middle, last = glob.split("*") if is_wild(glob) else (glob, None)
+    if last is None:
+        return glob.__eq__
+    parts = [part for part in middle if part]
+    shortest = len(first) + len(last)
+    if not parts and not last:
+        return lambda text: text.startswith(first)
+    if not parts:
+        return lambda text: len(text) >= shortest and text.startswith(first) and text.endswith(last)
+
+    def matches(text: str) -> bool:
+        if len(text) < shortest or not (text.startswith(first) and text.endswith(last)):
+            return False
+        at, end = len(first), len(text) - len(last)
+        for part in parts:
+            at = text.find(part, at, end)
+            if at < 0:
+                return False
+            at += len(part)
+        return True
+
+    return matches
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every text that matches ``narrow`` matches ``wide``; False also where that can't be told.
+
+    A star of the narrow one is itself only matched by a star, so reading it as a character is enough.
+    """
+    return matcher(wide)(narrow)

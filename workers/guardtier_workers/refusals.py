@@ -1,0 +1,41 @@
+"""Refusals: what an agent is told where its request can't be served."""
+
+from __future__ import annotations
+
+from guardtier.errors import AlreadyRedeemed, EditedAction, Halted, UnknownAction, WrongState
+from guardtier.policy.halts import read_halt
+
+
+def check_found(what: str, action_id: str) -> None:
+    if what == "unknown":
+        raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
+
+
+def not_run(action_id: str, state: str) -> WrongState:
+    return WrongState(
+        f"{action_id} is {state}: only what was released, or approved and redeemed, has an outcome",
+        field=state,
+    )
+
+
+def halted(action_id: str, more: tuple[bytes, ...]) -> Halted:
+    halt = read_halt(more[0]) if more else None
+    return Halted(
+        f"{action_id} is approved, but may not run now. {halt.words if halt else ''} Redeem it "
+        "once that is resumed.",
+        field="approved",
+    )
+
+
+def not_redeemable(action_id: str, state: str) -> WrongState:
+    if state == "redeemed":
+        return AlreadyRedeemed(f"the approval of {action_id} has been used", field=state)
+    return WrongState(f"{action_id} is {state}: only an approved action is redeemed", field=state)
+
+
+def not_accepted(action_id: str) -> EditedAction:
+    return EditedAction(
+        f"what was approved of {action_id} is an approver's edit, and this client takes none: the approval "
+        "stays for one with accept_edits=True",
+        field="accepts",
+    )

@@ -1,0 +1,51 @@
+"""Targets: the paths and addresses that an action touches, for a policy that asks for them.
+
+What rates is imported when somebody asks, and no sooner: a policy worker without such a rule stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from guardtier.action import ActionEvent
+from guardtier.assessment import Finding
+from guardtier.errors import ConfigError
+
+
+class TargetsUnknown(ValueError):
+    """Which targets an action touches can't be told: it computes one, or names more than are counted."""
+
+
+def targets_of(action: ActionEvent, findings: Sequence[Finding]) -> Callable[[], tuple[str, ...]]:
+    """What tells them, worked out when it is called first.
+
+    It raises TargetsUnknown rather than tell some of them: a rule that asks for targets must not miss one.
+    ``findings`` are those of the action's assessment, where targets of Python and SQL stand.
+    """
+
+    @cache
+    def told() -> tuple[str, ...]:
+        return _targets(action, findings)
+
+    return told
+
+
+def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...]:
+    try:
+        from guardtier.analyzers.effects.targets import UNKNOWN_PART
+        from guardtier.analyzers.flow.deeds import MAX_DEEDS, MAX_FILES, deeds_of
+        from guardtier.analyzers.view import view_of
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"rules that ask for targets need {error.name}: pip install 'guardtier[detection]'",
+            field="target",
+        ) from error
+    deeds = deeds_of(view_of(action), findings)
+    if len(deeds.done) >= MAX_DEEDS or len(deeds.fetched) >= MAX_FILES or deeds.more_executed:
+        raise TargetsUnknown(f"{action.id} touches more targets than are told apart")
+    named = (deed.target for deed in deeds.done if deed.target)
+    found = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed)))
+    if any(UNKNOWN_PART in target for target in found):
+        raise TargetsUnknown(f"a target of {action.id} is computed when it runs")
+    return found
