@@ -326,6 +326,17 @@ async def test_a_pointer_that_can_not_be_read_parks_everything(tier: Tier, garba
     assert (await tier.client().submit(low())).state is State.RELEASED
 
 
+async def test_a_text_of_another_type_parks(tier: Tier) -> None:
+    await tier.operator().set_policy_file(NOTHING)
+    key = KEYS.policy_text(digest_of_file(NOTHING.encode()))
+    await tier.redis.delete(key)
+    await tier.redis.lpush(key, "x")
+
+    parked = await tier.client().submit(low())
+
+    assert (await tier.record(parked.id)).policy == UNREADABLE
+
+
 @pytest.mark.parametrize("text", [None, b"", b"version = 1\n#", b"x" * 300_000])
 async def test_a_text_that_is_gone_or_changed_parks_until_it_is_set_again(
     start_tier: StartTier, text: bytes | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from guardtier.policy.file import PolicyFile
-from guardtier.policy.globs import covers
+from guardtier.policy.globs import covers, may_overlap
+from guardtier.policy.joining import joined
 from guardtier.policy.rules import RISKY, Rule
 from guardtier.policy.ruling import Effect
 
@@ -31,12 +32,40 @@ def _of(rule: Rule, others: Sequence[Rule]) -> Iterator[str]:
             f"rule {rule.name!r} never decides: what it matches, {stricter.name!r} matches too, and says "
             f"{stricter.outcome.value}"
         )
+    for other in others[others.index(rule) + 1 :]:
+        if said := _harder_together(rule, other):
+            yield said
     if rule.asks and rule.tool is None and rule.finding is None:
         what = "when" if rule.when is not None else "target"
         yield (
             f"rule {rule.name!r} asks {what} of every action of its fleets, and an action that it can't be "
             "told of is parked: name the tools or findings that it is for"
         )
+
+
+def _harder_together(one: Rule, other: Rule) -> str:
+    """What two rules that may park the same action ask for, where neither asks for it alone."""
+    if one.terms is None or other.terms is None or _apart(one, other):
+        return ""
+    both = joined([one.terms, other.terms])
+    if (both.roles, both.approve) in [(terms.roles, terms.approve) for terms in (one.terms, other.terms)]:
+        return ""
+    who = f" with the role {' or '.join(both.roles)}" if both.roles else ""
+    return (
+        f"rules {one.name!r} and {other.name!r} may park the same action: then it takes {both.approve} to "
+        f"approve{who}; see that there are so many"
+    )
+
+
+def _apart(one: Rule, other: Rule) -> bool:
+    """Whether no action can match both, as far as that can be told."""
+    if one.risks.isdisjoint(other.risks):
+        return True
+    pairs = [(getattr(one, key), getattr(other, key)) for key in ("fleet", "agent", "conversation", "tool")]
+    return any(
+        mine is not None and theirs is not None and not any(may_overlap(a, b) for a in mine for b in theirs)
+        for mine, theirs in pairs
+    )
 
 
 def _may_be_risky(rule: Rule) -> bool:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from guardtier.assessment import MAX_FINDINGS
 from guardtier.policy.asking import Asked, Questions
 from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import Policy
@@ -140,9 +141,11 @@ class CompiledPolicy:
         )
 
     def _matching(self, facts: Facts) -> int:
-        """The rules whose matchers hold, but for targets and ``when``."""
+        """The rules whose matchers hold, but for those that must be asked (:meth:`_holds`)."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
-        mask &= self._finding.any_of(facts.findings) & self._label.any_of(facts.labels)
+        mask &= self._label.any_of(facts.labels)
+        if len(facts.findings) < MAX_FINDINGS:
+            mask &= self._finding.any_of(facts.findings)
         if not mask:
             return 0
         mask = self._agent.narrowed(mask, facts.agent)
@@ -176,7 +179,7 @@ class CompiledPolicy:
                 return None
             holding: list[int] = []
             for number in bits_of(mask & self._levels[effect]):
-                holds = asked.holds(number) if self._asking >> number & 1 else True
+                holds = self._holds(number, facts, asked)
                 if holds is None:
                     broken.append(number)
                 elif holds:
@@ -187,6 +190,16 @@ class CompiledPolicy:
             if holding:
                 return effect, holding
         return None
+
+    def _holds(self, number: int, facts: Facts, asked: Asked) -> bool | None:
+        """Whether the rule holds that matches otherwise; None where it can't be told.
+
+        An assessment keeps 64 findings. Where it is full, the one that a rule asks for may have been cut
+        off: what is buried under 64 others must not get away.
+        """
+        if len(facts.findings) >= MAX_FINDINGS and not self._finding.any_of(facts.findings) >> number & 1:
+            return None
+        return asked.holds(number) if self._asking >> number & 1 else True
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:
         return joined([self.rules[number].terms or self.terms_of(fleet) for number in numbers])

@@ -22,6 +22,8 @@ from guardtier_workers.targets import targets_of
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Policy files, in TOML.")]
 
+COUNTED = ("rules", "fleets", "tests")
+
 
 def check(files: Files, as_json: Json = False) -> None:
     """Read policy files as the tier would, and say what in them is hardly meant."""
@@ -30,7 +32,8 @@ def check(files: Files, as_json: Json = False) -> None:
         emit({"files": bodies})
         return
     for body in bodies:
-        say(f"{body['file']}: {body['rules']} rules, {body['fleets']} fleets, {body['tests']} tests")
+        counts = (f"{body[what]} {what[: -1 if body[what] == 1 else None]}" for what in COUNTED)
+        say(f"{body['file']}: {', '.join(counts)}")
         for said in body["advice"]:
             say(f"  {said}")
 
