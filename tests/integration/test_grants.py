@@ -135,18 +135,49 @@ async def test_a_change_of_policy_does_not_end_it_and_it_never_turns_a_rejection
 
 
 async def test_a_block_beats_it(tier: Tier) -> None:
-    action = high("git push")
-    await remembered(tier, action, "exact")
-    await tier.redis.set(KEYS.block(action.digest), b"{}")
+    parked = await tier.client().submit(high("git push"))
+    await remembered(tier, high("git push"), "exact")
+    await tier.approver().reject(parked.id, reason="not today")
 
-    assert (await tier.client().submit(high("git push"))).state is not State.RELEASED
+    assert (await tier.client().submit(high("git push"))).state is State.REJECTED
 
 
 async def test_a_halt_beats_it(tier: Tier) -> None:
     await remembered(tier, high("git push"), "exact")
-    await tier.redis.hset(KEYS.halts, "web", b"{}")
+    await tier.operator().halt("web", agent="agent-1", reason="look at this first")
 
-    assert (await tier.client().submit(high("git push"))).state is not State.RELEASED
+    assert (await tier.client().submit(high("git push"))).is_waiting
+
+    await tier.operator().resume("web", agent="agent-1")
+    assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+
+
+RULE = """
+version = 1
+[[rule]]
+name = "pushes"
+tool = "terminal"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ('outcome = "park"', State.RELEASED),
+        ('outcome = "park"\nterms = { roles = ["dba"] }', State.PARKED),
+        ('outcome = "park"\nterms = { approve = 2 }', State.PARKED),
+        ('outcome = "park"\nterms = { may_remember = false }', State.PARKED),
+        ('outcome = "reject"', State.REJECTED),
+    ],
+)
+async def test_a_rule_that_wants_more_than_its_giver_beats_it(tier: Tier, rule: str, state: State) -> None:
+    await remembered(tier, high("git push"), "exact")
+    tier.approver("bob")
+    tier.approver("dora", roles=["dba"])
+
+    await tier.operator().set_policy_file(RULE + rule)
+
+    assert (await tier.client().submit(high("git push"))).state is state
 
 
 @pytest.mark.parametrize(
