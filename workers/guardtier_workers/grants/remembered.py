@@ -75,6 +75,8 @@ class Remembered:
             log.error("%s: %s", action_id, error.message)
             said: list[str | bytes] = ["refused", "by", " ".join(grant.by), "error", error.to_json()]
             return [*said, "fleet", grant.fleet]
+        if done == "revoked":  # delivered once more: what was said of it stands
+            return None
         details = {"grant": grant.id, "words": grant.words[:1000], "expires_at": grant.expires_at}
         return [
             "granted", "fleet", grant.fleet, "by", " ".join(grant.by), "details", orjson.dumps(details),
