@@ -95,11 +95,24 @@ def test_the_demo_shows_every_outcome(terminal: Terminal) -> None:
     assert done.code == 0, done.err
     *_, last = events = [json.loads(line) for line in done.out.splitlines()]
     outcomes = Counter(event["outcome"] for event in events if event["event"] == "verdict")
-    assert outcomes == {"released": 36, "approved": 6, "rejected": 4, "expired": 2}
+    assert outcomes == {"released": 37, "approved": 7, "rejected": 4, "expired": 2}
     assert {key: last[key] for key in ("released", "parked", "approved", "rejected", "expired")} == {
         **outcomes,
         "parked": 12,
     }
+
+
+def test_the_demo_shows_what_people_can_do_beside_yes_and_no(terminal: Terminal) -> None:
+    done = terminal.run("up", "--demo", "--once", "--json")
+
+    assert done.code == 0, done.err
+    verdicts = [found for found in map(json.loads, done.out.splitlines()) if found["event"] == "verdict"]
+    assert [v["decided_by"] for v in verdicts if len(v["decided_by"]) > 1] == [["operator", "second"]]
+    assert [v["outcome"] for v in verdicts if v["grant"]] == ["released"]
+    assert [v["outcome"] for v in verdicts if "block" in v["rules"]] == ["rejected"]
+    assert [v["arguments"] for v in verdicts if v["edited_from"]] == [
+        {"command": "git push origin HEAD:fix/rounding"}
+    ]
 
 
 def test_the_demo_is_readable(terminal: Terminal) -> None:
@@ -108,7 +121,7 @@ def test_the_demo_is_readable(terminal: Terminal) -> None:
     assert done.code == 0, done.err
     for outcome in ("released", "approved", "rejected", "expired"):
         assert outcome in done.out
-    assert "36 released, 12 parked, 6 approved, 4 rejected, 2 expired" in done.out
+    assert "37 released, 12 parked, 7 approved, 4 rejected, 2 expired" in done.out
 
 
 def test_it_runs_the_pools_that_the_settings_name(terminal: Terminal, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The demo's tool calls are what ``demo/__init__.py`` says, and the default settings park 12."""
+"""The demo's tool calls are what ``demo/__init__.py`` says. The default settings would park 14 of them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def tool_calls() -> list[dict[str, Any]]:
 
 
 def action_of(line: dict[str, Any]) -> ActionEvent:
-    return ActionEvent.from_value({key: line[key] for key in line if key != "answer"})
+    return ActionEvent.from_value({key: line[key] for key in line if key not in ("answer", "by")})
 
 
-def test_there_are_48_of_four_agents_in_two_fleets_in_mixed_order():
+def test_there_are_50_of_four_agents_in_two_fleets_in_mixed_order():
     calls = tool_calls()
 
-    assert len(calls) == 48
+    assert len(calls) == 50
     assert {(call["fleet"], call["agent"]) for call in calls} == {
         ("web", "coder"),
         ("web", "reviewer"),
@@ -37,14 +37,14 @@ def test_there_are_48_of_four_agents_in_two_fleets_in_mixed_order():
     assert {call["fleet"] for call in calls[:4]} == {"web", "data"}
 
 
-@pytest.mark.parametrize("line", range(48))
+@pytest.mark.parametrize("line", range(50))
 def test_each_is_an_action_that_survives_the_wire(line: int):
     action = action_of(tool_calls()[line])
 
     assert ActionEvent.from_json(action.to_json()) == action
 
 
-async def test_exactly_those_with_an_answer_are_parked():
+async def test_exactly_those_that_somebody_decides_would_be_parked():
     settings = Settings.load()
     analyzers = ensemble(settings.analyzers, time_limit=settings.analyzer_seconds)
 
@@ -52,11 +52,11 @@ async def test_exactly_those_with_an_answer_are_parked():
         action = action_of(call)
         assessment = await analyzers.assess(action)
         parked = settings.policy_of(action.fleet).should_confirm(assessment.risk)
-        assert parked == ("answer" in call), action.arguments
+        assert parked == ("answer" in call or "by" in call), action.arguments
 
 
-def test_the_approver_approves_6_rejects_4_and_leaves_2():
+def test_the_approvers_approve_6_reject_3_edit_1_and_leave_2():
     answers = [call["answer"] for call in tool_calls() if "answer" in call]
 
-    assert Counter(answer["do"] for answer in answers) == {"approve": 6, "reject": 4, "leave": 2}
+    assert Counter(answer["do"] for answer in answers) == {"approve": 6, "reject": 3, "edit": 1, "leave": 2}
     assert all(answer["reason"] for answer in answers if answer["do"] == "reject")

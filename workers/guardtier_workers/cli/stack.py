@@ -22,8 +22,9 @@ from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, RedisError, connect
 from guardtier.store.upkeep import pools_alive, workers
+from guardtier_workers.approvers import Right
 from guardtier_workers.arqredis import arq_url
-from guardtier_workers.cli.state import Running, StateDir
+from guardtier_workers.cli.state import Operator, Running, StateDir
 from guardtier_workers.cli.tier import TOKEN
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.policyfiles import own_file
@@ -38,7 +39,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How large a tier to start, and with what. ``fleets`` replaces those of the settings."""
+    """How large a tier to start, and with what. ``fleets`` and ``policy_file`` replace the settings'.
+
+    ``approvers``: who may answer besides the operator.
+    """
 
     redis_url: str | None = None
     config: Path | None = None
@@ -46,6 +50,8 @@ class Plan:
     analyzers: int = 1
     policies: int = 1
     fleets: dict[str, Any] = field(default_factory=dict)
+    policy_file: Path | None = None
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,7 @@ class Stack:
     running: Running
     supervisor: Supervisor
     directory: Path | None
+    approvers: tuple[Operator, ...] = ()
 
 
 @asynccontextmanager
@@ -67,6 +74,7 @@ async def stack(plan: Plan, state: StateDir) -> AsyncIterator[Stack]:
     with ExitStack() as parts:
         parts.enter_context(state.held())
         operator = state.operator()
+        more = tuple(state.operator(name, may=(Right.ANSWER,)) for name in plan.approvers)
         server = None
         if plan.redis_url is None:
             server = parts.enter_context(EmbeddedRedis(plan.data))
@@ -88,7 +96,7 @@ async def stack(plan: Plan, state: StateDir) -> AsyncIterator[Stack]:
             await _until_ready(settings, supervisor, task)
             state.announce(running)
             parts.callback(state.withdraw)
-            yield Stack(settings, running, supervisor, server.directory if server else None)
+            yield Stack(settings, running, supervisor, server.directory if server else None, more)
         finally:
             stop.set()
             try:
@@ -112,6 +120,8 @@ def _settings(plan: Plan, url: str, state: StateDir) -> Settings:
     given = {"redis_url": url, "approvers_file": state.approvers_file}
     if plan.fleets:
         given["fleets"] = plan.fleets
+    if plan.policy_file is not None:
+        given["policy_file"] = plan.policy_file
     settings = Settings.load(plan.config, **given)
     ensemble(  # told here, not by a worker's log
         settings.analyzers,
@@ -137,6 +147,8 @@ def _environment(plan: Plan, url: str, state: StateDir) -> dict[str, str]:
     }
     if plan.fleets:
         env["GUARDTIER_FLEETS"] = orjson.dumps(plan.fleets).decode()
+    if plan.policy_file is not None:
+        env["GUARDTIER_POLICY_FILE"] = str(plan.policy_file)
     return env
 
 

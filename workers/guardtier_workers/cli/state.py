@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -51,7 +51,6 @@ class StateDir:
         self.path = path or _usual_path()
         self.approvers_file = self.path / "approvers.toml"
         self._up = self.path / "up.json"
-        self._operator = self.path / "operator.json"
 
     def make(self) -> None:
         """Make the directory, for its owner alone. Raises ConfigError where that can't be."""
@@ -79,18 +78,21 @@ class StateDir:
                 ) from error
             yield
 
-    def operator(self) -> Operator:
-        """The operator, made at the first call. Raises ConfigError for files that can't be read."""
+    def operator(self, called: str = OPERATOR, may: Iterable[Right] = Right) -> Operator:
+        """The approver of this name, made at the first call. Raises ConfigError for files that can't be
+        read.
+        """
         known = approvers.read(self.approvers_file) if self.approvers_file.exists() else []
         names = {approver.name for approver in known}
+        file = self.path / f"{called}.json"
         with suppress(OSError, ValidationError):
-            kept = Operator.model_validate_json(self._operator.read_bytes())
+            kept = Operator.model_validate_json(file.read_bytes())
             if kept.approver in names:
                 return kept
-        taken = (f"{OPERATOR}-{number}" for number in range(2, len(names) + 3))
-        name = next(name for name in (OPERATOR, *taken) if name not in names)
-        made = Operator(approver=name, token=approvers.add(self.approvers_file, name, may=Right))
-        _write_private(self._operator, made.model_dump_json())
+        taken = (f"{called}-{number}" for number in range(2, len(names) + 3))
+        name = next(name for name in (called, *taken) if name not in names)
+        made = Operator(approver=name, token=approvers.add(self.approvers_file, name, may=may))
+        _write_private(file, made.model_dump_json())
         return made
 
     def announce(self, running: Running) -> None:

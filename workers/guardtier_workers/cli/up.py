@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from guardtier_workers.cli.work import log_to_stderr
 
 def up(
     demo: Annotated[
-        bool, typer.Option("--demo", help="Let four agents of two fleets send 48 tool calls.")
+        bool, typer.Option("--demo", help="Let four agents of two fleets send 50 tool calls.")
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="End after the demo.")] = False,
     analyzers: Annotated[int, typer.Option(min=1, max=64, help="Analyzer processes.")] = 1,
@@ -43,7 +44,9 @@ def up(
     if data is not None and redis_url is not None:
         raise UsageError("--data is for the embedded Redis: give it, or --redis-url")
     log_to_stderr(as_json=as_json, level=logging.WARNING)
-    plan = Plan(redis_url, config, data, analyzers, policies, _demo_fleets() if demo else {})
+    plan = Plan(redis_url, config, data, analyzers, policies)
+    if demo:
+        plan = _with_demo(plan)
     return asyncio.run(_run(plan, demo=demo, once=once, as_json=as_json))
 
 
@@ -76,7 +79,8 @@ async def _tier(
         if demo:
             from guardtier_workers.demo.run import run_demo
 
-            await run_demo(running.settings, running.running, as_json=as_json)
+            (second,) = running.approvers
+            await run_demo(running.settings, running.running, second, as_json=as_json)
             if once:
                 return Exit.DONE
             note("the tier goes on; answer from another terminal, or end it with Ctrl-C")
@@ -107,7 +111,9 @@ def _body(stack: Stack) -> dict[str, object]:
     }
 
 
-def _demo_fleets() -> dict[str, object]:
-    from guardtier_workers.demo.run import FLEETS
+def _with_demo(plan: Plan) -> Plan:
+    """The plan with the demo's fleets, policy and second approver."""
+    from guardtier_workers.demo.run import FLEETS, POLICY, SECOND
 
-    return {"default": {}, **FLEETS}  # default: for whoever tries it from another terminal
+    fleets = {"default": {}, **FLEETS}  # default: for whoever tries it from another terminal
+    return replace(plan, fleets=fleets, policy_file=POLICY, approvers=(SECOND,))

@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Self
 
 from guardtier.action import ActionEvent
-from guardtier.verdict import Outcome, Verdict
+from guardtier.verdict import BLOCK, Outcome, Verdict
 from guardtier_workers.cli.output import (
     OUTCOME_STYLES,
     RISK_STYLES,
@@ -84,8 +84,8 @@ class Stage:
             ),
             {3: RISK_STYLES[verdict.risk.value], 4: OUTCOME_STYLES[verdict.outcome.value]},
         )
-        if verdict.reason and verdict.outcome is Outcome.REJECTED:
-            self._console.print(cell(f"{'':28}told: {shortened(verdict.reason, 110)}", "dim"))
+        for line in _told(verdict):
+            self._console.print(cell(f"{'':28}{shortened(line, 116)}", "dim"))
 
     def sum_up(self) -> None:
         """The last line: how many of each, and how long a released call waited."""
@@ -120,6 +120,18 @@ class Stage:
             left = span_text(deadline - now_ms())
             lines.append_text(cell(f"  {left:>6} left  {shortened(call_text(action), 80)}\n"))
         return lines
+
+
+def _told(verdict: Verdict) -> list[str]:
+    """What the agent is told besides the outcome, and who said so where that tells something."""
+    if verdict.outcome is Outcome.REJECTED:
+        again = "told, at once: " if BLOCK in verdict.rules else "told: "
+        return [f"{again}{verdict.reason}"] if verdict.reason else []
+    if verdict.grant is not None:
+        return [f"by grant {verdict.grant}: like one that was approved before"]
+    if verdict.arguments is not None:
+        return [f"edited: {' '.join(str(value) for value in verdict.arguments.values())}"]
+    return [f"by {' and '.join(verdict.decided_by)}"] if len(verdict.decided_by) > 1 else []
 
 
 def _name(action: ActionEvent) -> str:
