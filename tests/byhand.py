@@ -112,7 +112,7 @@ class ByHand:
 
     def approver(self, name: str, **known: Any) -> None:
         """Make somebody an approver."""
-        self._tokens[name] = approvers.add(self._approvers_file, name, may=(Right.ANSWER,), **known)
+        self._tokens[name] = approvers.add(self._approvers_file, name, may=Right, **known)
 
     async def submit(self, action: ActionEvent, client: str = "client-1", **envelope: Any) -> None:
         await self.redis.xadd(KEYS.actions(action.fleet), submitted(action, client) | envelope)

@@ -1,4 +1,4 @@
-"""Any order of submit, assess, decide, answer, redeem, expire, with deaths between any two steps."""
+"""Any order of submit, park, answer, edit, redeem, expire, halt, with deaths between any two steps."""
 
 from __future__ import annotations
 
@@ -6,25 +6,62 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Coroutine, Iterator
+from hashlib import sha256
 from pathlib import Path
+from time import time
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
+from audit_model import AuditModel
 from byhand import KEYS, ByHand, Dies
 from guardtier import ActionEvent, State
 from guardtier.answer import Choice
+from guardtier.policy.edit import EditRequest
+from guardtier.policy.halts import HaltRequest, ResumeRequest, Scope
+from guardtier.policy.request import SignedRequest
 from guardtier.state import TRANSITIONS
+from guardtier.store.records import Record
 from guardtier.verdict import Verdict
 from guardtier_workers.embedded import EmbeddedRedis
 from tier import high, low
 
 APPROVERS = ("alice", "bob", "carol")
+AGENTS = ("agent-1", "alice", "two-for-me", "waits", "halts")
+POLICY = """
+version = 1
+[[rule]]
+name = "two"
+outcome = "park"
+agent = "two-for-me"
+terms = { approve = 2, reject = 2, retry = 0 }
+[[rule]]
+name = "waits"
+outcome = "park"
+agent = "waits"
+risk = "HIGH"
+terms = { on_timeout = "wait", time_limit = "1h" }
+[[rule]]
+name = "halts"
+outcome = "park"
+agent = "halts"
+risk = "HIGH"
+terms = { on_timeout = "halt", time_limit = "1h" }
+"""
 OVER = (State.RELEASED, State.REJECTED, State.EXPIRED, State.REDEEMED)
+THEN = ("park", "reject")
+ACCEPTS = {"accepts": "edit"}
 dying = st.sampled_from(Dies)
+mostly = st.sampled_from((True, True, True, False))
 
 
 class Actions(RuleBasedStateMachine):
@@ -39,25 +76,35 @@ class Actions(RuleBasedStateMachine):
         self._folder = Path(tempfile.mkdtemp())
         self.sent: dict[str, ActionEvent] = {}
         self.seen: dict[str, State] = {}
+        self._edits = self._asked = 0
         self._do(self._open())
 
     def _do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(coroutine)
 
     async def _open(self) -> None:
-        self.tier = ByHand(self.url, self._folder)
-        await self.tier.redis.flushall()
-        await self.tier.open()
+        policy = self._folder / "policy.toml"
+        policy.write_text(POLICY, encoding="utf-8")
+        self.tier = ByHand(self.url, self._folder, policy_file=policy, analyzers=("llm", "shell"))
         for name in APPROVERS:
             self.tier.approver(name)
+        await self.tier.redis.flushall()
+        await self.tier.open()
 
     # -- what agents do ----------------------------------------------------------------------
 
-    @rule(target=actions, risky=st.booleans(), agent=st.sampled_from(("agent-1", "alice")))
-    def submit(self, risky: bool, agent: str) -> ActionEvent:
-        made = (high if risky else low)(f"run {len(self.sent)}", agent=agent, id=f"a{len(self.sent)}.0")
+    @rule(target=actions, risky=st.booleans(), agent=st.sampled_from(AGENTS), edits=st.booleans())
+    def submit(self, risky: bool, agent: str, edits: bool) -> ActionEvent:
+        made = (high if risky else low)(f"ls {len(self.sent)}", agent=agent, id=f"a{len(self.sent)}.0")
         self.sent[made.id] = made
-        self._do(self.tier.submit(made))
+        self._do(self.tier.submit(made, **ACCEPTS if edits else {}))
+        return made
+
+    @rule(target=actions, agent=st.sampled_from(AGENTS))
+    def park(self, agent: str) -> ActionEvent:
+        """The way of most: submitted, rated and parked while nobody dies."""
+        made = self.submit(risky=True, agent=agent, edits=True)
+        self._do(self.tier.finish())
         return made
 
     @rule(action=actions, client=st.sampled_from(("client-1", "client-2")))
@@ -74,12 +121,42 @@ class Actions(RuleBasedStateMachine):
 
     # -- what people do ----------------------------------------------------------------------
 
-    @rule(
-        action=actions, name=st.sampled_from(APPROVERS), choice=st.sampled_from(Choice), same=st.booleans()
-    )
+    @rule(action=actions, name=st.sampled_from(APPROVERS), choice=st.sampled_from(Choice), same=mostly)
     def answer(self, action: ActionEvent, name: str, choice: Choice, same: bool) -> None:
-        digest = action.digest if same else "0" * 64
+        digest = self._do(self._digest(action)) if same else "0" * 64
         self._do(self.tier.answer(action.id, digest, name, choice, reason="because"))
+
+    @rule(action=actions, name=st.sampled_from(APPROVERS), riskier=st.booleans())
+    def edit(self, action: ActionEvent, name: str, riskier: bool) -> None:
+        self._edits += 1
+        command = f"rm -rf ~/.ssh/{self._edits}" if riskier else f"ls -l {self._edits}"
+        digest = self._do(self._digest(action))
+        self._ask(EditRequest, name, id=action.id, digest=digest, arguments={"command": command})
+
+    @rule(
+        agent=st.sampled_from((None, *AGENTS)), then=st.sampled_from(("park", "reject")), all_=st.booleans()
+    )
+    def halt(self, agent: str | None, then: str, all_: bool) -> None:
+        scope = Scope(fleet="web", agent=agent)
+        self._ask(HaltRequest, "alice", scope=scope, reason="stop", then=then, reject_parked=all_)
+
+    @rule(agent=st.sampled_from((None, *AGENTS)))
+    def resume(self, agent: str | None) -> None:
+        scope = Scope(fleet="web", agent=agent)
+        standing = self._do(self.tier.redis.hget(KEYS.halts, scope.key)) or b""
+        self._ask(ResumeRequest, "alice", scope=scope, lifts=sha256(standing).hexdigest())
+
+    def _ask(self, kind: type[SignedRequest], name: str, **said: Any) -> None:
+        """Send what an approver asks, with the proof."""
+        self._asked += 1
+        known = {"id": f"r{self._asked}.0", "client": "console-1", "approver": name}
+        request = kind(**known | {"at": int(time() * 1000)} | said)
+        self._do(self.tier.send(request.to_fields(request.proof(self.tier.key_of(name)))))
+
+    async def _digest(self, action: ActionEvent) -> str:
+        """That of the action as it is parked now."""
+        found = await self.tier.redis.hget(KEYS.action(action.id), "digest")
+        return found.decode() if found else action.digest
 
     # -- what the tier does ------------------------------------------------------------------
 
@@ -90,6 +167,10 @@ class Actions(RuleBasedStateMachine):
     @rule(dies=dying, last=st.booleans())
     def decide(self, dies: Dies, last: bool) -> None:
         self._do(self.tier.work(self.tier.policy, dies=dies, last=last))
+
+    @rule()
+    def everybody_works(self) -> None:
+        self._do(self.tier.finish())
 
     @rule(dies=dying)
     def expire(self, dies: Dies) -> None:
@@ -124,28 +205,26 @@ class Actions(RuleBasedStateMachine):
         await tier.let_time_pass()
         await tier.expire()
         lines = await tier.audit()
+        told = AuditModel().replay(lines)
         for action in self.sent.values():
             record = await tier.record(action.id)
-            ends = [
-                line["event"]
-                for line in lines
-                if line["id"] == action.id
-                and line["event"] in {"released", "approved", "rejected", "expired", "redeemed"}
-            ]
-            expected = {"redeemed": ["approved", "redeemed"]}.get(record.state.value, [record.state.value])
-            assert ends == expected
-            assert record.state in (*OVER, State.APPROVED)
-            assert record.digest in (action.digest, other_than(action).digest)  # whichever came first
+            story = told.stories[action.id]
+            assert story.state == record.state.value
+            assert story.asked in (action.digest, other_than(action).digest)  # whichever came first
+            assert record.state in (*OVER, State.APPROVED) or action.agent == "waits"
             by = record.verdict.decided_by if record.verdict else ()
             assert action.agent not in by
+            if record.state in (State.APPROVED, State.REDEEMED) and action.agent == "two-for-me":
+                assert len(set(by)) == 2
             for client in ("client-1", "client-2"):
-                told = await tier.told("web", client)
-                verdicts = {
-                    line["verdict"] for line in told if line["id"] == action.id and "verdict" in line
-                }
-                assert len(verdicts) <= 1
-                if verdicts:
-                    assert Verdict.from_json(verdicts.pop().encode()) == record.verdict
+                await self._was_told_the_same(action, record, client)
+
+    async def _was_told_the_same(self, action: ActionEvent, record: Record, client: str) -> None:
+        told = await self.tier.told("web", client)
+        verdicts = {line["verdict"] for line in told if line["id"] == action.id and "verdict" in line}
+        assert len(verdicts) <= 1
+        if verdicts:
+            assert Verdict.from_json(verdicts.pop().encode()) == record.verdict
 
     async def _states(self) -> tuple[dict[str, State], set[str]]:
         pipeline = self.tier.redis.pipeline(transaction=False)
