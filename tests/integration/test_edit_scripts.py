@@ -188,9 +188,12 @@ async def test_what_stays_parked_keeps_its_deadline_and_is_told(desk: Desk) -> N
     deadline = await desk.redis.zscore(desk.keys.parked, action.id)
     delivery = await rated(desk, action)
 
-    done = await desk.ledger.revise(delivery, await revision(desk, action, parked=True), waiters=CLIENT)
+    made = await revision(desk, action, parked=True, outbox=(("notice", b"n"),))
+    done = await desk.ledger.revise(delivery, made, waiters=CLIENT)
 
     found = await record(desk, action)
+    ((_, left),) = await desk.redis.xrange(desk.keys.outbox)
+    assert left == {b"id": action.id.encode(), b"op": b"notice", b"body": b"n"}
     assert done.what == "parked"
     assert (found["state"], found["votes"], found["policy"]) == (b"parked", b"[1]", b"test:2")
     assert await desk.redis.zscore(desk.keys.parked, action.id) == deadline

@@ -100,6 +100,21 @@ async def test_one_that_waits_on_is_told_of_once_more_and_still_approved(
     assert {"parked", "extended", "approved"} <= set(await tier.events(action_id))
 
 
+async def test_people_are_told_what_became_of_an_action_that_was_edited(under: Any, server: Server) -> None:
+    tier: Tier = await under('{ notify = ["hook"], approve = 2 }')
+    first, second = tier.approver("alice"), tier.approver("bob")
+    check = asyncio.create_task(tier.client(accept_edits=True).check(high()))
+    (told,) = await heard(server, 1)
+
+    await first.edit(told["action"]["id"], {"command": "ls ~/.ssh"})
+
+    _, edited = await heard(server, 2)
+    assert (edited["event"], edited["action"]["call"]) == ("edited", "ls ~/.ssh")
+    assert edited["action"]["digest"] != told["action"]["digest"]
+    await second.approve(told["action"]["id"])
+    assert (await check).arguments == {"command": "ls ~/.ssh"}
+
+
 async def test_one_that_nobody_answers_halts_its_conversation_and_no_other(under: Any) -> None:
     tier: Tier = await under('{ time_limit = "1ms", on_timeout = "halt" }')
     client = tier.client()

@@ -9,7 +9,7 @@ import pytest
 from guardtier import ActionEvent, Assessment, Finding, Outcome, SecurityRisk, Verdict
 from guardtier.errors import DigestMismatch, EditedAction, InvalidAction, InvalidAnswer, WrongState
 from guardtier.policy.edit import EditRequest, is_riskier, stricter
-from guardtier.policy.terms import USUAL, Terms
+from guardtier.policy.terms import USUAL, Step, Terms
 from guardtier.replies import Reply
 from guardtier.status import status_of, verdict_of
 
@@ -149,6 +149,22 @@ def test_an_edit_waits_under_the_stricter_of_both_terms() -> None:
     )
     assert stricter(had, USUAL).roles == ("ops",)
     assert stricter(USUAL, USUAL) == USUAL
+
+
+def test_those_are_told_whom_the_new_rule_names_and_within_the_time_that_is_left() -> None:
+    had = Terms(time_limit=60, notify=("a",), remind_every=10)
+    now = Terms(
+        time_limit=600,
+        notify=("b",),
+        escalate=(Step(after=30, notify=("c",)), Step(after=300, notify=("d",))),
+    )
+
+    both = stricter(had, now)
+
+    assert (both.notify, both.remind_every) == (("b",), None)
+    assert [step.after for step in both.escalate] == [30]
+    assert Terms.read(both.to_json()) == both
+    assert stricter(had, USUAL) == had
 
 
 def test_a_request_is_read_as_it_was_signed() -> None:

@@ -6,18 +6,17 @@ import asyncio
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar
 
-from guardtier.action import ActionEvent, is_name
+from guardtier.action import ActionEvent, is_label, is_name, partition_of
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
-from guardtier.analyzers.history import History
 from guardtier.analyzers.registry import ensemble
-from guardtier.assessment import Assessment, Finding
+from guardtier.assessment import Assessment
 from guardtier.errors import (
     ActionConflict,
     AnalysisFailed,
     GuardtierError,
     InvalidAction,
+    UnknownFleet,
 )
-from guardtier.risk import SecurityRisk
 from guardtier.settings import Settings
 from guardtier.state import State
 from guardtier.store.delivery import Delivery
@@ -25,11 +24,10 @@ from guardtier.store.keys import ANALYZERS
 from guardtier.store.opened import open_page
 from guardtier.store.records import Records
 from guardtier_workers.consumer import StreamWorker
-from guardtier_workers.envelope import action_of, check_place, client_of, edited, label
-from guardtier_workers.labels import labels_of
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
+from guardtier_workers.rating import Rating
 from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
 from guardtier_workers.whose import whose
 
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 OPERATIONS = (b"submit", b"poll", b"redeem", b"pending", b"observe")
 RAN = frozenset({State.RELEASED, State.REDEEMED})
 MAX_OUTPUT = 64 * 1024  #: bytes of an observed output
-
-Seen = tuple[tuple[Finding, ...], SecurityRisk]  #: what the cheap analyzers said of an action
 
 
 class AnalyzerWorker(StreamWorker):
@@ -66,6 +62,7 @@ class AnalyzerWorker(StreamWorker):
             remote=self._pools.child if self._pools else None,
         )
         self.memory = Memory(settings, self.ensemble) if self.ensemble.wants_history else None
+        self._rating = Rating(self.ensemble, self.memory)
         self._outcomes = OutcomeReader(self.ensemble) if self.memory else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,7 +84,7 @@ class AnalyzerWorker(StreamWorker):
             await self._rate_edit(lane, delivery)
             return
         try:
-            await self._serve(lane, delivery, client_of(delivery))
+            await self._serve(lane, delivery, _client_of(delivery))
         except GuardtierError as error:
             await self._refuse(lane, delivery, error)
 
@@ -96,15 +93,16 @@ class AnalyzerWorker(StreamWorker):
         why = f"delivered {delivery.deliveries - 1} times without an answer"
         if delivery.stream == lane.keys.edits:
             failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
-            await lane.ledger.rated(delivery, edited(delivery), failure)
+            edited = ActionEvent.from_json(delivery.fields[b"payload"])
+            await lane.ledger.rated(delivery, edited, failure)
             return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
                 raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
             if delivery.fields.get(b"op", b"submit") != b"submit":
                 raise AnalysisFailed(f"the request could not be served: {why}", field="op")
-            client = client_of(delivery)
-            action = action_of(delivery)
+            client = _client_of(delivery)
+            action = _action_of(delivery)
             failure = Assessment.of_failure(f"The action could not be analyzed: {why}.")
             await self._record(lane, delivery, client, action, failure, dead_letter=why)
             if self.memory is not None:
@@ -117,12 +115,12 @@ class AnalyzerWorker(StreamWorker):
         if operation == b"submit":
             await self._rate(lane, delivery, client)
         elif operation == b"poll":
-            check_place(delivery)
+            _check_place(delivery)
             agent, conversation = await whose(lane, delivery.id)
             done = await lane.ledger.poll(delivery, client=client, agent=agent, conversation=conversation)
             check_found(done.what, delivery.id)
         elif operation == b"redeem":
-            check_place(delivery)
+            _check_place(delivery)
             token = delivery.text(b"token")
             if not is_name(token):
                 raise InvalidAction("token must be 1 to 64 letters, digits, _ or -", field="token")
@@ -147,44 +145,21 @@ class AnalyzerWorker(StreamWorker):
             )
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
-        action = action_of(delivery)
-        assessment, unread = await self._assess(action)
-        await self._record(lane, delivery, client, action, assessment)
-        await self._catch_up(action, unread)
+        action = _action_of(delivery)
+        rated = await self._rating.rate(action)
+        await self._record(lane, delivery, client, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
     async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
         """Rate what an approver made of an action: under its id, as a further one of its conversation."""
-        action = edited(delivery)
-        assessment, unread = await self._assess(action)
-        await lane.ledger.rated(delivery, action, assessment)
-        await self._catch_up(action, unread)
-
-    async def _assess(self, action: ActionEvent) -> tuple[Assessment, list[Seen]]:
-        """The rating; and, where the history could not be read, what is to be written down in it."""
-        assessment = self.ensemble.assess_cheaply(action)
-        if assessment is not None:
-            return assessment, []
-        memory = self.memory
-        recalled: list[tuple[History, Seen]] = []
-
-        async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
-            assert memory is not None  # noqa: S101 - it is not passed on otherwise
-            history = await memory.recall(asked, findings, risk)
-            recalled.append((history, (findings, risk)))
-            return history
-
-        assessment = await self.ensemble.assess(action, recall if memory else None)
-        for history, _ in recalled:
-            assessment = assessment.model_copy(update={"labels": labels_of(history)})
-        return assessment, [seen for history, seen in recalled if history.state == "unavailable"]
-
-    async def _catch_up(self, action: ActionEvent, unread: list[Seen]) -> None:
-        if self.memory is not None and unread:  # Redis takes writes again
-            await self.memory.catch_up(action, unread[0])
+        action = ActionEvent.from_json(delivery.fields[b"payload"])
+        rated = await self._rating.rate(action)
+        await lane.ledger.rated(delivery, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""
-        check_place(delivery)
+        _check_place(delivery)
         output = delivery.fields.get(b"payload", b"")
         if len(output) > MAX_OUTPUT:
             raise InvalidAction(
@@ -207,10 +182,10 @@ class AnalyzerWorker(StreamWorker):
 
     async def _list(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """Tell an agent what it has not finished: what ``get_unmatched_actions`` is in one process."""
-        check_place(delivery)
-        agent, conversation = label(delivery, b"agent"), None
+        _check_place(delivery)
+        agent, conversation = _label(delivery, b"agent"), None
         if b"conversation" in delivery.fields:
-            conversation = label(delivery, b"conversation")
+            conversation = _label(delivery, b"conversation")
         page = await open_page(
             lane.redis,
             lane.keys,
@@ -274,3 +249,51 @@ def _pools(settings: Settings, worker: str) -> Pools:
     from guardtier_workers.ask import Pools  # here, so that a tier without pools does without arq
 
     return Pools(settings, worker)
+
+
+def _client_of(delivery: Delivery) -> str:
+    client = delivery.sender.client
+    if client is None:
+        raise InvalidAction("client must be 1 to 64 letters, digits, _ or -", field="client", limit=64)
+    return client
+
+
+def _label(delivery: Delivery, field: bytes) -> str:
+    text = delivery.text(field)
+    if not is_label(text):
+        raise InvalidAction(
+            f"{field.decode()} must be 1 to 128 printable ASCII characters without spaces",
+            field=field.decode(),
+            limit=128,
+        )
+    return text
+
+
+def _check_place(delivery: Delivery) -> None:
+    if delivery.fleet is None:
+        raise UnknownFleet(
+            f"no fleet {delivery.text(b'fleet')[:64]!r} is registered: guardtier fleet add",
+            field="fleet",
+        )
+    if partition_of(delivery.id) != delivery.partition:
+        raise InvalidAction(
+            f"id must end with .{delivery.partition}, the partition of this stream",
+            field="id",
+            limit=delivery.partition,
+        )
+
+
+def _action_of(delivery: Delivery) -> ActionEvent:
+    _check_place(delivery)
+    payload = delivery.fields.get(b"payload")
+    if payload is None:
+        raise InvalidAction("the envelope has no payload", field="payload")
+    action = ActionEvent.from_json(payload)
+    if action.id != delivery.id:
+        raise InvalidAction("the id in the payload is not the envelope's", field="id")
+    if action.fleet != delivery.fleet:
+        raise UnknownFleet(
+            f"an action of fleet {action.fleet!r} came by the stream of {delivery.fleet!r}",
+            field="fleet",
+        )
+    return action

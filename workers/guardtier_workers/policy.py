@@ -34,6 +34,7 @@ from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.notices.plan import Planning, Put
 from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
+from guardtier_workers.revising import Revising
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class PolicyWorker(StreamWorker):
         self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
-        self._editing = Editing(self._authority, self._records, self._policies)
+        self._editing = Editing(self._authority)
+        self._revising = Revising(settings, self._authority, self._records, self._policies)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
         handlers: dict[str, Handler] = {
             "block": Blocks(lambda: self.lanes).spread,
@@ -95,10 +97,10 @@ class PolicyWorker(StreamWorker):
                     await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
                     await self._halting.serve(lane, delivery)
-                elif delivery.fields.get(b"op") == b"revoke":
-                    await revoke(lane, delivery, self._approvers, self._remembered)
                 elif delivery.fields.get(b"op") == b"edit":
                     await self._editing.edit(lane, delivery)
+                elif delivery.fields.get(b"op") == b"revoke":
+                    await revoke(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -106,7 +108,7 @@ class PolicyWorker(StreamWorker):
         elif delivery.stream == lane.keys.outbox:
             await self._outbox.deliver(lane, delivery)
         elif delivery.fields.get(b"op") == b"edited":
-            await self._editing.rated(lane, delivery)
+            await self._revising.decide(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
 
@@ -120,7 +122,7 @@ class PolicyWorker(StreamWorker):
         if delivery.stream == lane.keys.outbox:
             await self._outbox.bury(lane, delivery, why)
         elif delivery.fields.get(b"op") == b"edited":
-            await self._editing.bury(lane, delivery, why)
+            await self._revising.bury(lane, delivery, why)
         else:
             await self._deciding.bury(lane, delivery, why)
 

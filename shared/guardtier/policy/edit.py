@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
 from guardtier.action import ActionEvent
-from guardtier.answer import MAX_REASON
+from guardtier.answer import MAX_REASON, Choice
 from guardtier.assessment import Assessment, Finding
 from guardtier.canonical import canonical, check_nesting, check_size, parse_strict
 from guardtier.errors import InvalidAnswer
 from guardtier.policy.request import SignedRequest
+from guardtier.policy.tally import Vote, principals
 from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
 
@@ -104,6 +106,21 @@ class Revised(BaseModel):
     approved_by: tuple[str, ...] = ()
     approve: int
 
+    @classmethod
+    def of(
+        cls, action_id: str, digest: str, assessment: Assessment, terms: Terms, votes: Sequence[Vote]
+    ) -> Self:
+        """Without a vote it is the riskier: an edit that is not has its editor's."""
+        return cls(
+            id=action_id,
+            digest=digest,
+            risk=assessment.risk,
+            findings=assessment.findings,
+            riskier=not votes,
+            approved_by=principals(votes, Choice.APPROVE, digest),
+            approve=terms.approve,
+        )
+
     @property
     def allowed(self) -> bool:
         """Never: it is not decided."""
@@ -135,11 +152,14 @@ def is_riskier(edited: Assessment, seen: Assessment) -> bool:
 def stricter(terms: Terms, others: Terms) -> Terms:
     """What an edited action waits under: the terms that it had, and those that the policy has for it now.
 
-    An edit must not lead past what the policy asks for either of them. Times are those that it had: its
-    deadline stands.
+    An edit must not lead past what the policy asks for either of them. Its deadline stands, so the times
+    are those that it had; who is told are those whom its new rule names, if it names any.
     """
-    return terms.model_copy(
-        update={
+    told = others if others.notify or others.escalate else terms
+    limit = terms.time_limit
+    return Terms.model_validate(
+        terms.model_dump()
+        | {
             "roles": others.roles or terms.roles,
             "approve": max(terms.approve, others.approve),
             "reject": min(terms.reject, others.reject),
@@ -147,6 +167,9 @@ def stricter(terms: Terms, others: Terms) -> Terms:
             "may_edit": terms.may_edit and others.may_edit,
             "may_remember": terms.may_remember and others.may_remember,
             "retry": max(terms.retry, others.retry),
+            "notify": told.notify,
+            "escalate": [step for step in told.escalate if limit is None or step.after < limit],
+            "remind_every": told.remind_every,
         }
     )
 

@@ -37,6 +37,7 @@ class Revision:
     body: bytes
     details: bytes  #: what the audit line says besides (JSON)
     under: Circumstances
+    outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done where it stays parked
 
 
 class Edits(Scripts):
@@ -98,6 +99,7 @@ class Edits(Scripts):
             keys.halts,
             keys.block(action.digest),
             keys.pace(action.fleet, action.agent),
+            keys.outbox,
         ]
         head = [delivery.group, delivery.entry, delivery.id]
         tail = [
@@ -121,6 +123,7 @@ class Edits(Scripts):
             made.details,
             self._keep.record_ms,
             self._keep.reply_ms,
+            *(part for entry in made.outbox for part in entry),
         ]
         return await self._with_waiters("revise", fixed, head, tail, action.fleet, waiters)
 

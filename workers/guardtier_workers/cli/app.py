@@ -54,10 +54,10 @@ def build() -> Callable[..., Any]:
         show,
         approve,
         reject,
+        edit,
         halt,
         resume,
         halts,
-        edit,
         watch,
         check,
         doctor,
@@ -73,15 +73,15 @@ def build() -> Callable[..., Any]:
     approvers = _group("Names who may answer.")
     approvers.command("add")(approver_add)
     app.add_typer(approvers, name="approver")
+    channels = _group("Says where notices of what waits go.")
+    channels.command("list")(list_channels)
+    channels.command("test")(try_out)
+    app.add_typer(channels, name="channel")
     grants = _group("Shows and ends what is remembered of approvals.")
     grants.command("list")(list_grants)
     grants.command("suggest")(grants_suggest)
     grants.command("revoke")(grants_revoke)
     app.add_typer(grants, name="grants")
-    channels = _group("Says where notices of what waits go.")
-    channels.command("list")(list_channels)
-    channels.command("test")(try_out)
-    app.add_typer(channels, name="channel")
     traces = _group("Shows what conversations came to.")
     traces.command("export")(trace_export)
     app.add_typer(traces, name="trace")

@@ -162,6 +162,8 @@ def _title(notice: Notice) -> str:
             return "An action waits for an answer"
         case "extended":
             return "Nobody answered in time; the action waits on"
+        case "edited":
+            return "An approver edited the action; it waits for an answer as it is now"
         case "escalated":
             return f"Escalation, step {notice.number}: nobody has answered yet"
         case "test":

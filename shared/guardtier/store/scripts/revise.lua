@@ -5,14 +5,15 @@
 -- are others than the caller has seen, nothing changes and the caller is told which.
 --
 -- KEYS: record, the stream it came by, parked, audit, the approver's own stream, the policies set at run
---       time, halts, the block on the edited action, the agent's pace, reply stream of each waiter
+--       time, halts, the block on the edited action, the agent's pace, outbox, reply stream of each waiter
 -- ARGV: group, entry, id, waiters, the edit as the caller saw it (JSON), its proof, the four circumstances
 --       as the caller has seen them, agent, conversation, outcome ('approved' or 'parked'), verdict (''
 --       where it stays parked), what its approver is told there (JSON), digest, edited action,
 --       assessment, terms (JSON, '' for the usual), votes (JSON, '' for none), policy version, approver,
---       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms
+--       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms,
+--       then what goes to the outbox where it stays parked
 
-local record, stream, parked, audit_key, told, policies, halts, block, pace = unpack(KEYS, 1, 9)
+local record, stream, parked, audit_key, told, policies, halts, block, pace, outbox = unpack(KEYS, 1, 10)
 local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
 local agent, conversation, outcome, verdict, body, digest, event, assessment, terms, votes, policy, approver,
   sent_as, reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 27)
@@ -57,13 +58,14 @@ if outcome == 'approved' then -- it stays open until it is redeemed
   redis.call('PEXPIRE', record, retain_ms)
   redis.call('ZREM', parked, id)
   judged(pace, outcome)
-  for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
+  for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
   tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', sent_as)
   audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
     described(details))
 else
-  for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
+  for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
   tell(told, keep_ms, id, 'revised', 'body', body, 'entry', sent_as)
+  post(outbox, id, 28)
 end
 redis.call('XACK', stream, group, entry)
 return {outcome, outcome}
