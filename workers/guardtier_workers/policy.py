@@ -31,6 +31,7 @@ from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
+from guardtier_workers.looking import look
 from guardtier_workers.notices.plan import Planning, Put
 from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
@@ -93,6 +94,8 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"look":
+                    await look(lane, delivery, self._approvers, self._records)
                 elif delivery.fields.get(b"op") == b"configure_file":
                     await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
@@ -146,7 +149,7 @@ class PolicyWorker(StreamWorker):
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op.startswith("configure") or op == "edit" or op.encode() in HALTS
+        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in HALTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
