@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from arq import Worker
 from redis.asyncio import Redis
 
 from guardtier import ActionEvent, ApproverClient, Assessment, GuardClient, SecurityRisk
@@ -168,6 +169,10 @@ class Tier:
         worker = arq_worker(self.settings, self.steward())
         if not cron:
             worker.cron_jobs = []
+        await self.run_arq(worker)
+
+    async def run_arq(self, worker: Worker) -> None:
+        """Start an arq worker. It is stopped at the end."""
         task = asyncio.create_task(worker.async_run())
 
         async def end() -> None:

@@ -13,6 +13,7 @@ from guardtier.assessment import Assessment, ChildVote, Finding
 from guardtier.blocking import BlockingGuardClient
 from guardtier.client import GuardClient, Pending, Status
 from guardtier.errors import GuardtierError, GuardTimeout
+from guardtier.policy.edit import Revised
 from guardtier.policy.tally import Counted
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
@@ -32,6 +33,7 @@ __all__ = [
     "GuardtierError",
     "Outcome",
     "Pending",
+    "Revised",
     "SecurityRisk",
     "State",
     "Status",

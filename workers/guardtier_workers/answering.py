@@ -68,6 +68,7 @@ class Answering:
             details=details_of(vote, votes, case.terms, until=block.until if block else None),
             block=block.to_json() if block else b"",
             block_ms=max(1, int(retry * 1000)),
+            blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
             outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
         )
 
@@ -75,7 +76,9 @@ class Answering:
         """What is to be done outside of the action's partition, once this has been decided."""
         if block is None or self._partitions == 1:
             return ()
-        spread = Spread(fleet=case.record.fleet, digest=case.record.digest, block=block)
+        spread = Spread(
+            fleet=case.record.fleet, digest=case.record.asked or case.record.digest, block=block
+        )
         return (("block", spread.model_dump_json().encode()),)
 
 

@@ -87,7 +87,7 @@ class Authority:
             raise NotAuthorized(
                 f"{said.id} waits for somebody with the role {' or '.join(terms.roles)}", field="roles"
             )
-        return Case(approver, record, terms, self._counting(votes, record, terms))
+        return Case(approver, record, terms, self.counting(votes, record, terms))
 
     async def _record(self, action_id: str, partition: int) -> Record:
         if partition_of(action_id) not in (None, partition):
@@ -97,7 +97,7 @@ class Authority:
         except GuardtierError as error:
             raise UnknownAction(error.message, field="id") from error
 
-    def _counting(self, votes: Sequence[Vote], record: Record, terms: Terms) -> tuple[Vote, ...]:
+    def counting(self, votes: Sequence[Vote], record: Record, terms: Terms) -> tuple[Vote, ...]:
         """A vote counts for as long as its approver might still give it: not after a token was revoked."""
         return tuple(vote for vote in votes if self._still_may(vote, record, terms))
 

@@ -29,7 +29,7 @@ def verdict_by(votes: Sequence[Vote], choice: Choice, record: Record, **more: An
         "policy": record.policy or "",
         "decided_at": now_ms(),
     }
-    fields |= more
+    fields |= record.edited(allowed=choice is Choice.APPROVE) | more
     won = principals(votes, choice, fields["digest"])
     given = dict.fromkeys(vote.reason for vote in votes if vote.principal in won and vote.reason.strip())
     return Verdict(**fields, decided_by=won, reason="\n".join(given)[:MAX_REASON])

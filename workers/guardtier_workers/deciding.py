@@ -20,6 +20,7 @@ from guardtier_workers.clock import now_ms
 from guardtier_workers.grants.remembered import Remembered, named
 from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
+from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
 from guardtier_workers.stopping import stop_under
 from guardtier_workers.targets import TargetsUnknown, targets_of
@@ -92,6 +93,7 @@ class Deciding:
                 park_ms=self._park_ms(fleet, ruling),
                 terms=ruling.terms.to_json(),
                 details=details_of(ruling),
+                outbox=posted(ruling.terms, "parked", now_ms()),
                 assessment=assessment.to_json() if stop else b"",
                 limits=limits,
                 under=circumstances,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from time import monotonic
 
 from guardtier.errors import ConfigError
@@ -53,7 +52,7 @@ async def check_file_beside(text: str, settings: Settings, *, name: str) -> Comp
 def _known_to(settings: Settings, file: PolicyFile, name: str) -> CompiledPolicy:
     """The file compiled, if these settings know all the channels that it names."""
     compiled = file.compiled()
-    known: Mapping[str, object] = getattr(settings, "channel", {})
+    known = settings.channel
     unknown = sorted(compiled.channels - set(known))
     if unknown:
         raise ConfigError(

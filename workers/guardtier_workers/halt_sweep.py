@@ -97,6 +97,7 @@ class Sweep:
             decided_by=(self._halt.by,),
             decided_at=now_ms(),
             rules=(stop.rule,),
+            edited_from=record.asked,
         )
 
     async def _keep(self) -> None:

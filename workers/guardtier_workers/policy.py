@@ -24,14 +24,18 @@ from guardtier_workers.blocks import Blocks
 from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.editing import Editing
 from guardtier_workers.filecheck import check_file_beside, check_quorums
 from guardtier_workers.grants.remembered import Remembered
 from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
-from guardtier_workers.outbox import Outbox
+from guardtier_workers.looking import look
+from guardtier_workers.notices.plan import Planning, Put
+from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
+from guardtier_workers.revising import Revising
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +47,12 @@ class PolicyWorker(StreamWorker):
     kind: ClassVar[str] = "policy"
 
     def __init__(
-        self, settings: Settings, *, schedule: Schedule | None = None, name: str | None = None
+        self,
+        settings: Settings,
+        *,
+        schedule: Schedule | None = None,
+        notices: Put | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(settings, name=name)
         self._approvers = Approvers(settings.approvers_file)
@@ -58,14 +67,17 @@ class PolicyWorker(StreamWorker):
         self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
+        self._editing = Editing(self._authority)
+        self._revising = Revising(settings, self._authority, self._records, self._policies)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
-        self._outbox = Outbox(
-            {
-                "block": Blocks(lambda: self.lanes).spread,
-                "halt": self._halting.spread,
-                "grant": self._remembered.keep,
-            }
-        )
+        handlers: dict[str, Handler] = {
+            "block": Blocks(lambda: self.lanes).spread,
+            "halt": self._halting.spread,
+            "grant": self._remembered.keep,
+        }
+        if notices is not None:
+            handlers["notice"] = Planning(self._records, notices)
+        self._outbox = Outbox(handlers)
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -82,18 +94,24 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"look":
+                    await look(lane, delivery, self._approvers, self._records)
                 elif delivery.fields.get(b"op") == b"configure_file":
                     await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
                     await self._halting.serve(lane, delivery)
                 elif delivery.fields.get(b"op") == b"revoke":
                     await revoke(lane, delivery, self._approvers, self._remembered)
+                elif delivery.fields.get(b"op") == b"edit":
+                    await self._editing.edit(lane, delivery)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
                 await self._refuse(lane, delivery, error)
         elif delivery.stream == lane.keys.outbox:
             await self._outbox.deliver(lane, delivery)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._revising.decide(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
 
@@ -106,6 +124,8 @@ class PolicyWorker(StreamWorker):
             return
         if delivery.stream == lane.keys.outbox:
             await self._outbox.bury(lane, delivery, why)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._revising.bury(lane, delivery, why)
         else:
             await self._deciding.bury(lane, delivery, why)
 
@@ -129,7 +149,7 @@ class PolicyWorker(StreamWorker):
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op.startswith("configure") or op.encode() in HALTS
+        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in HALTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,

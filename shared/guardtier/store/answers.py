@@ -26,6 +26,7 @@ class Resolution:
     reason: str
     details: bytes  #: what the audit line says besides (JSON)
     block: bytes = b""  #: on actions that are identical to the rejected one (JSON)
+    blocked: str = ""  #: their digest, where it is another than the one that the approver saw
     block_ms: int = 0
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
 
@@ -55,7 +56,7 @@ class Answers(Scripts):
             keys.audit,
             keys.told(told),
             keys.open(fleet, agent),
-            keys.block(made.digest),
+            keys.block(made.blocked or made.digest),
             keys.outbox,
             keys.pace(fleet, agent),
         ]

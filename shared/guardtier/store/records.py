@@ -35,6 +35,9 @@ _FIELDS = (
     "terms",
     "votes",
     "edit",
+    "asked",
+    "accepts",
+    "revised",
 )
 
 
@@ -43,7 +46,9 @@ class Record:
     """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock.
 
     ``terms`` (JSON) are what it is parked under, b"" for the usual; ``votes`` (JSON) the answers that
-    count so far; ``edit`` (JSON) an edit that is being rated.
+    count so far; ``edit`` (JSON) an edit that is being rated. Where an edit has taken effect, ``event``,
+    ``digest`` and ``assessment`` are those of the edited action, ``asked`` is the digest of what the agent
+    asked for, and ``revised`` the proof of the edit. ``accepts_edits``: the agent's client takes edits.
     """
 
     id: str
@@ -60,6 +65,9 @@ class Record:
     terms: bytes = b""
     votes: bytes = b""
     edit: bytes = b""
+    asked: str | None = None
+    accepts_edits: bool = False
+    revised: str = ""
     _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -76,6 +84,12 @@ class Record:
             return self.action.agent
         except InvalidAction:
             return ""
+
+    def edited(self, *, allowed: bool) -> dict[str, Any]:
+        """The fields by which a verdict says that an approver edited the action; none where nobody did."""
+        if self.asked is None:
+            return {}
+        return {"edited_from": self.asked} | ({"arguments": self.action.arguments} if allowed else {})
 
     @classmethod
     def from_fields(cls, action_id: str, values: Sequence[bytes | None]) -> Self | None:
@@ -100,6 +114,9 @@ class Record:
             terms=found["terms"] or b"",
             votes=found["votes"] or b"",
             edit=found["edit"] or b"",
+            asked=_text(found["asked"]) or None,
+            accepts_edits=found["accepts"] == b"edit",
+            revised=_text(found["revised"]),
         )
 
 
@@ -188,3 +205,8 @@ class Records:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else (value or "")
+
+
+def record_fields() -> list[str]:
+    """What :meth:`Record.from_fields` takes, in its order."""
+    return list(_FIELDS)

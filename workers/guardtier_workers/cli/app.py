@@ -10,8 +10,10 @@ import typer
 from guardtier_workers.cli.analyzers import analyzers
 from guardtier_workers.cli.answer import approve, reject
 from guardtier_workers.cli.approver import add as approver_add
+from guardtier_workers.cli.channel import list_channels, try_out
 from guardtier_workers.cli.check import check
 from guardtier_workers.cli.doctor import doctor
+from guardtier_workers.cli.edit import edit
 from guardtier_workers.cli.fleet import add as fleet_add
 from guardtier_workers.cli.fleet import list_fleets
 from guardtier_workers.cli.grants import list_grants
@@ -52,6 +54,7 @@ def build() -> Callable[..., Any]:
         show,
         approve,
         reject,
+        edit,
         halt,
         resume,
         halts,
@@ -75,6 +78,10 @@ def build() -> Callable[..., Any]:
     grants.command("suggest")(grants_suggest)
     grants.command("revoke")(grants_revoke)
     app.add_typer(grants, name="grants")
+    channels = _group("Says where notices of what waits go.")
+    channels.command("list")(list_channels)
+    channels.command("test")(try_out)
+    app.add_typer(channels, name="channel")
     traces = _group("Shows what conversations came to.")
     traces.command("export")(trace_export)
     app.add_typer(traces, name="trace")

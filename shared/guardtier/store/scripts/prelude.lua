@@ -39,6 +39,7 @@ local function tell(key, keep_ms, id, state, ...)
     redis.call('PEXPIRE', key, whole(2 * keep_ms))
     redis.call('XTRIM', key, 'MINID', '~', whole(string.match(entry, '%d+') - keep_ms))
   end
+  return entry
 end
 
 -- Remember one more client that waits for this action: the last four, each once.
