@@ -25,7 +25,7 @@ from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.editing import Editing
-from guardtier_workers.filecheck import check_file, check_quorums
+from guardtier_workers.filecheck import check_file_beside, check_quorums
 from guardtier_workers.grants.remembered import Remembered
 from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.halting import OPERATIONS as HALTS
@@ -129,9 +129,9 @@ class PolicyWorker(StreamWorker):
         else:
             await self._deciding.bury(lane, delivery, why)
 
-    def _check_file(self, text: str) -> None:
+    async def _check_file(self, text: str) -> None:
         """Raise ConfigError where a policy file must not count."""
-        compiled = check_file(text, self.settings, name="the policy file")
+        compiled = await check_file_beside(text, self.settings, name="the policy file")
         check_quorums(compiled, self._approvers.all(), "the policy file")
 
     def _warn_of_quorums(self) -> None:
