@@ -104,6 +104,7 @@ class ByHand:
             for lane in worker.lanes:
                 await lane.close()
             await worker._redis.aclose()
+        await self.policy._remembered.close()
         await self.analyzer.ensemble.aclose()
         await self.steward.close()
         await self._steward_pipe.close()

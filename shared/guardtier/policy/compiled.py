@@ -107,7 +107,7 @@ class CompiledPolicy:
             return self._rule(facts, default, version)
         except Exception:
             log.exception("the policy failed on an action of fleet %s: it is parked", facts.fleet)
-            return Ruling(Effect.PARK, version, (BROKEN,))
+            return Ruling(Effect.PARK, version, (BROKEN,), Terms(may_remember=False))
 
     def run_tests(
         self,
@@ -157,11 +157,14 @@ class CompiledPolicy:
         if mask and (found := self._strictest(mask, facts, asked)):
             effect, numbers = found
             rules = [self.rules[number] for number in numbers]
+            terms = self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL
+            if effect is Effect.PARK and not all(self._holds(n, facts, asked) for n in numbers):
+                terms = terms.model_copy(update={"may_remember": False})  # nobody knows: a person must look
             return Ruling(
                 effect,
                 version,
                 tuple(rule.name for rule in rules),
-                self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL,
+                terms,
                 next((rule.reason for rule in rules if rule.reason), "") if effect is Effect.REJECT else "",
             )
         ruling = default(facts)
