@@ -110,11 +110,13 @@ class AuditModel:
 
     def _beside(self, line: Line) -> None:
         self.beside.append(line)
-        if line["event"] == "halted":
-            self.halted.add(line["scope"])
-        elif line["event"] == "resumed":
-            _check(line["scope"] in self.halted, "resumed, though it was not halted")
-            self.halted.remove(line["scope"])
+        if line["event"] in ("halted", "resumed"):
+            scope = json.loads(line["details"])["scope"]
+            if line["event"] == "halted":
+                self.halted.add(scope)
+            else:
+                _check(scope in self.halted, "resumed, though it was not halted")
+                self.halted.remove(scope)
 
     def _may_run(self, line: Line) -> None:
         """Nothing is released or redeemed of what is halted."""

@@ -11,8 +11,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Annotated, Any, Self
 
+import orjson
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -24,6 +26,7 @@ from pydantic import (
 from guardtier.action import ACTION_ID, LABEL, NAME, invalid_action
 from guardtier.canonical import canonical
 from guardtier.errors import InvalidAnswer
+from guardtier.policy.grants import Remember
 from guardtier.verdict import Outcome
 
 MAX_REASON = 4000  #: characters; it reaches the agent's model
@@ -38,6 +41,11 @@ class Choice(StrEnum):
     @property
     def outcome(self) -> Outcome:
         return Outcome.APPROVED if self is Choice.APPROVE else Outcome.REJECTED
+
+
+def _read_grant(value: Any) -> Any:
+    """An entry has it as JSON. Raises ValueError for what is none."""
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 class Answer(BaseModel):
@@ -59,6 +67,9 @@ class Answer(BaseModel):
         description="seconds for which what is identical to the rejected action is refused at once; "
         "none: as the policy says",
     )
+    grant: Annotated[Remember | None, BeforeValidator(_read_grant)] = Field(
+        default=None, description="what is to be remembered of an approval"
+    )
 
     @field_validator("retry")
     @classmethod
@@ -66,6 +77,13 @@ class Answer(BaseModel):
         if retry is not None and info.data.get("choice") is Choice.APPROVE:
             raise ValueError("only a rejection says how long the same is refused")
         return retry
+
+    @field_validator("grant")
+    @classmethod
+    def _grant_is_of_an_approval(cls, grant: Remember | None, info: ValidationInfo) -> Remember | None:
+        if grant is not None and info.data.get("choice") is Choice.REJECT:
+            raise ValueError("only an approval can be remembered")
+        return grant
 
     def proof(self, key: bytes) -> str:
         """The HMAC-SHA256 (64 hex digits) over every field that says something."""
@@ -77,7 +95,10 @@ class Answer(BaseModel):
 
     def to_fields(self, proof: str) -> dict[str, str]:
         """The entry of the answers stream."""
-        return {name: str(value) for name, value in self._said().items()} | {"proof": proof}
+        said = self._said()
+        if self.grant is not None:
+            said["grant"] = canonical(said["grant"], field="grant").decode()
+        return {name: str(value) for name, value in said.items()} | {"proof": proof}
 
     @classmethod
     def from_fields(cls, fields: dict[bytes, bytes]) -> tuple[Self, str]:

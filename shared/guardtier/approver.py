@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from guardtier.approver_answers import ApproverAnswers
 from guardtier.approver_edits import ApproverEdits
+from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
 from guardtier.approver_looks import ApproverLooks
 from guardtier.approver_policies import ApproverPolicies, PartitionFile, PartitionPolicy
@@ -27,7 +28,9 @@ class AuditEvent:
     fields: dict[str, str]
 
 
-class ApproverClient(ApproverLooks, ApproverAnswers, ApproverEdits, ApproverPolicies, HaltMethods):
+class ApproverClient(
+    ApproverLooks, ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods
+):
     """Reads the confirmation set, and answers with the token of one approver.
 
     With a token it shows that approver's fleets, by way of the tier; without one it can only read, what

@@ -11,6 +11,7 @@ from guardtier.action import partition_of
 from guardtier.answer import Answer, Choice, key_of
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import GuardtierError, InvalidAction
+from guardtier.policy.grants import Remember
 from guardtier.policy.tally import Counted
 from guardtier.verdict import Verdict
 
@@ -23,7 +24,7 @@ class Draft:
 
     ``digest`` is that of the action which was looked at; None: whatever is parked under the id.
     ``retry``: seconds for which a rejected action is refused at once when it comes again, 0 for none;
-    None: as the policy says.
+    None: as the policy says. ``remember``: what is to be remembered of an approval.
     """
 
     id: str
@@ -31,21 +32,33 @@ class Draft:
     digest: str | None = None
     reason: str = ""
     retry: int | None = None
+    remember: Remember | None = None
 
 
 class ApproverAnswers(ApproverBase):
     """The part of :class:`ApproverClient` that answers."""
 
     async def approve(
-        self, action_id: str, *, digest: str | None = None, reason: str = "", timeout: float = 30.0
+        self,
+        action_id: str,
+        *,
+        digest: str | None = None,
+        reason: str = "",
+        remember: Remember | None = None,
+        timeout: float = 30.0,
     ) -> Verdict | Counted:
         """Let the agent run it, once. ``digest`` is that of the action which you looked at.
 
+        ``remember``: release what is like it from now on, where this answer decides; the grant's name is
+        then :func:`~guardtier.policy.grants.grant_id` of the action.
+
         Returns the verdict as it was recorded; Counted where more people have to approve. Raises
         NotAuthorized, WrongState (somebody was quicker, or the deadline passed), DigestMismatch,
-        InvalidAnswer (the policy wants a reason), UnknownAction, GuardTimeout.
+        InvalidAnswer (the policy wants a reason, or it can't be remembered so), UnknownAction,
+        GuardTimeout.
         """
-        return await self.answer(Draft(action_id, Choice.APPROVE, digest, reason), timeout=timeout)
+        draft = Draft(action_id, Choice.APPROVE, digest, reason, remember=remember)
+        return await self.answer(draft, timeout=timeout)
 
     async def reject(
         self,
@@ -107,6 +120,7 @@ class ApproverAnswers(ApproverBase):
                 "reason": draft.reason,
                 "at": int(time() * 1000),
                 "retry": draft.retry,
+                "grant": draft.remember,
             }
             answer = Answer.checked(said)
             fields = answer.to_fields(answer.proof(key_of(token)))

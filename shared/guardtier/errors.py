@@ -72,6 +72,12 @@ class UnknownAction(GuardtierError):
     code = "unknown_action"
 
 
+class UnknownGrant(GuardtierError):
+    """No grant of this id stands for the fleet: none was given, or it is revoked or over."""
+
+    code = "unknown_grant"
+
+
 class WrongState(GuardtierError):
     """The action's state does not allow this; ``field`` is the state that stands."""
 

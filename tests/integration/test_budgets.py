@@ -10,7 +10,7 @@ import pytest
 from desk import HOUR_MS, Desk, verdict_on
 from guardtier import State
 from guardtier.policy.block import Block
-from guardtier.policy.halts import BREAKER, OVER_PACE, OVER_REJECTIONS, Halt, Left
+from guardtier.policy.halts import BREAKER, OVER_PACE, OVER_REJECTIONS, Halt
 from guardtier.store.decisions import Limits
 from guardtier.store.keys import Keys, partition_for
 from guardtier.store.ledger import Decision
@@ -19,8 +19,8 @@ from tier import StartTier, Tier, high, low
 from waiting import until
 
 KEYS = Keys(0)
-PACE = Halt(reason="too much", by=BREAKER, at=1, finding=OVER_PACE).to_json()
-ROW = Halt(reason="too bad", by=BREAKER, at=1, finding=OVER_REJECTIONS).to_json()
+PACE = Halt(reason="too much", by=BREAKER, at=1, finding=OVER_PACE, scope="web agent-1").to_json()
+ROW = Halt(reason="too bad", by=BREAKER, at=1, finding=OVER_REJECTIONS, scope="web agent-1").to_json()
 
 
 def halted(tier: Tier) -> Any:
@@ -167,8 +167,7 @@ async def test_a_trip_leaves_the_action_to_be_decided_under_the_halt(desk: Desk)
     assert second == first
     assert await desk.state_of(action) == State.ASSESSED
     (posted,) = await desk.redis.xrange(desk.keys.outbox)
-    assert posted[1][b"op"] == b"halt"
-    assert Left.model_validate_json(posted[1][b"body"]).scope == "web agent-1"
+    assert (posted[1][b"op"], posted[1][b"body"]) == (b"halt", PACE)
     assert await desk.events(action) == ["assessed", "halted"]
 
 

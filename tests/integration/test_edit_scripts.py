@@ -146,6 +146,17 @@ async def test_the_same_edit_twice_is_rated_once_and_another_waits(desk: Desk) -
     assert not await desk.pending(first)
 
 
+async def test_an_edit_whose_rating_was_lost_gives_way(desk: Desk) -> None:
+    action = await desk.bring(State.PARKED)
+    delivery = await asked(desk, action)
+    lost = edit_of(action, delivery).model_copy(update={"entry": "1-0"})
+    await desk.redis.hset(desk.keys.action(action.id), "edit", lost.to_json())
+
+    assert (await edit(desk, action, delivery=delivery, proof="p2")).what == "editing"
+
+    assert await desk.redis.xlen(desk.keys.edits) == 1
+
+
 async def test_a_rating_that_nobody_waits_for_is_dropped(desk: Desk) -> None:
     action = await desk.bring(State.PARKED)
     await edit(desk, action)

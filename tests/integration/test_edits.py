@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from audit_model import AuditModel
 from guardtier import ActionEvent, GuardClient, Outcome, SecurityRisk, State, Verdict
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.blocking import BlockingGuardClient
@@ -29,11 +32,22 @@ from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
 from guardtier.store.keys import Keys
 from guardtier_workers import approvers
-from tier import Gate, StartTier, Tier, high, only
+from tier import Gate, StartTier, Tier, audit_lines, high, only
 from waiting import until
 
 KEYS = Keys(0)
 SAFE = {"command": "ls ~/.ssh"}
+
+
+@pytest.fixture(autouse=True)
+async def the_audit_stream_tells_the_story(redis_url: str) -> AsyncIterator[None]:
+    """After each test: what the stream says comes to the state and the digest that each record has."""
+    yield
+    async with Redis.from_url(redis_url) as redis:
+        told = AuditModel().replay(await audit_lines(redis, KEYS))
+        for action_id, story in told.stories.items():
+            state, digest = await redis.hmget(KEYS.action(action_id), "state", "digest")
+            assert (story.state, story.digest) == (state.decode(), digest.decode())
 
 
 class ByWord(SecurityAnalyzer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from time import time
 from typing import Any
@@ -13,7 +14,7 @@ from guardtier.answer import key_of
 from guardtier.errors import GuardtierError, InvalidAnswer, NotAuthorized, WrongState
 from guardtier.policy.standing import NONE, FileRequest, digest_of_file
 from guardtier.store.keys import Keys
-from tier import Tier
+from tier import StartTier, Tier
 from waiting import until
 
 KEYS = Keys(0)
@@ -123,3 +124,23 @@ async def test_a_replayed_request_changes_nothing(tier: Tier) -> None:
     assert found.standing is not None
     assert found.standing.version == 2
     assert [line["event"] for line in await tier.audit()].count("configured") == 2
+
+
+async def test_what_counts_already_is_told_again_though_it_would_be_refused_now(tier: Tier) -> None:
+    """The worker died before it had told: the people who were there then may be gone."""
+    tier.operator(), tier.approver("alice")
+    fields = request(tier, b"version = 1\n[fleet.web.terms]\napprove = 2\n")
+    assert await send(tier, fields) is None
+    tier.forget("alice")
+
+    assert await send(tier, fields) is None
+
+
+async def test_of_two_who_saw_the_same_one_is_told_that_it_changed(start_tier: StartTier) -> None:
+    tier = await start_tier(policies=2)
+    tier.operator()
+    entries = [request(tier, b"version = 1\n# %d" % n, id=f"r{n}.0") for n in range(2)]
+
+    errors = await asyncio.gather(*(send(tier, fields) for fields in entries))
+
+    assert sorted(type(error).__name__ for error in errors) == ["NoneType", "WrongState"]

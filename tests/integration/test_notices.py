@@ -23,6 +23,7 @@ from guardtier.policy.terms import Step, Terms
 from guardtier.store.keys import notices_queue
 from guardtier.store.ledger import Decision
 from guardtier_workers.notices import jobs
+from guardtier_workers.notices import queue as queue_module
 from guardtier_workers.notices.jobs import Notifier
 from guardtier_workers.notices.plan import Notice, Planning, planned, posted
 from guardtier_workers.notices.queue import NoticeQueue
@@ -353,6 +354,16 @@ async def test_a_mail_that_is_refused_is_given_up(house: Any, smtp: SmtpServer) 
     assert await made.result(action) == "given up: 127.0.0.1 refused the mail (550)"
 
 
+async def test_a_mail_that_only_some_may_get_is_not_sent_twice(house: Any, smtp: SmtpServer) -> None:
+    smtp.refused = {"a@example.org": "550 nobody"}
+    made: House = await house(hook=mailbox(smtp))
+
+    action = await made.told(NOW)
+
+    assert await made.result(action) == "sent"
+    assert smtp.recipients == [["b@example.org"]]
+
+
 async def test_without_the_tls_that_is_wanted_no_mail_is_sent(house: Any, smtp: SmtpServer) -> None:
     made: House = await house(hook=mailbox(smtp, tls="starttls", user="u", password="a password"))
 
@@ -458,6 +469,20 @@ async def test_a_job_that_somebody_made_up_does_nothing(house: Any, server: Serv
     ctx = {"notifier": made.notifier, "channel": "hook", "job_try": 1, "job_id": "x"}
 
     assert (await jobs.notify(ctx, *args)).startswith("it ")
+
+
+async def test_where_arq_s_redis_is_away_a_notice_stays_to_be_queued(
+    house: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_module, "TRIES_FOR_SECONDS", 0.1)
+    made: House = await house(hook=webhook(server))
+    action = await made.parked(NOW)
+    away = NoticeQueue(made.tier.settings.model_copy(update={"arq_url": "redis://127.0.0.1:1/0"}))
+
+    with pytest.raises(TimeoutError):
+        await Planning(made.tier.records, away)(0, action.id, posted(NOW, "parked", 1)[0][1])
+
+    await away.close()
 
 
 async def test_notices_that_can_not_be_read_are_put_aside(house: Any, server: Server) -> None:

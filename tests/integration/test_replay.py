@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from guardtier import ActionEvent, Assessment, SecurityRisk
+from guardtier import ActionEvent, Assessment, SecurityRisk, State
+from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Finding
 from guardtier.policy.file import PolicyFile
 from guardtier.policy.ruling import Effect
+from guardtier.settings import Settings
 from guardtier.store.records import Records
 from guardtier.store.trail import PAGE, Line, Trail
+from guardtier_workers.demo.run import FLEETS, calls
 from guardtier_workers.policyfiles import FileInForce
-from guardtier_workers.replay import EXAMPLES, Decided, Rate, Replay, Report, Trial, with_flow
+from guardtier_workers.replay import Rate, Replay, Trial, with_flow
+from guardtier_workers.replay_report import EXAMPLES, Decided, Report
 from tier import Tier, high, low
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "policies" / "coding_agents.toml"
 PARKS_LOW = """
 version = 1
 [[rule]]
@@ -124,6 +131,14 @@ async def test_in_shadow_what_would_have_been_done_is_compared(tier: Tier) -> No
     assert told(await replayed(tier, MIXED)) == [("park", "reject", ("no-rm",), 1)]
 
 
+async def test_what_a_rule_in_shadow_mode_would_change_is_marked(tier: Tier) -> None:
+    await tier.client().submit(low())
+
+    (change,) = (await replayed(tier, PARKS_LOW + 'mode = "shadow"')).sorted
+
+    assert (change.now, change.rules, change.shadow) == (Effect.PARK, ("strict",), True)
+
+
 async def test_todays_analyzers_rate(tier: Tier) -> None:
     async def rate(action: ActionEvent) -> Assessment:
         return Assessment(risk=SecurityRisk.HIGH)
@@ -136,6 +151,27 @@ async def test_todays_analyzers_rate(tier: Tier) -> None:
     assert (change.was, change.now) == (Effect.RELEASE, Effect.PARK)
     assert (report.rated_otherwise, change.rated_otherwise) == (1, 1)
     assert (change.examples[0].rated, change.examples[0].risk) == (SecurityRisk.LOW, SecurityRisk.HIGH)
+
+
+async def test_what_a_halt_or_a_block_decided_is_no_matter_of_the_policy(tier: Tier) -> None:
+    client, approver = tier.client(), tier.operator()
+    await approver.reject((await client.submit(high())).id, reason="no")
+    assert (await client.submit(high())).state is State.REJECTED
+    await approver.halt("web", reason="stop")
+    assert (await client.submit(low())).is_waiting
+
+    report = await replayed(tier, "version = 1")
+
+    assert (report.replayed, report.beyond, report.changes) == (1, 2, {})
+
+
+def test_what_a_grant_released_is_no_matter_of_the_policy() -> None:
+    fields = {b"id": b"a.0", b"event": b"released", b"details": b'{"grant": "g1"}'}
+
+    found = Decided.on(Line(0, "1-1", fields))
+
+    assert found is not None
+    assert not found.by_policy
 
 
 async def test_a_record_that_is_gone_is_counted(tier: Tier) -> None:
@@ -240,3 +276,27 @@ def test_what_was_found_in_the_conversation_counts(
     assert rated.risk is comes_to
     assert [one.id for one in rated.findings] == ["flow.exfiltration"]
     assert rated.labels == ("web.fetched",)
+
+
+# -- the demo ------------------------------------------------------------------------------------
+
+
+async def test_a_recorded_run_of_the_demo(redis_url: str, tmp_path: Path) -> None:
+    """Today's analyzers rate it as they did, its conversations included; an example policy does not."""
+    example = EXAMPLE.read_text(encoding="utf-8")
+    analyzers = ensemble(Settings().analyzers, time_limit=5.0)
+    async with Tier(redis_url, tmp_path, analyzers=Settings().analyzers, fleets=FLEETS) as tier:
+        await tier.analyzer()
+        await tier.policy()
+        clients = {fleet: tier.client(fleet) for fleet in FLEETS}
+        for call in calls():
+            await clients[call.fleet].submit(call.to_action())
+
+        same = await replayed(tier, None, rate=analyzers.assess)
+        other = await replayed(tier, example, rate=analyzers.assess)
+        as_recorded = await replayed(tier, example)
+
+    assert (same.replayed, same.rated_otherwise, same.changes, same.gone) == (48, 0, {}, 0)
+    assert other.newly(Effect.REJECT) > 0
+    assert "no-credentials" in {name for change in other.sorted for name in change.rules}
+    assert told(other) == told(as_recorded)

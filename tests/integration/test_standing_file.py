@@ -222,6 +222,15 @@ async def test_a_wrong_file_is_refused_and_changes_nothing(tier: Tier, how: str)
     assert (await tier.client().submit(low())).state is State.RELEASED
 
 
+async def test_a_channel_that_the_settings_know_is_accepted(start_tier: StartTier) -> None:
+    oncall = {"kind": "webhook", "url": "https://hooks.example/x", "secret": "s" * 32}
+    tier = await start_tier(channel={"oncall": oncall})
+
+    done = await tier.operator().set_policy_file(PARKS_LS + '[rule.terms]\nnotify = ["oncall"]\n')
+
+    assert done[0].changed
+
+
 async def test_a_file_that_is_too_long_is_refused_before_it_is_sent(tier: Tier) -> None:
     assert MAX_FILE == MAX_BYTES == MAX_TEXT
 
@@ -324,6 +333,17 @@ async def test_a_pointer_that_can_not_be_read_parks_everything(tier: Tier, garba
     assert not found.readable
     await tier.operator().set_policy_file(NOTHING)
     assert (await tier.client().submit(low())).state is State.RELEASED
+
+
+async def test_a_text_of_another_type_parks(tier: Tier) -> None:
+    await tier.operator().set_policy_file(NOTHING)
+    key = KEYS.policy_text(digest_of_file(NOTHING.encode()))
+    await tier.redis.delete(key)
+    await tier.redis.lpush(key, "x")
+
+    parked = await tier.client().submit(low())
+
+    assert (await tier.record(parked.id)).policy == UNREADABLE
 
 
 @pytest.mark.parametrize("text", [None, b"", b"version = 1\n#", b"x" * 300_000])

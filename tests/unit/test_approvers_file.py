@@ -52,7 +52,7 @@ def test_what_is_added_is_read_again(tmp_path: Path):
     alice, bob = approvers.read(file)
 
     assert (alice.may, bob.may) == ({Right.ANSWER}, set(Right))
-    assert tomllib.loads(file.read_text())["approver"][1]["may"] == ["answer", "configure"]
+    assert tomllib.loads(file.read_text())["approver"][1]["may"] == ["answer", "configure", "halt"]
 
 
 def test_an_approver_is_their_own_principal_unless_it_says_so(tmp_path: Path):

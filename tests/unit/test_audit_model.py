@@ -40,11 +40,11 @@ def edit(who: str = "ann", *, digest: str = B, was: str = A, riskier: bool = Fal
 
 
 def halt(scope: str) -> Line:
-    return line("halted", "h1.0", scope=scope)
+    return line("halted", "h1.0", details={"scope": scope})
 
 
 def resume(scope: str) -> Line:
-    return line("resumed", "h2.0", scope=scope)
+    return line("resumed", "h2.0", details={"scope": scope})
 
 
 ASSESSED, PARKED = line("assessed"), line("parked")

@@ -8,7 +8,7 @@ import pytest
 
 from guardtier.assessment import MAX_FINDINGS, Assessment, Finding
 from guardtier.policy.block import Block
-from guardtier.policy.halts import Halt, Left, Scope
+from guardtier.policy.halts import Halt, Scope
 from guardtier.policy.ruling import Effect, Ruling
 from guardtier.policy.terms import USUAL, Terms
 from guardtier.risk import SecurityRisk
@@ -107,10 +107,7 @@ def test_what_names_nothing_is_no_scope(key: str) -> None:
         Scope.of_key(key)
 
 
-def test_what_a_script_left_is_read_as_it_was_written() -> None:
-    """``timeouts.py`` and ``decide.lua`` write it so."""
-    raw = b'{"scope":"web a c","halt":{"reason":"r","by":"b","at":1,"then":"reject"}}'
+def test_what_a_newer_worker_wrote_is_read() -> None:
+    raw = b'{"at":1,"by":"b","reason":"r","scope":"web a c","then":"reject","until":9}'
 
-    assert Left.model_validate_json(raw) == Left(
-        scope="web a c", halt=Halt(reason="r", by="b", at=1, then="reject")
-    )
+    assert Halt.read(raw) == Halt(reason="r", by="b", at=1, then="reject", scope="web a c")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from guardtier.answer import Answer
 from guardtier.errors import DigestMismatch, InvalidAnswer, WrongState
 from guardtier.policy.block import Block, Spread
@@ -14,6 +16,7 @@ from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.approvers import Approver
 from guardtier_workers.authority import Authority, Case
 from guardtier_workers.counting import details_of, verdict_by
+from guardtier_workers.grants.drafting import Approval, draft
 from guardtier_workers.lane import Lane
 
 MOST_TURNS = 100  #: of counting anew; each time another answer was counted meanwhile
@@ -66,7 +69,7 @@ class Answering:
             block=block.to_json() if block else b"",
             block_ms=max(1, int(retry * 1000)),
             blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
-            outbox=self._left(block, case),
+            outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
         )
 
     def _left(self, block: Block | None, case: Case) -> tuple[tuple[str, bytes], ...]:
@@ -77,6 +80,18 @@ class Answering:
             fleet=case.record.fleet, digest=case.record.asked or case.record.digest, block=block
         )
         return (("block", spread.model_dump_json().encode()),)
+
+
+def _remembered(
+    answer: Answer, verdict: Verdict | None, votes: Sequence[Vote], case: Case
+) -> tuple[tuple[str, bytes], ...]:
+    """The grant that this answer leaves, where it decides. Raises InvalidAnswer where it can't leave it."""
+    if answer.grant is None or verdict is None or verdict.outcome is not Outcome.APPROVED:
+        return ()
+    by = tuple(vote.approver for vote in votes if vote.principal in verdict.decided_by)
+    record = case.record
+    approval = Approval(record.action, record.assessment, case.terms, by, verdict.decided_at)
+    return (("grant", draft(answer.grant, approval).to_json()),)
 
 
 def vote_of(said: Answer, proof: str, approver: Approver) -> Vote:

@@ -14,7 +14,6 @@ from guardtier.policy.halts import (
     Halt,
     HaltReport,
     HaltRequest,
-    Left,
     ResumeRequest,
     Scope,
 )
@@ -50,15 +49,15 @@ class Halting:
 
     async def spread(self, partition: int, action_id: str, body: bytes) -> None:
         """An entry of the outbox: a halt that a script set there counts in every other partition too."""
-        left = Left.model_validate_json(body)
-        scope, halt = Scope.of_key(left.scope), left.halt
+        halt = Halt.model_validate_json(body)
+        scope = Scope.of_key(halt.scope)
         for lane in self._lanes():
             if lane.keys.partition != partition:
                 await lane.ledger.spread(
                     action_id,
                     scope=scope.key,
                     fleet=scope.fleet,
-                    halt=halt.to_json(),
+                    halt=body,
                     at=halt.at,
                     by=halt.by,
                     reason=halt.reason,
@@ -74,6 +73,7 @@ class Halting:
             by=request.approver,
             at=now_ms(),
             then=request.then,
+            scope=scope.key,
         )
         done = await lane.ledger.halt(
             delivery,

@@ -36,6 +36,10 @@ class InForce:
         """Whether a rule for this fleet looks at more than the facts that a worker has at hand."""
         return self.file is not None and self.file.compiled.needs_action(fleet, tool)
 
+    def asks_labels(self, fleet: str, tool: str) -> bool:
+        """Whether a rule for this fleet looks at labels."""
+        return self.file is not None and self.file.compiled.asks_labels(fleet, tool)
+
     def budget_of(self, fleet: str) -> Budget | None:
         """What an agent of the fleet may do before it is halted: the file's word, else the settings'."""
         return (self.file.compiled.budget_of(fleet) if self.file else None) or self.budget

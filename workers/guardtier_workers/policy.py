@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import ClassVar
 
@@ -24,7 +25,9 @@ from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.editing import Editing
-from guardtier_workers.filecheck import check_file, check_quorums
+from guardtier_workers.filecheck import check_file_beside, check_quorums
+from guardtier_workers.grants.remembered import Remembered
+from guardtier_workers.grants.revoking import revoke
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
@@ -60,7 +63,8 @@ class PolicyWorker(StreamWorker):
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
         self._warn_of_quorums()
-        self._deciding = Deciding(settings, self._policies, self._records, schedule)
+        self._remembered = Remembered(settings, self._records, self._approvers)
+        self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
         self._authority = Authority(self._approvers, self._records)
         self._answering = Answering(self._authority, partitions=settings.partitions)
         self._editing = Editing(self._authority)
@@ -69,10 +73,17 @@ class PolicyWorker(StreamWorker):
         handlers: dict[str, Handler] = {
             "block": Blocks(lambda: self.lanes).spread,
             "halt": self._halting.spread,
+            "grant": self._remembered.keep,
         }
         if notices is not None:
             handlers["notice"] = Planning(self._records, notices)
         self._outbox = Outbox(handlers)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            await super().run(stop)
+        finally:
+            await self._remembered.close()
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -91,6 +102,8 @@ class PolicyWorker(StreamWorker):
                     await self._halting.serve(lane, delivery)
                 elif delivery.fields.get(b"op") == b"edit":
                     await self._editing.edit(lane, delivery)
+                elif delivery.fields.get(b"op") == b"revoke":
+                    await revoke(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -116,9 +129,9 @@ class PolicyWorker(StreamWorker):
         else:
             await self._deciding.bury(lane, delivery, why)
 
-    def _check_file(self, text: str) -> None:
+    async def _check_file(self, text: str) -> None:
         """Raise ConfigError where a policy file must not count."""
-        compiled = check_file(text, self.settings, name="the policy file")
+        compiled = await check_file_beside(text, self.settings, name="the policy file")
         check_quorums(compiled, self._approvers.all(), "the policy file")
 
     def _warn_of_quorums(self) -> None:

@@ -130,7 +130,7 @@ class Revising:
                 vote, votes, terms, risk=assessment.risk.value, riskier=True if riskier else None
             ),
             under=under,
-            outbox=() if verdict else posted(terms, "parked", now_ms()),  # its votes are gone: told anew
+            outbox=() if verdict else posted(terms, "edited", now_ms()),
         )
 
     async def _ruling(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any
 
 from guardtier.errors import ConfigError
@@ -15,6 +16,7 @@ from guardtier.policy.ruling import Facts
 
 log = logging.getLogger(__name__)
 
+MAX_SECONDS = 0.25  #: for all questions about one action; a condition on a megabyte takes 20 ms
 MAX_TARGETS = 2000  #: of one action; more can't be told apart from an attempt to hide one
 
 
@@ -61,18 +63,25 @@ class Asked:
         self._answers: dict[int, bool | None] = {}
         self._targets: Callable[[], tuple[str, ...]] = facts.targets
         self._activations: dict[bool, Any] = {}
+        self._until: float | None = None
 
     def holds(self, number: int) -> bool | None:
         """Whether the rule holds; None where that could not be told."""
         if number not in self._answers:
             try:
+                self._check_time()
                 self._answers[number] = self._questions.ask(number, self)
             except Exception as error:
-                log.warning(
-                    "rule %s can't be told, so it parks: %s", self._questions.name_of(number), error
-                )
+                log.info("rule %s can't be told, so it parks: %s", self._questions.name_of(number), error)
                 self._answers[number] = None
         return self._answers[number]
+
+    def _check_time(self) -> None:
+        now = monotonic()
+        if self._until is None:
+            self._until = now + MAX_SECONDS
+        elif now > self._until:
+            raise ConditionFailed(f"the rules before it took more than {MAX_SECONDS} s")
 
     def targets(self) -> tuple[str, ...]:
         """What the action touches. Raises where that can't be told."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from guardtier.assessment import MAX_FINDINGS
 from guardtier.policy.asking import Asked, Questions
 from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import Policy
@@ -57,6 +58,7 @@ class CompiledPolicy:
         }
         self._shadow = sum(bit for rule, bit in rows if rule.mode == "shadow")
         self._asking = sum(bit for rule, bit in rows if rule.asks)
+        self._labelled = sum(bit for rule, bit in rows if rule.label is not None)
         self._questions = Questions(self.rules, name)
         self._terms_of = lru_cache(maxsize=1024)(self._joined)
 
@@ -64,6 +66,10 @@ class CompiledPolicy:
         """Whether a rule that may match looks at the action itself. ``tool`` narrows it down."""
         mask = self._asking & self._fleet.of(fleet)
         return bool(mask if tool is None else mask & self._tool.of(tool))
+
+    def asks_labels(self, fleet: str, tool: str) -> bool:
+        """Whether a rule that may match looks at labels."""
+        return bool(self._labelled & self._fleet.of(fleet) & self._tool.of(tool))
 
     def is_shadow(self, fleet: str) -> bool:
         return self._fleets.get(fleet, _EMPTY).mode == "shadow"
@@ -101,7 +107,7 @@ class CompiledPolicy:
             return self._rule(facts, default, version)
         except Exception:
             log.exception("the policy failed on an action of fleet %s: it is parked", facts.fleet)
-            return Ruling(Effect.PARK, version, (BROKEN,))
+            return Ruling(Effect.PARK, version, (BROKEN,), Terms(may_remember=False))
 
     def run_tests(
         self,
@@ -135,9 +141,11 @@ class CompiledPolicy:
         )
 
     def _matching(self, facts: Facts) -> int:
-        """The rules whose matchers hold, but for targets and ``when``."""
+        """The rules whose matchers hold, but for those that must be asked (:meth:`_holds`)."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
-        mask &= self._finding.any_of(facts.findings) & self._label.any_of(facts.labels)
+        mask &= self._label.any_of(facts.labels)
+        if len(facts.findings) < MAX_FINDINGS:
+            mask &= self._finding.any_of(facts.findings)
         if not mask:
             return 0
         mask = self._agent.narrowed(mask, facts.agent)
@@ -149,11 +157,14 @@ class CompiledPolicy:
         if mask and (found := self._strictest(mask, facts, asked)):
             effect, numbers = found
             rules = [self.rules[number] for number in numbers]
+            terms = self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL
+            if effect is Effect.PARK and not all(self._holds(n, facts, asked) for n in numbers):
+                terms = terms.model_copy(update={"may_remember": False})  # nobody knows: a person must look
             return Ruling(
                 effect,
                 version,
                 tuple(rule.name for rule in rules),
-                self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL,
+                terms,
                 next((rule.reason for rule in rules if rule.reason), "") if effect is Effect.REJECT else "",
             )
         ruling = default(facts)
@@ -171,7 +182,7 @@ class CompiledPolicy:
                 return None
             holding: list[int] = []
             for number in bits_of(mask & self._levels[effect]):
-                holds = asked.holds(number) if self._asking >> number & 1 else True
+                holds = self._holds(number, facts, asked)
                 if holds is None:
                     broken.append(number)
                 elif holds:
@@ -182,6 +193,16 @@ class CompiledPolicy:
             if holding:
                 return effect, holding
         return None
+
+    def _holds(self, number: int, facts: Facts, asked: Asked) -> bool | None:
+        """Whether the rule holds that matches otherwise; None where it can't be told.
+
+        An assessment keeps 64 findings. Where it is full, the one that a rule asks for may have been cut
+        off: what is buried under 64 others must not get away.
+        """
+        if len(facts.findings) >= MAX_FINDINGS and not self._finding.any_of(facts.findings) >> number & 1:
+            return None
+        return asked.holds(number) if self._asking >> number & 1 else True
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:
         return joined([self.rules[number].terms or self.terms_of(fleet) for number in numbers])

@@ -165,6 +165,7 @@ def stricter(terms: Terms, others: Terms) -> Terms:
             "reject": min(terms.reject, others.reject),
             "reason_required": terms.reason_required or others.reason_required,
             "may_edit": terms.may_edit and others.may_edit,
+            "may_remember": terms.may_remember and others.may_remember,
             "retry": max(terms.retry, others.retry),
             "notify": told.notify,
             "escalate": [step for step in told.escalate if limit is None or step.after < limit],

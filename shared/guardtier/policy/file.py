@@ -21,7 +21,7 @@ from guardtier.policy.section import FleetSection
 MAX_BYTES = 256 * 1024  #: of a policy file
 MAX_RULES = 2000
 MAX_FLEETS = 1000
-MAX_TESTS = 2000
+MAX_TESTS = 500  #: a policy worker runs them when a file is set
 
 #: A key of more parts than any has here. tomllib takes memory with the square of their number: 100,000
 #: of them, in 200 KiB, took more than 16 GB.

@@ -44,3 +44,18 @@ def covers(wide: str, narrow: str) -> bool:
     A star of the narrow one is itself only matched by a star, so reading it as a character is enough.
     """
     return matcher(wide)(narrow)
+
+
+def may_overlap(one: str, other: str) -> bool:
+    """Whether a text may match both; True also where that can't be told (stars in both, in the middle)."""
+    if not is_wild(one):
+        return matcher(other)(one)
+    if not is_wild(other):
+        return matcher(one)(other)
+    heads = (one.partition("*")[0], other.partition("*")[0])
+    tails = (one.rpartition("*")[2], other.rpartition("*")[2])
+    return _agree(*heads) and _agree(tails[0][::-1], tails[1][::-1])
+
+
+def _agree(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)

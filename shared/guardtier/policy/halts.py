@@ -70,7 +70,9 @@ class Scope(BaseModel):
 class Halt(BaseModel):
     """Everything new of what is halted is parked, or rejected (``then``), until somebody resumes it.
 
-    ``finding`` is the id under which a held action says so. ``at``: milliseconds since 1970.
+    ``finding`` is the id under which a held action says so. ``at``: milliseconds since 1970. ``scope`` is
+    what it is kept under (``Scope.key``), so that its line on the audit stream, and a script's entry in
+    the outbox, say for whom it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a newer worker may have written more
@@ -80,6 +82,7 @@ class Halt(BaseModel):
     at: int = Field(ge=0)
     then: Then = "park"
     finding: str = Field(default=HALTED, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)
+    scope: str = Field(default="", max_length=400)
 
     def to_json(self) -> bytes:
         return canonical(self.model_dump(mode="json", exclude_defaults=True), field="halt")
@@ -93,15 +96,6 @@ class Halt(BaseModel):
     def words(self) -> str:
         """By whom and why, for people and models."""
         return f"Halted by {self.by}: {self.reason}"
-
-
-class Left(BaseModel):
-    """A halt that a script left in the outbox, for the other partitions. ``scope`` is its field there."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    scope: str = Field(max_length=400)
-    halt: Halt
 
 
 def read_halt(raw: bytes) -> Halt | None:

@@ -22,6 +22,12 @@ _SHELL = (
     "net network obscured open platform process program publish scan services system too_deep trust "
     "uninstall unparsed vm"
 )
+#: A program whose entry names no id and no effect is told by the table that it stands in.
+_PROGRAMS = (
+    "accounts archives capture cloud containers controls credentials databases discovery download files "
+    "git hosting interpreters intrusion kubernetes macos network packages permissions persistence "
+    "privilege processes readers services terraform"
+)
 _PYTHON = (
     "assign call capture cloud container data deserialise device dynamic environment exhaust import native "
     "network obscured privilege process run shell windows unparsed"
@@ -33,7 +39,7 @@ _SQL = (
 
 #: Who finds, and what may follow; None: anything.
 FAMILIES: Final[dict[str, frozenset[str] | None]] = {
-    "shell": frozenset(f"{_EFFECTS} {_SHELL}".split()),
+    "shell": frozenset(f"{_EFFECTS} {_SHELL} {_PROGRAMS}".split()),
     "python": frozenset(f"{_EFFECTS} {_PYTHON}".split()),
     "sql": frozenset(f"{_EFFECTS} {_SQL}".split()),
     "file": frozenset(_EFFECTS.split()),

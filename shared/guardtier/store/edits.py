@@ -37,7 +37,7 @@ class Revision:
     body: bytes
     details: bytes  #: what the audit line says besides (JSON)
     under: Circumstances
-    outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
+    outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done where it stays parked
 
 
 class Edits(Scripts):

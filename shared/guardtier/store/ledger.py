@@ -172,12 +172,36 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
             ],
         )
 
-    async def done(self, delivery: Delivery, *, dead_letter: str = "") -> Transition:
-        """Acknowledge an entry of the outbox. ``dead_letter`` says why it was given up."""
+    async def done(
+        self, delivery: Delivery, *, dead_letter: str = "", says: Sequence[str | bytes] = ()
+    ) -> Transition:
+        """Acknowledge an entry of the outbox. ``dead_letter`` says why it was given up, ``says`` is what
+        goes to the audit stream: an event, then pairs of field and value.
+        """
+        body = delivery.fields.get(b"body", b"")
         return await self._run(
             "done",
-            [delivery.stream, self._keys.dead],
-            [delivery.group, delivery.entry, delivery.id, dead_letter, delivery.fields.get(b"body", b"")],
+            [delivery.stream, self._keys.dead, self._keys.audit],
+            [delivery.group, delivery.entry, delivery.id, dead_letter, body, *says],
+        )
+
+    async def revoked(
+        self, delivery: Delivery, *, fleet: str, grant: str, approver: str, told: str
+    ) -> Transition:
+        """Tell an approver that a grant is revoked; the audit stream shows it once."""
+        keys = self._keys
+        return await self._run(
+            "revoked",
+            [delivery.stream, keys.audit, keys.told(told)],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                fleet,
+                grant,
+                approver,
+                self._keep.reply_ms,
+            ],
         )
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self
 
+from redis.exceptions import ResponseError
+
 from guardtier.action import ActionEvent, partition_of
 from guardtier.assessment import Assessment
 from guardtier.errors import InvalidAction, UnknownAction
 from guardtier.state import State
-from guardtier.store.connection import AnyRedis
+from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
 from guardtier.verdict import Verdict
 
@@ -160,12 +162,17 @@ class Records:
         return found or b""
 
     async def policy_text(self, partition: int, digest: str) -> bytes | None:
-        """The text of a policy file that is kept in a partition; None where it is not.
+        """The text of a policy file that is kept in a partition; None where it is not, or is no text.
 
         No more than a byte above the limit is read, so whatever stands there costs no more.
         """
         key = self._keys[partition].policy_text(digest)
-        found: bytes = await self._redis.getrange(key, 0, MAX_TEXT)
+        try:
+            found: bytes = await self._redis.getrange(key, 0, MAX_TEXT)
+        except ResponseError as error:
+            if is_away(error):
+                raise
+            return None
         return found or None
 
     async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:

@@ -13,12 +13,23 @@ import typer
 from guardtier.answer import Choice
 from guardtier.approver_answers import Draft
 from guardtier.errors import GuardtierError
+from guardtier.policy.grants import Remember, grant_id
 from guardtier.policy.tally import Counted
 from guardtier.policy.terms import seconds
 from guardtier.verdict import Verdict
 from guardtier_workers.cli.exits import Exit, UsageError, error_body
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
 from guardtier_workers.cli.output import emit, note, say
+from guardtier_workers.cli.remember import (
+    BelowFolder,
+    ForHowLong,
+    ForWhom,
+    HowOften,
+    RememberAs,
+    Yes,
+    shown,
+    wish,
+)
 from guardtier_workers.cli.tier import tier_at
 
 Ids = Annotated[
@@ -60,6 +71,12 @@ def approve(
     action_ids: Ids,
     reason: Annotated[str, typer.Option(help="Kept with the verdict.")] = "",
     digest: Digest = None,
+    remember: RememberAs = None,
+    scope: ForWhom = None,
+    remember_for: ForHowLong = None,
+    uses: HowOften = None,
+    below: BelowFolder = None,
+    yes: Yes = False,
     name: ApproverName = None,
     token_file: TokenFile = None,
     timeout: Seconds = 30.0,
@@ -69,7 +86,9 @@ def approve(
 ) -> int:
     """Let parked actions run, once each; exit code 1 where one of several failed."""
     drafts = _drafts(action_ids, Choice.APPROVE, digest, reason)
-    return _answer(drafts, _Where(redis_url, config, name, token_file, timeout), as_json)
+    wanted = wish(remember, scope, remember_for, uses, below)
+    where = _Where(redis_url, config, name, token_file, timeout)
+    return _answer(drafts, where, as_json, wanted, sure=yes)
 
 
 def reject(
@@ -107,27 +126,42 @@ def _retry(block_for: str | None) -> int | None:
         raise UsageError(f"--block-for: {error}", field="block_for") from error
 
 
-def _answer(drafts: Sequence[Draft], where: _Where, as_json: bool) -> int:
+def _answer(
+    drafts: Sequence[Draft],
+    where: _Where,
+    as_json: bool,
+    remember: Remember | None = None,
+    *,
+    sure: bool = False,
+) -> int:
     """Send them and tell what came of each. Of a single one the error is the command's own."""
-    came = asyncio.run(_sent(drafts, where))
+    came = asyncio.run(_sent(drafts, where, remember, sure=sure))
+    if not came:
+        note("nothing was sent")
+        return Exit.ERROR
     if len(came) == 1 and isinstance(came[0], GuardtierError):
         raise came[0]
     for draft, one in zip(drafts, came, strict=True):
         if as_json:
-            emit(_body(draft.id, one))
+            emit(_body(draft.id, one) | _left(draft.id, one, remember))
         else:
             _tell(draft.id, one)
+            _tell_left(draft.id, one, remember)
     failed = sum(isinstance(one, GuardtierError) for one in came)
     if failed and not as_json:
         note(f"{failed} of {len(came)} answers failed")
     return Exit.ERROR if failed else Exit.DONE
 
 
-async def _sent(drafts: Sequence[Draft], where: _Where) -> list[Came]:
+async def _sent(
+    drafts: Sequence[Draft], where: _Where, remember: Remember | None, *, sure: bool
+) -> list[Came]:
     async with (
         tier_at(where.redis_url, where.config) as tier,
         tier.approver(where.name, where.token_file) as approver,
     ):
+        if remember is not None:
+            drafts = await shown(drafts, remember, approver, sure=sure)
         return await approver.answer_many(drafts, timeout=where.timeout)
 
 
@@ -140,6 +174,18 @@ def _body(action_id: str, came: Came) -> dict[str, Any]:
             return {"id": action_id, "counted": came.model_dump(mode="json", exclude={"id"})}
         case _:
             return {"id": action_id, "error": error_body(came)}
+
+
+def _left(action_id: str, came: Came, remember: Remember | None) -> dict[str, Any]:
+    """The grant that an approval has left, where one was asked for."""
+    return {"left_grant": grant_id(action_id)} if remember and isinstance(came, Verdict) else {}
+
+
+def _tell_left(action_id: str, came: Came, remember: Remember | None) -> None:
+    if remember is not None and isinstance(came, Verdict):
+        say(f"remembered as {grant_id(action_id)}: guardtier grants list")
+    elif remember is not None and isinstance(came, Counted):
+        note("not remembered: only the answer that decides leaves a grant")
 
 
 def _tell(action_id: str, came: Came) -> None:

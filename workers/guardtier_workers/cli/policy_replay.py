@@ -26,7 +26,8 @@ from guardtier_workers.cli.policy_standing import text_of
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
 from guardtier_workers.policyfiles import FileInForce
-from guardtier_workers.replay import Change, Rate, Replay, Replayed, Report, Trial
+from guardtier_workers.replay import Rate, Replay, Trial
+from guardtier_workers.replay_report import Change, Replayed, Report
 
 WIDE = 100  #: characters of a call that an example shows
 
@@ -111,6 +112,8 @@ def _tell(report: Report, since: str) -> None:
         say(f"{report.gone} could not be replayed: their records are past their retention")
     if report.unread:
         say(f"{report.unread} could not be read then, and are parked under any policy")
+    if report.beyond:
+        say(f"{report.beyond} were decided by a halt, a block or a grant, whatever the policy")
     for change in report.sorted:
         say()
         say(_heading(change))
@@ -122,7 +125,9 @@ def _tell(report: Report, since: str) -> None:
 
 def _heading(change: Change) -> str:
     was = f"{_WORDS[change.was]}{_by(change.was_rules)}"
-    line = f"newly {_WORDS[change.now]}{_by(change.rules, 'by the default')}: {change.count} (were {was})"
+    shadow = " in shadow mode" if change.shadow else ""
+    by = _by(change.rules, "by the default")
+    line = f"newly {_WORDS[change.now]}{by}{shadow}: {change.count} (were {was})"
     return line + (f", {change.rated_otherwise} rated otherwise" if change.rated_otherwise else "")
 
 
@@ -148,6 +153,7 @@ def _body(report: Report, since_ms: int) -> dict[str, Any]:
         "replayed": report.replayed,
         "gone": report.gone,
         "unread": report.unread,
+        "beyond": report.beyond,
         "rated_otherwise": report.rated_otherwise,
         "newly": {_WORDS[effect]: report.newly(effect) for effect in Effect},
         "changes": [_change_body(change) for change in report.sorted],
@@ -161,6 +167,7 @@ def _change_body(change: Change) -> dict[str, Any]:
         "now": _WORDS[change.now],
         "was_rules": list(change.was_rules),
         "rules": list(change.rules),
+        "shadow": change.shadow,
         "count": change.count,
         "rated_otherwise": change.rated_otherwise,
         "examples": [

@@ -13,12 +13,12 @@ import typer
 from guardtier.approver import ApproverClient, PartitionFile
 from guardtier.errors import ConfigError, GuardtierError
 from guardtier.policy.file import PolicyFile
-from guardtier.policy.standing import UNREADABLE, digest_of_file, label_of_settings_file
+from guardtier.policy.standing import MAX_FILE, UNREADABLE, digest_of_file, label_of_settings_file
 from guardtier.settings import Settings
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import emit, note, say, span_text
-from guardtier_workers.cli.rating import Rater
+from guardtier_workers.cli.policy_file import rated
 from guardtier_workers.cli.tier import Tier, tier_at
 from guardtier_workers.clock import now_ms
 from guardtier_workers.filecheck import check_tests
@@ -106,11 +106,7 @@ def tested_text(file: Path, settings: Settings) -> str:
     """
     text = text_of(file)
     compiled = PolicyFile.parse(text, name=str(file)).compiled()
-    with Rater(settings) as rater:
-        results = compiled.run_tests(
-            lambda action: rater.rate(action).assessment, default=settings.policy_of
-        )
-    check_tests(results, str(file))
+    check_tests(rated(compiled, settings), str(file))
     return text
 
 
@@ -185,9 +181,12 @@ async def standing_text(tier: Tier, reader: ApproverClient, found: list[Partitio
 
 
 def text_of(file: Path) -> str:
-    """The text of a policy file. Raises ConfigError."""
+    """The text of a policy file, byte for byte. Raises ConfigError."""
     try:
-        return file.read_text(encoding="utf-8")
+        with file.open("rb") as source:
+            raw = source.read(MAX_FILE + 1)
+        digest_of_file(raw)  # raises where it is too long
+        return raw.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} can't be read: {error}", field="file") from error
 

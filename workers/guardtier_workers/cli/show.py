@@ -62,6 +62,8 @@ def _lines(record: Record) -> list[str]:
         verdict = record.verdict
         by = f" by {', '.join(verdict.decided_by)}" if verdict.decided_by else ""
         lines.append(f"verdict       {verdict.outcome.value}{by} under {verdict.policy}")
+        if verdict.grant:
+            lines.append(f"grant         {verdict.grant}")
         if verdict.reason:
             lines.append(f"reason        {verdict.reason}")
     return lines

@@ -12,7 +12,7 @@ from arq.connections import RedisSettings
 from arq.worker import func
 from pydantic import TypeAdapter, ValidationError
 
-from guardtier.errors import NoticeNotSent, UnknownAction
+from guardtier.errors import GuardtierError, NoticeNotSent
 from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
 from guardtier.state import State
@@ -37,7 +37,7 @@ TRIES = 12  #: over 50 minutes; the action's reminders are notices of their own
 FIRST_PAUSE = 5.0  #: seconds before the second try; twice as long before each further one
 LONGEST_PAUSE = 600.0
 REMEMBERED_SECONDS = 3600  #: for so long a notice that went out is not queued again
-JOB_SECONDS = 120  #: a channel's own time limit is 60 at most
+BESIDE_SECONDS = 20  #: of a job, beside its channel's time limit. A dead steward's job waits for so long
 
 
 class Notifier:
@@ -62,7 +62,7 @@ class Notifier:
         """
         try:
             record = await self._records.get(notice.action_id)
-        except UnknownAction:
+        except GuardtierError:
             return "the action is gone"
         if record.state is not State.PARKED:
             return f"the action is {record.state.value}"
@@ -121,8 +121,9 @@ def pause_before(attempt: int) -> float:
 
 def arq_worker(settings: Settings, notifier: Notifier, channel: str) -> Worker:
     """The arq worker of one channel. The caller handles signals."""
+    seconds = settings.channel[channel].timeout + BESIDE_SECONDS
     return Worker(
-        functions=[func(notify, name="notify", max_tries=TRIES, timeout=JOB_SECONDS)],
+        functions=[func(notify, name="notify", max_tries=TRIES, timeout=seconds)],
         queue_name=notices_queue(channel),
         redis_settings=RedisSettings.from_dsn(arq_url(settings)),
         job_serializer=dumps,

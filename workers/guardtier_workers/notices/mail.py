@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from email.message import EmailMessage
 from hashlib import sha256
 
@@ -10,6 +11,8 @@ from guardtier.channels import EmailChannel
 from guardtier.errors import NoticeNotSent
 from guardtier_workers.cli.safe_text import shortened
 from guardtier_workers.notices.rendering import Shown, text_of
+
+log = logging.getLogger(__name__)
 
 _MOST_SUBJECT = 150  #: characters
 
@@ -21,7 +24,7 @@ async def mail(channel: EmailChannel, shown: Shown) -> None:
     password = channel.password.get_secret_value() if channel.password else None
     try:
         async with asyncio.timeout(channel.timeout):
-            await aiosmtplib.send(
+            refused, _ = await aiosmtplib.send(
                 message_of(channel, shown),
                 hostname=channel.host,
                 port=channel.port,
@@ -31,6 +34,8 @@ async def mail(channel: EmailChannel, shown: Shown) -> None:
                 password=password,
                 timeout=channel.timeout,
             )
+        for address in refused:  # the others have it: sending it again would be a second mail to them
+            log.warning("%s: no mail for %s", channel.host, address)
     except (aiosmtplib.SMTPRecipientsRefused, aiosmtplib.SMTPResponseException) as error:
         code = _code(error)
         raise NoticeNotSent(f"{channel.host} refused the mail ({code})", again=code < 500) from error

@@ -17,10 +17,11 @@ log = logging.getLogger(__name__)
 
 LEAST_REMIND_SECONDS = 10.0  #: between two reminders, whatever the terms say
 
-#: ``parked``: it waits from now on. ``extended``: its time has passed and it waits on. ``escalated`` and
+#: ``parked``: it waits from now on. ``extended``: its time has passed and it waits on.
+#: ``edited``: an approver has edited it, and it waits as another action. ``escalated`` and
 #: ``reminder`` follow by themselves.
-Event = Literal["parked", "extended"]
-What = Literal["parked", "extended", "escalated", "reminder", "test"]
+Event = Literal["parked", "extended", "edited"]
+What = Literal["parked", "extended", "edited", "escalated", "reminder", "test"]
 
 
 class Notice(NamedTuple):
@@ -76,7 +77,7 @@ def planned(action_id: str, terms: Terms, event: Event, at: int) -> list[Notice]
     Each channel's reminders begin when it is told first, and go on by themselves (``next_reminder``).
     """
     now = [Notice(action_id, channel, event, 0, at, at) for channel in dict.fromkeys(terms.notify)]
-    if event == "extended":
+    if event != "parked":
         told = {notice.channel for notice in now}
         everyone = dict.fromkeys(channel for step in terms.escalate for channel in step.notify)
         later = [channel for channel in everyone if channel not in told]

@@ -69,15 +69,10 @@ end
 
 local function trip(halt)
   local said = cjson.decode(halt)
-  local scope = fleet .. ' ' .. agent
-  redis.call('HSET', halts, scope, halt)
+  redis.call('HSET', halts, fleet .. ' ' .. agent, halt)
   redis.call('DEL', pace) -- whoever is resumed begins anew
-  audit(audit_key, id, 'halted', 'fleet', fleet, 'scope', scope,
-    'by', said.by, 'reason', said.reason, 'details', halt)
-  if others ~= '' then
-    local left = '{"scope":' .. cjson.encode(scope) .. ',"halt":' .. halt .. '}'
-    redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', left)
-  end
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', said.by, 'reason', said.reason, 'details', halt)
+  if others ~= '' then redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', halt) end
 end
 
 local function count(now)

@@ -1,6 +1,7 @@
 -- No change of state: an approver's edit of a parked action, which the caller has checked, is to be rated.
 --
--- One edit of an action is rated at a time. The same edit once more is answered again: where it is being
+-- One edit of an action is rated at a time; one that has come to nothing for ten minutes (its rating was
+-- lost) gives way to the next. The same edit once more is answered again: where it is being
 -- rated, its later entry is the one that is told; where it has taken effect, what stands is told.
 --
 -- KEYS: record, answers stream, the approver's own stream, edits
@@ -28,8 +29,9 @@ end
 if state ~= 'parked' then return {'wrong', state or ''} end
 if digest ~= seen then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
-local same = rated and cjson.decode(rated).proof == proof
-if rated and not same then return {'busy', state} end
+local other = rated and cjson.decode(rated)
+local same = other and other.proof == proof
+if other and not same and now_ms() - string.match(other.entry, '%d+') < 600000 then return {'busy', state} end
 
 redis.call('HSET', record, 'edit', edit)
 if not same then

@@ -33,8 +33,7 @@ for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) en
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
 if free then
   redis.call('HSET', halts, scope, halt)
-  audit(audit_key, id, 'halted', 'fleet', fleet, 'scope', scope,
-    'by', by, 'reason', reason, 'details', halt)
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
   post(outbox, id, 11)
 end
 return {'expired', 'expired'}

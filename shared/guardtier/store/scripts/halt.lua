@@ -14,7 +14,6 @@ if known then return {'again', known} end
 if redis.call('SISMEMBER', fleets, fleet) == 0 then return {'unknown', ''} end
 
 redis.call('HSET', halts, scope, halt)
-audit(audit_key, id, 'halted', 'fleet', fleet, 'scope', scope,
-  'by', by, 'reason', reason, 'details', halt)
+audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
 redis.call('SET', mark, halt, 'PX', mark_ms)
 return {'halted', halt}

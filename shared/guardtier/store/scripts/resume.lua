@@ -18,8 +18,7 @@ if redis.call('EXISTS', mark) == 0 then
   if (redis.call('HGET', halts, scope) or '') ~= halt then return {'moved', ''} end
   if halt ~= '' then
     redis.call('HDEL', halts, scope)
-    audit(audit_key, id, 'resumed', 'fleet', fleet, 'scope', scope,
-      'by', by, 'reason', reason, 'details', details)
+    audit(audit_key, id, 'resumed', 'fleet', fleet, 'by', by, 'reason', reason, 'details', details)
   end
   redis.call('SET', lifted, whole(now_ms()), 'PX', mark_ms)
   redis.call('SET', mark, halt, 'PX', mark_ms)

@@ -11,7 +11,7 @@
 --       where it stays parked), what its approver is told there (JSON), digest, edited action,
 --       assessment, terms (JSON, '' for the usual), votes (JSON, '' for none), policy version, approver,
 --       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms,
---       then what goes to the outbox
+--       then what goes to the outbox where it stays parked
 
 local record, stream, parked, audit_key, told, policies, halts, block, pace, outbox = unpack(KEYS, 1, 10)
 local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
@@ -65,7 +65,7 @@ if outcome == 'approved' then -- it stays open until it is redeemed
 else
   for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
   tell(told, keep_ms, id, 'revised', 'body', body, 'entry', sent_as)
+  post(outbox, id, 28)
 end
-post(outbox, id, 28)
 redis.call('XACK', stream, group, entry)
 return {outcome, outcome}

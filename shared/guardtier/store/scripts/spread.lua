@@ -12,6 +12,5 @@ if redis.call('HEXISTS', halts, scope) == 1 then return {'again', ''} end
 if tonumber(redis.call('GET', lifted) or 0) >= tonumber(at) then return {'stale', ''} end
 
 redis.call('HSET', halts, scope, halt)
-audit(audit_key, id, 'halted', 'fleet', fleet, 'scope', scope,
-  'by', by, 'reason', reason, 'details', halt)
+audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
 return {'halted', halt}
