@@ -158,7 +158,7 @@ async def test_a_deadline_is_kept_by_job_and_by_sweep(start_roles: StartRoles) -
     assert await made.stuck() == []
 
 
-async def test_an_operator_sets_policies_and_halts(tier: Tier, server: Server) -> None:
+async def test_an_operator_sets_policies_halts_and_sees_grants(tier: Tier, server: Server) -> None:
     tier.approver("olga", None, Right)
     token = tier.token_of("olga")
     async with ApproverClient(
@@ -176,6 +176,7 @@ async def test_an_operator_sets_policies_and_halts(tier: Tier, server: Server) -
         await operator.halt("web", reason="to look at it")
         assert len(await operator.halts()) == 2
         await operator.resume("web")
+        assert await operator.grants("web") == []
 
 
 async def test_an_auditor_reads_the_audit_stream(tier: Tier, server: Server) -> None:
@@ -243,7 +244,12 @@ MAY: dict[str, set[str]] = {
     "dashboard": {f"HMGET {RECORD}", f"ZRANGE {KEYS.parked}"},
     "auditor": {f"XRANGE {KEYS.audit}"},
     "approver": {f"XADD {KEYS.answers}"},
-    "operator": {f"XADD {KEYS.answers}", f"HGETALL {KEYS.policies}", f"HGETALL {KEYS.halts}"},
+    "operator": {
+        f"XADD {KEYS.answers}",
+        f"HGETALL {KEYS.policies}",
+        f"HGETALL {KEYS.halts}",
+        f"HGETALL {GrantKeys('web').grants}",
+    },
     "agent-web": {f"XADD {KEYS.actions('web')}"},
 }
 #: Workers may touch every key of ours; what they can't is the server's own.
