@@ -14,6 +14,7 @@ from guardtier.policy.hours import Timetable
 from guardtier.policy.inline import Assess, DefaultOf, InlineTest, TargetsOf, TestResult, run
 from guardtier.policy.joining import joined
 from guardtier.policy.masks import GlobMasks, bits_of
+from guardtier.policy.quorums import Quorum, quorum_of, quorums_of
 from guardtier.policy.rules import Rule
 from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.policy.section import FleetSection
@@ -88,9 +89,14 @@ class CompiledPolicy:
         return frozenset(told) | {channel for step in steps for channel in step.notify}
 
     @property
-    def quorums(self) -> dict[str, tuple[tuple[str, ...], int]]:
-        """Which roles may approve, and how many must: by ``rule.NAME`` and ``fleet.NAME``."""
-        return {where: (terms.roles, terms.approve) for where, terms in self._all_terms().items()}
+    def quorums(self) -> dict[str, Quorum]:
+        """Which roles may approve, and how many must: by ``rule.NAME`` and ``fleet.NAME``.
+
+        Of a rule together with those that surely match what it matches.
+        """
+        rules = {f"rule.{name}": quorum for name, quorum in quorums_of(self.rules).items()}
+        fleets = {f"fleet.{name}": section.terms for name, section in self._fleets.items()}
+        return rules | {where: quorum_of(terms) for where, terms in fleets.items() if terms is not None}
 
     def rule(self, facts: Facts, default: Default, version: str) -> Ruling:
         """What is to be done. Never raises: what goes wrong parks.
