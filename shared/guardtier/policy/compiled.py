@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 Default = Callable[[Facts], Ruling]
 
 BROKEN = "policy.broken"  #: the rule that a ruling names where the policy itself failed
+MAX_NAMED = 20  #: rules that a ruling names: it is kept in the record
 _EMPTY = FleetSection()
 
 
@@ -108,7 +109,7 @@ class CompiledPolicy:
             return self._rule(facts, default, version)
         except Exception:
             log.exception("the policy failed on an action of fleet %s: it is parked", facts.fleet)
-            return Ruling(Effect.PARK, version, (BROKEN,))
+            return Ruling(Effect.PARK, version, (BROKEN,), self.terms_of(facts.fleet))
 
     def run_tests(
         self,
@@ -161,7 +162,7 @@ class CompiledPolicy:
             return Ruling(
                 effect,
                 version,
-                tuple(rule.name for rule in rules),
+                tuple(rule.name for rule in rules[:MAX_NAMED]),
                 self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL,
                 next((rule.reason for rule in rules if rule.reason), "") if effect is Effect.REJECT else "",
             )
