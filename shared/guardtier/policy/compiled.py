@@ -123,7 +123,7 @@ class CompiledPolicy:
 
     def _rule(self, facts: Facts, default: Default, version: str) -> Ruling:
         mask = self._matching(facts)
-        asked = self._questions.about(facts)
+        asked = self._questions.about(facts, unsure=self._unsure(facts))
         enforced = self._resolve(mask & ~self._shadow, facts, asked, default, version)
         if self.is_shadow(facts.fleet) and not facts.failed and enforced.effect is not Effect.RELEASE:
             return Ruling(Effect.RELEASE, enforced.version, would=enforced.effect, would_by=enforced.rules)
@@ -143,7 +143,7 @@ class CompiledPolicy:
         )
 
     def _matching(self, facts: Facts) -> int:
-        """The rules whose matchers hold, but for those that must be asked (:meth:`_holds`)."""
+        """The rules whose matchers hold, but for targets, conditions and what is unsure."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
         mask &= self._label.any_of(facts.labels)
         if len(facts.findings) < MAX_FINDINGS:
@@ -156,7 +156,7 @@ class CompiledPolicy:
 
     def _resolve(self, mask: int, facts: Facts, asked: Asked, default: Default, version: str) -> Ruling:
         """The strictest outcome of these rules, or the fleet's default."""
-        if mask and (found := self._strictest(mask, facts, asked)):
+        if mask and (found := self._strictest(mask, asked, facts.failed)):
             effect, numbers = found
             rules = [self.rules[number] for number in numbers]
             return Ruling(
@@ -173,15 +173,15 @@ class CompiledPolicy:
             return Ruling(Effect.PARK, ruling.version, ruling.rules, self.terms_of(facts.fleet))
         return ruling
 
-    def _strictest(self, mask: int, facts: Facts, asked: Asked) -> tuple[Effect, list[int]] | None:
+    def _strictest(self, mask: int, asked: Asked, failed: bool) -> tuple[Effect, list[int]] | None:
         """The strictest level with a rule that holds. One whose question fails parks, whatever it says."""
         broken: list[int] = []
         for effect in (Effect.REJECT, Effect.PARK, Effect.RELEASE):
-            if effect is Effect.RELEASE and facts.failed and not broken:
+            if effect is Effect.RELEASE and failed and not broken:
                 return None
             holding: list[int] = []
             for number in bits_of(mask & self._levels[effect]):
-                holds = self._holds(number, facts, asked)
+                holds = asked.holds(number)
                 if holds is None:
                     broken.append(number)
                 elif holds:
@@ -193,15 +193,14 @@ class CompiledPolicy:
                 return effect, holding
         return None
 
-    def _holds(self, number: int, facts: Facts, asked: Asked) -> bool | None:
-        """Whether the rule holds that matches otherwise; None where it can't be told.
+    def _unsure(self, facts: Facts) -> int:
+        """The rules of which nobody knows whether they match: an assessment keeps 64 findings.
 
-        An assessment keeps 64 findings. Where it is full, the one that a rule asks for may have been cut
-        off: what is buried under 64 others must not get away.
+        Where it is full, the one that a rule asks for may have been cut off, and what is buried under 64
+        others must not get away.
         """
-        if len(facts.findings) >= MAX_FINDINGS and not self._finding.any_of(facts.findings) >> number & 1:
-            return None
-        return asked.holds(number) if self._asking >> number & 1 else True
+        full = len(facts.findings) >= MAX_FINDINGS
+        return ~self._finding.any_of(facts.findings) if full else 0
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:
         return joined([self.rules[number].terms or self.terms_of(fleet) for number in numbers])
