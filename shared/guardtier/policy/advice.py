@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import islice
 
-from guardtier.policy.covering import Covering, apart
 from guardtier.policy.file import PolicyFile
 from guardtier.policy.joining import joined
 from guardtier.policy.masks import bits_of
+from guardtier.policy.overlap import Covering, apart
 from guardtier.policy.rules import RISKY, Rule
 from guardtier.policy.ruling import Effect
 from guardtier.policy.terms import Terms

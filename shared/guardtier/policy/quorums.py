@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from guardtier.policy.covering import Covering
 from guardtier.policy.joining import joined
+from guardtier.policy.overlap import Covering
 from guardtier.policy.rules import Rule
 from guardtier.policy.terms import Terms
 

@@ -1,4 +1,4 @@
-"""Covering: which rules surely match, or surely do not match, what another one matches."""
+"""Overlap: which rules surely match, or surely do not match, what another one matches."""
 
 from __future__ import annotations
 
