@@ -1,7 +1,8 @@
 """``make bench``: everything that README.md and docs/performance.md say in numbers, in one run.
 
 Sides are measured in turn, round after round, and told as medians and ratios: machines differ and
-drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked,detection,rules`` measures a part.
+drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked,answers,detection,rules``
+measures a part.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bench.measure import Job, Result, interleave, medians
 from bench.report import cpu_per_10k, latency_rows, machine, ratio, table, write_json
 from guardtier_workers.embedded import EmbeddedRedis
 
-PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked", "detection", "rules")
+PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked", "answers", "detection", "rules")
 WORKERS = (1, 2, 4, 8)
 SCALING_AGENTS, SCALING_CONCURRENCY = 256, 8
 PARKED = 100_000
@@ -38,6 +39,7 @@ def main() -> None:
         "fairness": fairness,
         "idle": idle_cost,
         "parked": parked,
+        "answers": answers,
         "detection": long_arguments,
         "rules": rules_of_a_policy,
     }
@@ -162,6 +164,32 @@ def parked(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]
         f"(at most 10), {found['bytes_per_action']:,.0f} bytes each (at most 3,000)"
     )
     return found
+
+
+def answers(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """From an approver's answer to the agent that has the verdict, beside the floor."""
+    found = interleave(
+        options.rounds,
+        {
+            "floor": lambda: contestant(options, server, "bench.rivals.floor", 1),
+            "answer": lambda: _answered(server),
+        },
+        note,
+    )
+    answer = found["answer"]
+    times = ratio(answer["heard_p50_ms"], found["floor"]["p50_ms"])
+    say(
+        f"\nanswer to verdict: p50 {answer['heard_p50_ms']:.2f} ms, {times} × the floor (at most 3); "
+        f"until the agent has redeemed it {answer['used_p50_ms']:.2f} ms"
+    )
+    return found
+
+
+def _answered(server: EmbeddedRedis) -> Result:
+    try:
+        return program("bench.guardtier_answers", server)
+    finally:
+        flush(server)
 
 
 def long_arguments(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:

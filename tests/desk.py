@@ -10,6 +10,7 @@ from guardtier.assessment import Assessment
 from guardtier.errors import GuardtierError
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
+from guardtier.store.answers import Resolution
 from guardtier.store.connection import AnyRedis
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import ANALYZERS, POLICIES, Keys
@@ -133,16 +134,28 @@ class Desk:
         delivery: Delivery | None = None,
         waiters: str = CLIENT,
         verdict: Verdict | None = None,
+        **made: Any,
     ) -> Transition:
+        """Let an answer take effect, ``answered``: without a decision. ``made``: other fields of it."""
         delivery = delivery or await self.given(self.keys.answers, POLICIES, id=action.id)
+        if outcome != "answered":
+            verdict = verdict or verdict_on(action, outcome)
+        known = {
+            "digest": verdict.digest if verdict else action.digest,
+            "seen": await self.redis.hget(self.keys.action(action.id), "votes") or b"",
+            "votes": b"[%s]" % delivery.entry.encode(),
+            "verdict": verdict,
+            "counted": b"{}",
+            "approver": "alice",
+            "reason": verdict.reason if verdict else "",
+            "details": b"{}",
+        }
         return await self.ledger.resolve(
             delivery,
-            verdict or verdict_on(action, outcome),
+            Resolution(**known | made),
             fleet=FLEET,
             agent=action.agent,
             waiters=waiters,
-            approver="alice",
-            proof=f"proof of {delivery.entry}",
             told="console-1",
         )
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from typing import Any
 
 
@@ -107,7 +108,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Server]:
+async def serving(tls: SSLContext | None = None) -> AsyncIterator[Server]:
     """A server on a free port of this machine."""
     server = Server()
     tasks: set[asyncio.Task[None]] = set()
@@ -120,7 +121,7 @@ async def serving() -> AsyncIterator[Server]:
         with suppress(asyncio.CancelledError):
             await server.serve(reader, writer)
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
     try:
         yield server

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from arq import Worker
 from redis.asyncio import Redis
 
 from guardtier import ActionEvent, ApproverClient, Assessment, GuardClient, SecurityRisk
@@ -168,6 +169,10 @@ class Tier:
         worker = arq_worker(self.settings, self.steward())
         if not cron:
             worker.cron_jobs = []
+        await self.run_arq(worker)
+
+    async def run_arq(self, worker: Worker) -> None:
+        """Start an arq worker. It is stopped at the end."""
         task = asyncio.create_task(worker.async_run())
 
         async def end() -> None:
@@ -190,11 +195,15 @@ class Tier:
         return made
 
     def approver(
-        self, name: str = "alice", fleets: list[str] | None = None, may: Iterable[Right] = (Right.ANSWER,)
+        self,
+        name: str = "alice",
+        fleets: list[str] | None = None,
+        may: Iterable[Right] = (Right.ANSWER,),
+        **who: Any,
     ) -> ApproverClient:
-        """Somebody who may answer, by default. It is closed at the end."""
+        """Somebody who may answer, by default. Closed at the end. ``who``: principal, roles, agents."""
         if name not in self._tokens:
-            self._tokens[name] = approvers.add(self._approvers_file, name, fleets, may)
+            self._tokens[name] = approvers.add(self._approvers_file, name, fleets, may, **who)
         return self._approver(name, self._tokens[name])
 
     def operator(self, name: str = "olga", fleets: list[str] | None = None) -> ApproverClient:
@@ -214,6 +223,18 @@ class Tier:
         )
         self._open.push_async_callback(made.aclose)
         return made
+
+    def fire(self, name: str) -> None:
+        """Take somebody out of the approvers file."""
+        blocks = self._approvers_file.read_text().split("\n\n")
+        kept = [block for block in blocks if f'name = "{name}"\n' not in block]
+        self._approvers_file.write_text("\n\n".join(kept))
+
+    def forget(self, name: str) -> None:
+        """Take an approver out of the file."""
+        blocks = self._approvers_file.read_text().split("[[approver]]")
+        kept = [block for block in blocks if f'name = "{name}"' not in block]
+        self._approvers_file.write_text("[[approver]]".join(kept))
 
     def token_of(self, name: str) -> str:
         return self._tokens[name]

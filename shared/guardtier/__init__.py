@@ -8,10 +8,13 @@ stand ``analyzers/`` and ``policy/``; ``store/`` is the only place that knows Re
 
 from guardtier.action import ActionEvent, ToolAnnotations
 from guardtier.approver import ApproverClient
+from guardtier.approver_answers import Draft
 from guardtier.assessment import Assessment, ChildVote, Finding
 from guardtier.blocking import BlockingGuardClient
 from guardtier.client import GuardClient, Pending, Status
 from guardtier.errors import GuardtierError, GuardTimeout
+from guardtier.policy.edit import Revised
+from guardtier.policy.tally import Counted
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
 from guardtier.verdict import Outcome, Verdict
@@ -22,12 +25,15 @@ __all__ = [
     "Assessment",
     "BlockingGuardClient",
     "ChildVote",
+    "Counted",
+    "Draft",
     "Finding",
     "GuardClient",
     "GuardTimeout",
     "GuardtierError",
     "Outcome",
     "Pending",
+    "Revised",
     "SecurityRisk",
     "State",
     "Status",

@@ -9,16 +9,28 @@ from __future__ import annotations
 import hmac
 from enum import StrEnum
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+import orjson
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from guardtier.action import ACTION_ID, LABEL, NAME, invalid_action
 from guardtier.canonical import canonical
 from guardtier.errors import InvalidAnswer
+from guardtier.policy.grants import Remember
 from guardtier.verdict import Outcome
 
 MAX_REASON = 4000  #: characters; it reaches the agent's model
+MAX_RETRY = 30 * 24 * 3600  #: seconds
 _PURPOSE = b"guardtier approver key v1"
 
 
@@ -29,6 +41,11 @@ class Choice(StrEnum):
     @property
     def outcome(self) -> Outcome:
         return Outcome.APPROVED if self is Choice.APPROVE else Outcome.REJECTED
+
+
+def _read_grant(value: Any) -> Any:
+    """An entry has it as JSON. Raises ValueError for what is none."""
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 class Answer(BaseModel):
@@ -43,10 +60,34 @@ class Answer(BaseModel):
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] = ""
     at: int = Field(ge=0, description="milliseconds since 1970, the approver's clock")
+    retry: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_RETRY,
+        description="seconds for which what is identical to the rejected action is refused at once; "
+        "none: as the policy says",
+    )
+    grant: Annotated[Remember | None, BeforeValidator(_read_grant)] = Field(
+        default=None, description="what is to be remembered of an approval"
+    )
+
+    @field_validator("retry")
+    @classmethod
+    def _retry_is_of_a_rejection(cls, retry: int | None, info: ValidationInfo) -> int | None:
+        if retry is not None and info.data.get("choice") is Choice.APPROVE:
+            raise ValueError("only a rejection says how long the same is refused")
+        return retry
+
+    @field_validator("grant")
+    @classmethod
+    def _grant_is_of_an_approval(cls, grant: Remember | None, info: ValidationInfo) -> Remember | None:
+        if grant is not None and info.data.get("choice") is Choice.REJECT:
+            raise ValueError("only an approval can be remembered")
+        return grant
 
     def proof(self, key: bytes) -> str:
-        """The HMAC-SHA256 (64 hex digits) over every field."""
-        said = canonical(self.model_dump(mode="json"), field="answer")
+        """The HMAC-SHA256 (64 hex digits) over every field that says something."""
+        said = canonical(self._said(), field="answer")
         return hmac.new(key, said, sha256).hexdigest()
 
     def is_proved_by(self, proof: str, key: bytes) -> bool:
@@ -54,8 +95,10 @@ class Answer(BaseModel):
 
     def to_fields(self, proof: str) -> dict[str, str]:
         """The entry of the answers stream."""
-        body = self.model_dump(mode="json")
-        return {name: str(value) for name, value in body.items()} | {"proof": proof}
+        said = self._said()
+        if self.grant is not None:
+            said["grant"] = canonical(said["grant"], field="grant").decode()
+        return {name: str(value) for name, value in said.items()} | {"proof": proof}
 
     @classmethod
     def from_fields(cls, fields: dict[bytes, bytes]) -> tuple[Self, str]:
@@ -65,11 +108,20 @@ class Answer(BaseModel):
         except UnicodeDecodeError as error:
             raise InvalidAnswer("the answer is not UTF-8", field="answer") from error
         proof = said.pop("proof", "")
+        return cls.checked(said), proof
+
+    @classmethod
+    def checked(cls, said: dict[str, Any]) -> Self:
+        """An answer of these fields. Raises InvalidAnswer that names the first wrong one."""
         try:
-            return cls.model_validate(said), proof
+            return cls.model_validate(said)
         except ValidationError as error:
             wrong = invalid_action(error)
             raise InvalidAnswer(wrong.message, field=wrong.field, limit=wrong.limit) from error
+
+    def _said(self) -> dict[str, Any]:
+        """Without what is left open: an answer of an older client says the same, and proves the same."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 def key_of(token: str) -> bytes:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from secrets import token_hex
-from time import time
-from typing import Any, Self
 
-from guardtier.action import is_name, partition_of
-from guardtier.answer import Answer, Choice, key_of
+from guardtier.approver_answers import ApproverAnswers
+from guardtier.approver_edits import ApproverEdits
+from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
-from guardtier.errors import (
-    ConfigError,
-    GuardTimeout,
-    InvalidAction,
-    PolicyNotEverywhere,
-    TierUnavailable,
-)
-from guardtier.policy.confirmation import Policy
-from guardtier.policy.standing import PolicyRequest, StandingPolicy, digest_of_policy
-from guardtier.replies import Replies, Reply, Wait
-from guardtier.store.connection import connect
-from guardtier.store.keys import Keys, all_keys
-from guardtier.store.pipe import CommandPipe
-from guardtier.store.records import Record, Records
+from guardtier.approver_looks import ApproverLooks
+from guardtier.approver_policies import ApproverPolicies, PartitionFile, PartitionPolicy
+from guardtier.store.keys import all_keys
 from guardtier.store.tail import Fields, Tail
-from guardtier.verdict import Verdict
+
+__all__ = ["ApproverClient", "AuditEvent", "PartitionFile", "PartitionPolicy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,96 +28,15 @@ class AuditEvent:
     fields: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionPolicy:
-    """What a fleet is under in one partition, as it was set at run time.
-
-    No ``standing``: nothing was set, the settings count; where it is not ``readable``, something was,
-    and every action is parked until it is set anew. ``changed`` by the call that returned this.
-    """
-
-    partition: int
-    standing: StandingPolicy | None = None
-    readable: bool = True
-    changed: bool = False
-
-    @property
-    def policy(self) -> Policy | None:
-        """What was set; None where the settings' policy counts, or where it can't be read."""
-        return self.standing.policy if self.standing else None
-
-
-class ApproverClient(HaltMethods):
+class ApproverClient(
+    ApproverLooks, ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods
+):
     """Reads the confirmation set, and answers with the token of one approver.
 
-    Without a token it can only read. The tier decides whether an answer counts: it checks the
-    proof, the fleets of the approver, the state and the digest.
+    With a token it shows that approver's fleets, by way of the tier; without one it can only read, what
+    its Redis credential may. The tier decides whether an answer counts: it checks the proof, the fleets
+    of the approver, the state and the digest.
     """
-
-    def __init__(
-        self,
-        redis_url: str,
-        *,
-        approver: str | None = None,
-        token: str | None = None,
-        partitions: int = 1,
-    ) -> None:
-        self._url = redis_url
-        self._approver, self._token = approver, token
-        self._partitions = partitions
-        self._client_id = token_hex(8)
-        self._redis = connect(redis_url)
-        self._pipe = CommandPipe(self._redis, insist=False)
-        self._records = Records(self._redis, partitions)
-        self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
-
-    async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
-        """The confirmation set, the nearest deadline first; ``after`` skips as many."""
-        return await self._records.pending(limit=limit, after=after)
-
-    async def count(self) -> int:
-        """How many actions are parked."""
-        return await self._records.count()
-
-    async def get(self, action_id: str) -> Record:
-        """One action's record. Raises UnknownAction."""
-        return await self._records.get(action_id)
-
-    async def approve(
-        self, action_id: str, *, digest: str | None = None, reason: str = "", timeout: float = 30.0
-    ) -> Verdict:
-        """Let the agent run it, once. ``digest`` is that of the action which you looked at.
-
-        Returns the verdict as it was recorded. Raises NotAuthorized, WrongState (somebody was
-        quicker, or the deadline passed), DigestMismatch, UnknownAction, GuardTimeout.
-        """
-        return await self._answer(Choice.APPROVE, action_id, digest, reason, timeout)
-
-    async def reject(
-        self, action_id: str, *, digest: str | None = None, reason: str, timeout: float = 30.0
-    ) -> Verdict:
-        """Forbid it. The reason reaches the agent's model. Raises as :meth:`approve`."""
-        return await self._answer(Choice.REJECT, action_id, digest, reason, timeout)
-
-    async def policy(self, fleet: str) -> list[PartitionPolicy]:
-        """What was set for a fleet at run time, in each partition. No token is needed."""
-        found = await self._records.policies(_fleet_name(fleet))
-        return [_policy_in(partition, raw) for partition, raw in enumerate(found)]
-
-    async def set_policy(
-        self, fleet: str, policy: Policy, *, timeout: float = 30.0
-    ) -> list[PartitionPolicy]:
-        """Put a fleet under this policy, from its next action on, whatever the settings say.
-
-        Where it stands already nothing is sent, so it may be repeated. Raises NotAuthorized,
-        UnknownFleet, WrongState (somebody else changed it meanwhile), GuardTimeout; and
-        PolicyNotEverywhere where it was set in some partitions and failed in others.
-        """
-        return await self._configure(_fleet_name(fleet), policy, timeout)
-
-    async def reset_policy(self, fleet: str, *, timeout: float = 30.0) -> list[PartitionPolicy]:
-        """Back to the settings' policy. Raises as :meth:`set_policy`."""
-        return await self._configure(_fleet_name(fleet), None, timeout)
 
     async def watch(self) -> AsyncIterator[AuditEvent]:
         """Every transition and refusal from now on, as it happens, through reconnects."""
@@ -147,139 +53,6 @@ class ApproverClient(HaltMethods):
                 yield await events.get()
         finally:
             await asyncio.gather(*(tail.close() for tail in tails))
-
-    async def aclose(self) -> None:
-        await self._replies.close()
-        await self._pipe.close()
-        await self._redis.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def _answer(
-        self, choice: Choice, action_id: str, digest: str | None, reason: str, timeout: float
-    ) -> Verdict:
-        approver, token = self._credentials()
-        partition = partition_of(action_id)
-        if partition is None:
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition",
-                field="id",
-            )
-        async with self._within(timeout, "look at the action again before you repeat it"):
-            answer = Answer(
-                id=action_id,
-                client=self._client_id,
-                approver=approver,
-                choice=choice,
-                digest=digest or (await self.get(action_id)).digest,
-                reason=reason,
-                at=int(time() * 1000),
-            )
-            fields = answer.to_fields(answer.proof(key_of(token)))
-            wait = self._wait(action_id, partition, fields)
-            reply = await self._replies.ask(wait, partition)
-        assert reply.verdict is not None  # noqa: S101 - that is what the wait wanted
-        return reply.verdict
-
-    async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
-        """Set it in every partition; what failed somewhere is raised after all have been tried."""
-        self._credentials()
-        made = await asyncio.gather(
-            *(self._configure_one(p, fleet, policy, timeout) for p in range(self._partitions)),
-            return_exceptions=True,
-        )
-        failed = {p: found for p, found in enumerate(made) if isinstance(found, BaseException)}
-        if not failed:
-            return [found for found in made if isinstance(found, PartitionPolicy)]
-        partition, error = next(iter(failed.items()))
-        if len(failed) == self._partitions:
-            raise error
-        raise PolicyNotEverywhere(
-            f"set in {self._partitions - len(failed)} of {self._partitions} partitions, repeat it: "
-            f"partition {partition} says: {error}",
-            limit=len(failed),
-        ) from error
-
-    async def _configure_one(
-        self, partition: int, fleet: str, policy: Policy | None, timeout: float
-    ) -> PartitionPolicy:
-        approver, token = self._credentials()
-        async with self._within(timeout, "look at the policy again before you repeat it"):
-            raw = await self._records.policy(partition, fleet)
-            stands = _policy_in(partition, raw)
-            if stands.readable and stands.policy == policy:
-                return stands
-            request = PolicyRequest(
-                id=f"{token_hex(12)}.{partition}",
-                client=self._client_id,
-                approver=approver,
-                fleet=fleet,
-                policy=policy,
-                replaces=digest_of_policy(raw),
-                at=int(time() * 1000),
-            )
-            fields = request.to_fields(request.proof(key_of(token)))
-            reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
-        return PartitionPolicy(partition, StandingPolicy.read(reply.body or b""), changed=True)
-
-    def _credentials(self) -> tuple[str, str]:
-        if self._approver is None or self._token is None:
-            raise ConfigError("an answer needs the approver's name and token", field="token")
-        return self._approver, self._token
-
-    @asynccontextmanager
-    async def _within(self, timeout: float, what_next: str) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(timeout):
-                yield
-        except TimeoutError as late:
-            trouble = self._pipe.trouble or self._replies.trouble
-            if trouble:
-                raise TierUnavailable(f"no answer within {timeout:g} s: {trouble}") from late
-            raise GuardTimeout(f"no policy worker took it within {timeout:g} s; {what_next}") from late
-
-    def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait:
-        """What is sent to the answers stream, and waited for."""
-        command: list[Any] = ["XADD", Keys(partition).answers, "NOMKSTREAM", "*"]
-        command += [part for pair in fields.items() for part in pair]
-
-        def send(wait: Wait) -> None:
-            self._pipe.post(*command).add_done_callback(lambda done: _on_sent(done, wait))
-
-        return Wait(name, _says_something, send)
-
-
-def _fleet_name(fleet: str) -> str:
-    if not is_name(fleet):
-        raise ConfigError("fleet must be 1 to 64 letters, digits, _ or -", field="fleet")
-    return fleet
-
-
-def _says_something(reply: Reply) -> bool:
-    return reply.verdict is not None or reply.body is not None
-
-
-def _policy_in(partition: int, raw: bytes) -> PartitionPolicy:
-    try:
-        return PartitionPolicy(partition, StandingPolicy.read(raw))
-    except ValueError:
-        return PartitionPolicy(partition, readable=False)
-
-
-def _on_sent(done: asyncio.Future[Any], wait: Wait) -> None:
-    if done.cancelled():
-        return
-    error = done.exception()
-    if error is not None:
-        wait.fail(TierUnavailable(f"the tier refused the answer: {error}"))
-    elif done.result() is None:
-        wait.fail(TierUnavailable("no policy worker has ever run on this Redis"))
-    else:
-        wait.sent_as(done.result())
 
 
 def _audit_event(entry: str, fields: Fields) -> AuditEvent:

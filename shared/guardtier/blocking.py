@@ -19,14 +19,20 @@ class BlockingGuardClient:
     """A GuardClient on an event loop of its own, in a daemon thread. Close it at the end."""
 
     def __init__(
-        self, redis_url: str, *, fleet: str, client_id: str | None = None, partitions: int = 1
+        self,
+        redis_url: str,
+        *,
+        fleet: str,
+        client_id: str | None = None,
+        partitions: int = 1,
+        accept_edits: bool = False,
     ) -> None:
         self.fleet = fleet
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guardtier-client", daemon=True)
         self._thread.start()
         try:
-            self._client = self._run(_made(redis_url, fleet, client_id, partitions))
+            self._client = self._run(_made(redis_url, fleet, client_id, partitions, accept_edits))
         except BaseException:
             self._stop()
             raise
@@ -94,5 +100,9 @@ class BlockingGuardClient:
         self._loop.close()
 
 
-async def _made(redis_url: str, fleet: str, client_id: str | None, partitions: int) -> GuardClient:
-    return GuardClient(redis_url, fleet=fleet, client_id=client_id, partitions=partitions)
+async def _made(
+    redis_url: str, fleet: str, client_id: str | None, partitions: int, accept_edits: bool
+) -> GuardClient:
+    return GuardClient(
+        redis_url, fleet=fleet, client_id=client_id, partitions=partitions, accept_edits=accept_edits
+    )

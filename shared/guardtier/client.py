@@ -37,7 +37,8 @@ class GuardClient:
 
     Used as ``async with GuardClient(url, fleet="web") as guard: verdict = await guard.check(action)``.
     Run the tool where ``verdict.allowed``; on any exception, do not. ``client_id`` must be unique among
-    running clients; leave it out unless you have a reason.
+    running clients; leave it out unless you have a reason. With ``accept_edits`` approvers may change the
+    arguments: run ``verdict.apply(action)`` then, never the action itself.
     """
 
     def __init__(
@@ -47,12 +48,15 @@ class GuardClient:
         fleet: str,
         client_id: str | None = None,
         partitions: int = 1,
+        accept_edits: bool = False,
     ) -> None:
         for field, name in (("fleet", fleet), ("client_id", client_id)):
             if name is not None and not is_name(name):
                 raise ConfigError(f"{field} must be 1 to 64 letters, digits, _ or -", field=field)
         self.fleet = fleet
         self.client_id = client_id or token_hex(8)
+        self._accept_edits = accept_edits
+        self._accepts = {"accepts": "edit"} if accept_edits else {}
         self._partitions = partitions
         self._partition = partition_for(self.client_id, partitions)
         self._redis = connect(redis_url)
@@ -63,13 +67,14 @@ class GuardClient:
         """Ask, and wait for the verdict. A person's approval is redeemed: it allows one run.
 
         Raises GuardTimeout where there is no verdict within ``timeout`` seconds, TierUnavailable where
-        Redis is away or refuses, DigestMismatch where the verdict is about another action, and the
-        typed errors of a refusal. Whatever it raises, the tool must not run.
+        Redis is away or refuses, DigestMismatch where the verdict is about another action (EditedAction
+        where an approver changed this one), and the typed errors of a refusal. Whatever it raises, the
+        tool must not run.
         """
         action = self._placed(action)
         async with _Limit(self, action.id, timeout):
             reply = await self._ask(self._submit_request(action), action.id, _is_decided)
-            verdict = verdict_of(reply, action.digest)
+            verdict = self._verdict(reply, action)
             if verdict.outcome is Outcome.APPROVED:
                 verdict = await self._redeem(action)
             return verdict
@@ -82,7 +87,7 @@ class GuardClient:
         action = self._placed(action)
         async with _Limit(self, action.id, timeout):
             request = self._submit_request(action)
-            return status_of(await self._ask(request, action.id, _is_parked_or_decided), action)
+            return self._status(await self._ask(request, action.id, _is_parked_or_decided), action)
 
     async def poll(self, action: ActionEvent | str, *, timeout: float | None = 30.0) -> Status:
         """Where an earlier action stands. Given the action itself, its digest is checked as well.
@@ -92,7 +97,7 @@ class GuardClient:
         action_id = action if isinstance(action, str) else self._placed(action).id
         async with _Limit(self, action_id, timeout):
             reply = await self._ask(self._request(action_id, b"poll"), action_id, _is_any)
-            return status_of(reply, None if isinstance(action, str) else action)
+            return self._status(reply, None if isinstance(action, str) else action)
 
     async def redeem(self, action: ActionEvent, *, timeout: float | None = 30.0) -> Verdict:
         """Use the approval of an earlier action: it then allows one run, here.
@@ -167,11 +172,19 @@ class GuardClient:
             )
         return action.placed_in(self._partition)
 
+    def _verdict(self, reply: Reply, action: ActionEvent) -> Verdict:
+        return verdict_of(reply, action, accept_edits=self._accept_edits)
+
+    def _status(self, reply: Reply, action: ActionEvent | None) -> Status:
+        return status_of(reply, action, accept_edits=self._accept_edits)
+
     async def _redeem(self, action: ActionEvent) -> Verdict:
         token = token_hex(12)
-        request = self._request(action.id, b"redeem") | {"token": token, "agent": action.agent}
+        request = (
+            self._request(action.id, b"redeem") | {"token": token, "agent": action.agent} | self._accepts
+        )
         reply = await self._ask(request, action.id, lambda found: found.token == token)
-        return verdict_of(reply, action.digest)
+        return self._verdict(reply, action)
 
     async def _open_in(
         self, partition: int, asked: dict[str, str], limit: int
@@ -190,7 +203,7 @@ class GuardClient:
                 return list(found.values()), bool(after)
 
     def _submit_request(self, action: ActionEvent) -> dict[str, Any]:
-        return self._request(action.id, b"submit") | {"payload": action.to_json()}
+        return self._request(action.id, b"submit") | {"payload": action.to_json()} | self._accepts
 
     def _request(self, action_id: str, operation: bytes) -> dict[str, Any]:
         return {"op": operation, "id": action_id, "client": self.client_id}

@@ -72,6 +72,12 @@ class UnknownAction(GuardtierError):
     code = "unknown_action"
 
 
+class UnknownGrant(GuardtierError):
+    """No grant of this id stands for the fleet: none was given, or it is revoked or over."""
+
+    code = "unknown_grant"
+
+
 class WrongState(GuardtierError):
     """The action's state does not allow this; ``field`` is the state that stands."""
 
@@ -100,6 +106,22 @@ class DigestMismatch(GuardtierError):
     """The digest names another action than the one that was asked for."""
 
     code = "digest_mismatch"
+
+
+class EditedAction(DigestMismatch):
+    """An approver changed the arguments, and this client does not accept that: the tool must not run."""
+
+    code = "edited_action"
+
+
+class EditRefused(GuardtierError):
+    """An approver's edit did not take effect; the action is as it was.
+
+    ``field``: ``terms`` (it may not be edited), ``accepts`` (its agent takes no edited arguments),
+    ``policy`` (the edited action is not allowed), ``edit`` (another edit of it is being rated).
+    """
+
+    code = "edit_refused"
 
 
 class PolicyNotEverywhere(GuardtierError):
@@ -132,6 +154,28 @@ class TierUnavailable(GuardtierError):
     """Redis can't be reached or refuses writes. The tool must not run."""
 
     code = "tier_unavailable"
+
+
+class NoticeNotSent(GuardtierError):
+    """A notice did not go out. ``again``: another try may help, after ``wait`` seconds where they said so.
+
+    Its text is logged: it names no URL, which may hold a key.
+    """
+
+    code = "notice_not_sent"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        limit: int | str | None = None,
+        again: bool = False,
+        wait: float | None = None,
+    ) -> None:
+        super().__init__(message, field=field, limit=limit)
+        self.again = again
+        self.wait = wait
 
 
 class ConfigError(GuardtierError):

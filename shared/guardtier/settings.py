@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -33,9 +34,11 @@ from pydantic_settings import (
 from guardtier.action import NAME
 from guardtier.analyzers.member import EnvText, MemberSettings
 from guardtier.analyzers.options import did_you_mean
+from guardtier.channels import ChannelSettings, plain_url
 from guardtier.errors import ConfigError
 from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import ConfirmRisky, Policy
+from guardtier.policy.terms import Channel
 from guardtier.security import SecuritySettings
 from guardtier.settings_help import PREFIX, WrongSetting, check_environment, config_error
 from guardtier.settings_origin import Setting, settings_shown
@@ -68,6 +71,7 @@ class Settings(BaseSettings):
     arq_url: str | None = None  #: the steward's Redis, where the other one is a cluster
     partitions: int = Field(default=1, ge=1, le=1024)
     approvers_file: Path | None = None  #: who may answer; without one, nobody may
+    policy_file: Path | None = None  #: the rules, until others are set at run time
 
     fleets: dict[FleetName, FleetSettings] = Field(default_factory=lambda: {"default": FleetSettings()})
     analyzers: tuple[str, ...] = (
@@ -91,6 +95,8 @@ class Settings(BaseSettings):
     policy: Policy = Field(default_factory=ConfirmRisky)
     budget: Budget | None = None  #: of each agent, until it is halted; without one, no limit
     security: SecuritySettings = Field(default_factory=SecuritySettings)  #: becomes the two above
+    channel: dict[Channel, ChannelSettings] = Field(default_factory=dict)  #: for notices, by name
+    console_url: Annotated[str, AfterValidator(plain_url)] | None = None  #: what notices link to
 
     park_seconds: float = Field(default=3600, gt=0)  #: a parked action's deadline
     retain_seconds: float = Field(default=24 * 3600, gt=0)  #: a decided action's record

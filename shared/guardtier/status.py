@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardtier.action import ActionEvent
-from guardtier.errors import DigestMismatch, GuardtierError
+from guardtier.errors import DigestMismatch, EditedAction, GuardtierError
 from guardtier.policy.halts import read_halt
 from guardtier.replies import Reply
 from guardtier.state import State
@@ -59,28 +59,45 @@ class Pending:
         return len(self.actions)
 
 
-def verdict_of(reply: Reply, digest: str) -> Verdict:
-    """The verdict, only where it is about the very action that was asked for."""
+def verdict_of(reply: Reply, action: ActionEvent, *, accept_edits: bool = False) -> Verdict:
+    """The verdict, only where it is about the very action that was asked for.
+
+    One that allows an approver's edit of it is given where the caller accepts those; the digest is taken
+    again from the arguments that it names. Raises DigestMismatch, EditedAction.
+    """
     verdict = reply.verdict
     if verdict is None:
         raise GuardtierError(f"the tier's reply about {reply.id} holds no verdict")
-    if verdict.digest != digest or verdict.id != reply.id:
+    if verdict.id != reply.id or not verdict.is_about(action):
         raise DigestMismatch(
             f"the verdict for {reply.id} is about another action: the tool must not run",
             field="digest",
         )
+    _check_accepted(verdict, accept_edits)
     return verdict
 
 
-def status_of(reply: Reply, action: ActionEvent | None) -> Status:
-    if action is not None and reply.verdict is not None:
-        verdict_of(reply, action.digest)
+def status_of(reply: Reply, action: ActionEvent | None, *, accept_edits: bool = False) -> Status:
+    """Where the action stands. Without the action there is no digest to compare."""
+    if reply.verdict is not None:
+        if action is not None:
+            verdict_of(reply, action, accept_edits=accept_edits)
+        _check_accepted(reply.verdict, accept_edits)
     if action is not None and reply.digest not in (None, action.digest):
         raise DigestMismatch(f"{reply.id} is another action than this one", field="digest")
     halt = read_halt(reply.halted) if reply.halted else None
     return Status(
         reply.id, State(reply.state), reply.verdict, reply.deadline, halted=halt.words if halt else None
     )
+
+
+def _check_accepted(verdict: Verdict, accept_edits: bool) -> None:
+    if verdict.allowed and verdict.is_edited and not accept_edits:
+        raise EditedAction(
+            f"an approver changed the arguments of {verdict.id}: the tool must not run with its own; "
+            "GuardClient(accept_edits=True) and Verdict.apply() run it with the approver's",
+            field="arguments",
+        )
 
 
 def open_status(row: dict[str, Any]) -> Status:

@@ -7,10 +7,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from guardtier.action import ActionEvent
 from guardtier.assessment import Finding
+from guardtier.canonical import digest_of
+from guardtier.errors import DigestMismatch, WrongState
 from guardtier.feedback import feedback
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
+
+BLOCK = "block"  #: the rule that a verdict names where an identical action had been rejected before
 
 
 class Outcome(StrEnum):
@@ -29,9 +34,9 @@ class Outcome(StrEnum):
 class Verdict(BaseModel):
     """May the tool run, and why. ``digest`` names the one action that this is about.
 
-    ``arguments``: an approver edited the action, and these are to be used instead of its own; ``digest``
-    is then that of the edited action, and ``edited_from`` that of the one which was asked for. ``rules``
-    of the policy decided, ``grant`` is the remembered approval that released it.
+    ``edited_from``: an approver edited the action; this is the digest of the one which was asked for, and
+    ``digest`` that of the edited one. Where it may run, ``arguments`` are to be used instead of its own:
+    :meth:`apply`. ``rules`` of the policy decided, ``grant`` is the remembered approval that released it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +61,39 @@ class Verdict(BaseModel):
         return self.outcome in (Outcome.RELEASED, Outcome.APPROVED)
 
     @property
+    def is_edited(self) -> bool:
+        """Whether it is about something else than what was asked for."""
+        return self.edited_from is not None or self.arguments is not None
+
+    def is_about(self, action: ActionEvent) -> bool:
+        """Whether it answers this very action, or an edit of it with the arguments that it names."""
+        if not self.is_edited:
+            return self.digest == action.digest
+        if self.edited_from != action.digest:
+            return False
+        if self.arguments is None:
+            return not self.allowed
+        return self.digest == digest_of(action.fleet, action.agent, action.tool_name, self.arguments)
+
+    def apply(self, action: ActionEvent) -> ActionEvent:
+        """What may run: the action, with an approver's arguments where it was edited.
+
+        Raises DigestMismatch where the verdict is about another action, WrongState where it is a no.
+        """
+        if not self.is_about(action):
+            raise DigestMismatch(
+                f"the verdict for {self.id} is about another action: the tool must not run",
+                field="digest",
+            )
+        if not self.allowed:
+            raise WrongState(
+                f"{self.id} was {self.outcome.value}: the tool must not run", field=self.outcome.value
+            )
+        if self.arguments is None:
+            return action
+        return action.model_copy(update={"arguments": self.arguments})
+
+    @property
     def feedback(self) -> str:
         """One paragraph for the agent's model: what happened, by whom, why, and what to do now.
 
@@ -67,6 +105,8 @@ class Verdict(BaseModel):
             reason=self.reason,
             findings=self.findings,
             decided_by=self.decided_by,
+            arguments=self.arguments,
+            blocked=self.outcome is Outcome.REJECTED and BLOCK in self.rules,
         )
 
     def to_json(self) -> bytes:

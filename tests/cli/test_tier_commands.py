@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from cli.conftest import Done, Terminal, Up
 from waiting import until_sync
 
 HARMFUL = "rm -rf ~/.ssh"
+_numbers = count()
 
 
 @pytest.fixture
@@ -20,8 +22,8 @@ def cli(up: Up) -> Terminal:
 
 
 def parked(cli: Terminal, command: str = HARMFUL) -> str:
-    """A parked action's id."""
-    done = cli.run("submit", command, "--no-wait", "--json")
+    """A parked action's id; of an action of its own, since what was rejected is refused at once."""
+    done = cli.run("submit", f"{command} # {next(_numbers)}", "--no-wait", "--json")
     assert done.code == 3
     return str(done.json["id"])
 
@@ -67,6 +69,46 @@ def test_an_action_is_answered_once(cli: Terminal) -> None:
 
     assert again.code == 1
     assert json.loads(again.err)["error"]["code"] == "wrong_state"
+
+
+def test_several_are_answered_each_by_itself(cli: Terminal) -> None:
+    ids = [parked(cli), parked(cli), "nonsense", parked(cli)]
+
+    approved = cli.run("approve", *ids[:2], "--json")
+    rejected = cli.run("reject", *ids[1:], "--reason", "no", "--block-for", "5m", "--json")
+
+    assert approved.code == 0
+    verdicts = [json.loads(line) for line in approved.out.splitlines()]
+    assert [(v["id"], v["outcome"]) for v in verdicts] == [(each, "approved") for each in ids[:2]]
+    assert rejected.code == 1
+    answers = [json.loads(line) for line in rejected.out.splitlines()]
+    assert [answer["id"] for answer in answers] == ids[1:]
+    assert [answer.get("error", {}).get("code") for answer in answers[:2]] == [
+        "wrong_state",
+        "invalid_action",
+    ]
+    assert answers[2]["outcome"] == "rejected"
+
+
+def test_what_came_of_each_of_several_is_told(cli: Terminal) -> None:
+    action_id = parked(cli)
+
+    done = cli.run("reject", action_id, "0.0", "--reason", "no")
+
+    assert done.code == 1
+    assert done.out == f"rejected by operator: {action_id}\n"
+    assert "failed: 0.0: " in done.err
+    assert "1 of 2 answers failed" in done.err
+
+
+@pytest.mark.parametrize(
+    "options", [("a.0", "b.0", "--digest", "0" * 64), ("a.0", "--block-for", "soon"), ()], ids=str
+)
+def test_a_rejection_that_says_too_much_or_too_little(cli: Terminal, options: tuple[str, ...]) -> None:
+    done = cli.run("reject", *options, "--reason", "no")
+
+    assert done.code == 2
+    assert one_line(done)
 
 
 def test_an_answer_about_another_digest_is_refused(cli: Terminal) -> None:
@@ -119,9 +161,44 @@ def test_pending_in_json_has_the_whole_action(cli: Terminal) -> None:
     assert cli.run("reject", action_id, "--reason", "no").code == 0
 
     found = next(record for record in body["pending"] if record["id"] == action_id)
-    assert found["action"]["arguments"] == {"command": HARMFUL}
+    assert found["action"]["arguments"]["command"].startswith(HARMFUL)
     assert found["assessment"]["risk"] == "HIGH"
     assert body["total"] >= 1
+
+
+def test_pending_is_narrowed_by_fleet_agent_and_risk(cli: Terminal) -> None:
+    assert cli.run("fleet", "add", "narrow").code == 0
+    action = {"fleet": "narrow", "agent": "a7", "tool_name": "terminal", "arguments": {"command": HARMFUL}}
+    done = cli.run("submit", "--action", "-", "--no-wait", "--json", stdin=json.dumps(action).encode())
+    action_id = done.json["id"]
+
+    def ids(*filters: str) -> list[str]:
+        return [record["id"] for record in cli.run("pending", "--json", *filters).json["pending"]]
+
+    assert ids("--fleet", "narrow") == ids("--agent", "a7", "--risk", "high") == [action_id]
+    assert ids("--fleet", "narrow", "--risk", "UNKNOWN") == ids("--agent", "nobody") == []
+    assert cli.run("pending", "--fleet", "no:fleet").code == 2
+    assert cli.run("pending", "--agent", "nobody").out.startswith("none of these")
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+
+def test_an_approver_is_shown_their_own_fleets(cli: Terminal) -> None:
+    assert cli.run("fleet", "add", "sighted").code == 0
+    dora = cli.run("approver", "add", "dora", "--fleet", "sighted", "--json").json["token"]
+    foreign = parked(cli)
+    mine = cli.run("submit", HARMFUL, "--fleet", "sighted", "--no-wait", "--json").json["id"]
+
+    def as_dora(*command: str) -> Done:
+        return cli.run(*command, "--as", "dora", "--json", GUARDTIER_APPROVER_TOKEN=dora)
+
+    body = as_dora("pending").json
+    assert (body["total"], [record["id"] for record in body["pending"]]) == (1, [mine])
+    assert body["pending"][0]["answers"]["approve"] == {"needed": 1, "given": 0}
+    assert as_dora("show", mine).json["terms"]["on_timeout"] == "reject"
+    hidden = as_dora("show", foreign)
+    assert (hidden.code, json.loads(hidden.err)["error"]["code"]) == (1, "unknown_action")
+    assert as_dora("approve", mine).code == 0
+    assert cli.run("reject", foreign, "--reason", "no").code == 0
 
 
 def test_watch_shows_what_happens(cli: Terminal) -> None:
@@ -165,7 +242,7 @@ def test_a_fleet_is_registered_and_can_send(cli: Terminal) -> None:
 
 
 def test_an_added_approver_answers(cli: Terminal) -> None:
-    made = cli.run("approver", "add", "bob", "--json").json
+    made = cli.run("approver", "add", "bob", "--role", "dba", "--principal", "b@x", "--json").json
     action_id = parked(cli)
 
     done = cli.run(
@@ -173,7 +250,15 @@ def test_an_added_approver_answers(cli: Terminal) -> None:
     )
 
     assert done.code == 0
-    assert "rejected by bob" in done.out
+    assert "rejected by b@x" in done.out
+
+
+@pytest.mark.parametrize("option", [("--role", "a b"), ("--principal", "a b"), ("--agent", "coder")])
+def test_an_approver_that_cannot_be(cli: Terminal, option: tuple[str, str]) -> None:
+    done = cli.run("approver", "add", "carol", *option)
+
+    assert done.code == 2
+    assert one_line(done)
 
 
 def test_doctor_finds_nothing_wrong(cli: Terminal) -> None:

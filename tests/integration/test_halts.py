@@ -42,6 +42,7 @@ async def test_everything_new_of_a_halted_fleet_is_parked_and_says_why(tier: Tie
     assert '"rules":["halt"]' in parked["details"]
     (halted,) = [line for line in await tier.audit() if line["event"] == "halted"]
     assert (halted["by"], halted["fleet"], halted["reason"]) == ("olga", "web", "the agents run wild")
+    assert '"scope":"web"' in halted["details"]
 
 
 async def test_a_halt_may_reject_instead_and_the_model_is_told_the_reason(tier: Tier) -> None:
@@ -157,6 +158,18 @@ async def test_a_thousand_parked_actions_are_rejected(tier: Tier) -> None:
 
     assert report.rejected == 1000
     assert await tier.records.count() == 0
+
+
+async def test_a_record_that_can_not_be_read_keeps_no_other_from_being_rejected(tier: Tier) -> None:
+    client = tier.client()
+    broken = await client.submit(high("rm -rf ~/1"))
+    other = await client.submit(high("rm -rf ~/2"))
+    await tier.redis.hset(KEYS.action(broken.id), "assessment", "no json")
+
+    (report,) = await tier.operator().halt("web", reason="stop", reject_parked=True)
+
+    assert report.rejected == 1
+    assert (await tier.record(other.id)).state is State.REJECTED
 
 
 # -- what was approved before --------------------------------------------------------------------
@@ -331,22 +344,27 @@ async def test_where_it_failed_in_one_partition_that_is_said(start_tier: StartTi
     assert isinstance(said.value.__cause__, UnknownFleet)
 
 
+def left(halt: Halt) -> dict[str, Any]:
+    """What a script leaves in the outbox."""
+    return {"id": "a1.0", "op": "halt", "body": halt.to_json()}
+
+
 async def test_a_halt_that_a_script_left_in_the_outbox_reaches_every_partition(
     start_tier: StartTier,
 ) -> None:
     tier = await start_tier(partitions=3)
-    halt = Halt(reason="timed out", by="guardtier.deadline", at=1, scope="web agent-1 c-1")
+    halt = Halt(reason="timed out", by="guardtier.timeout", at=1, scope="web agent-1 c-1")
     for _ in range(2):  # at least once
-        await tier.redis.xadd(KEYS.outbox, {"id": "a1.0", "op": "halt", "body": halt.to_json()})
+        await tier.redis.xadd(KEYS.outbox, left(halt))
 
     async def spread() -> bool:
-        found = [await tier.redis.hget(Keys(p).halts, halt.scope) for p in (1, 2)]
+        found = [await tier.redis.hget(Keys(p).halts, "web agent-1 c-1") for p in (1, 2)]
         return found == [halt.to_json()] * 2
 
     await until(spread)
     await tier.idle()
     lines = [line for line in await tier.audit() if line["event"] == "halted"]
-    assert [(line["id"], line["by"]) for line in lines] == [("a1.0", "guardtier.deadline")] * 2
+    assert [(line["id"], line["by"]) for line in lines] == [("a1.0", "guardtier.timeout")] * 2
 
 
 async def test_a_halt_that_comes_after_its_resume_does_not_count(start_tier: StartTier) -> None:
@@ -354,7 +372,7 @@ async def test_a_halt_that_comes_after_its_resume_does_not_count(start_tier: Sta
     await tier.operator().resume("web", agent="agent-1")
     halt = Halt(reason="late", by="guardtier.breaker", at=1, scope="web agent-1")
 
-    await tier.redis.xadd(KEYS.outbox, {"id": "a1.0", "op": "halt", "body": halt.to_json()})
+    await tier.redis.xadd(KEYS.outbox, left(halt))
 
     await tier.idle()
     assert await tier.operator().halts() == []

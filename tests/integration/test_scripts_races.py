@@ -24,12 +24,13 @@ WRITES: dict[str, tuple[State | None, str, Written]] = {
     "poll": (
         State.RELEASED,
         "told",
-        lambda d, a, e: d.ledger.poll(e or _none(), client=CLIENT),
+        lambda d, a, e: d.ledger.poll(e or _none(), client=CLIENT, agent=a.agent, conversation=""),
     ),
     "release": (State.ASSESSED, "released", lambda d, a, e: d.decide(a, "released", delivery=e)),
     "park": (State.ASSESSED, "parked", lambda d, a, e: d.decide(a, "parked", delivery=e)),
     "approve": (State.PARKED, "approved", lambda d, a, e: d.resolve(a, "approved", delivery=e)),
     "reject": (State.PARKED, "rejected", lambda d, a, e: d.resolve(a, "rejected", delivery=e)),
+    "vote": (State.PARKED, "answered", lambda d, a, e: d.resolve(a, "answered", delivery=e)),
     "redeem": (State.APPROVED, "redeemed", lambda d, a, e: d.redeem(a, delivery=e)),
     "list": (State.PARKED, "listed", lambda d, a, e: d.listed(a, delivery=e)),
     "configure": (None, "configured", lambda d, a, e: d.configure(delivery=e)),
@@ -44,7 +45,7 @@ def _none() -> Delivery:
 async def entry_for(desk: Desk, name: str, action: ActionEvent) -> Delivery:
     if name in ("release", "park"):
         return await desk.assessed_entry(action)
-    if name in ("approve", "reject", "configure"):
+    if name in ("approve", "reject", "vote", "configure"):
         return await desk.given(desk.keys.answers, POLICIES, id=action.id)
     return await desk.asked(action, "any")
 
@@ -106,14 +107,27 @@ async def test_of_an_approval_a_rejection_and_another_one_counts(desk: Desk) -> 
 
     done = await asyncio.gather(
         *(
-            desk.resolve(action, "rejected" if at % 2 else "approved", delivery=entry)
+            desk.resolve(action, "rejected" if at % 2 else "approved", delivery=entry, seen=b"")
             for at, entry in enumerate(entries)
         )
     )
 
     stands = await desk.state_of(action)
-    assert sorted(t.what for t in done) == sorted([stands, *["wrong"] * 8])
+    assert sorted(t.what for t in done) == sorted([stands, *["moved"] * 8])  # they look again
     assert {t.state for t in done} == {stands}
+
+
+async def test_of_votes_at_the_same_moment_each_is_counted_with_the_others_seen(desk: Desk) -> None:
+    action = await desk.bring(State.PARKED)
+    entries = [await desk.given(desk.keys.answers, POLICIES, id=action.id) for _ in range(5)]
+
+    done = await asyncio.gather(
+        *(desk.resolve(action, "answered", delivery=entry, seen=b"") for entry in entries)
+    )
+
+    assert sorted(t.what for t in done) == ["answered", *["moved"] * 4]
+    assert await desk.events(action) == ["assessed", "parked", "answered"]
+    assert await desk.state_of(action) == State.PARKED
 
 
 async def test_a_zombie_that_parks_after_the_release_changes_nothing(desk: Desk) -> None:

@@ -56,6 +56,7 @@ def test_another_token_proves_nothing():
         {"digest": "1" * 64},
         {"reason": ""},
         {"at": 1_700_000_000_001},
+        {"choice": Choice.REJECT, "retry": 60},
     ],
 )
 def test_a_proof_holds_for_every_field(change: dict[str, Any]):
@@ -93,6 +94,8 @@ def test_an_answer_without_a_proof_can_be_read_but_proves_nothing():
         (b"at", b"soon", None),
         (b"reason", b"x" * (MAX_REASON + 1), MAX_REASON),
         (b"color", b"red", None),
+        (b"retry", b"60", None),
+        (b"retry", b"soon", None),
     ],
 )
 def test_a_wrong_field_is_named(name: bytes, value: bytes, limit: int | None):
@@ -102,6 +105,38 @@ def test_a_wrong_field_is_named(name: bytes, value: bytes, limit: int | None):
     assert refused.value.field == name.decode()
     if limit is not None:
         assert refused.value.limit == limit
+
+
+def test_a_rejection_may_say_how_long_the_same_is_refused():
+    answer = an_answer(choice=Choice.REJECT, retry=60)
+
+    received, proof = Answer.from_fields(fields_of(answer, answer.proof(KEY)))
+
+    assert received.retry == 60
+    assert received.is_proved_by(proof, KEY)
+    assert not received.model_copy(update={"retry": 0}).is_proved_by(proof, KEY)
+
+
+def test_what_an_answer_leaves_open_is_no_part_of_it():
+    """So what a client says that knows no such field proves the same."""
+    assert set(an_answer().to_fields("x")) == {
+        "id",
+        "client",
+        "approver",
+        "choice",
+        "digest",
+        "reason",
+        "at",
+        "proof",
+    }
+
+
+@pytest.mark.parametrize("retry", [-1, 31 * 24 * 3600])
+def test_a_block_has_bounds(retry: int):
+    with pytest.raises(InvalidAnswer) as refused:
+        Answer.checked(an_answer(choice=Choice.REJECT).model_dump() | {"retry": retry})
+
+    assert refused.value.field == "retry"
 
 
 def test_bytes_that_are_no_text_are_refused():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from guardtier.answer import key_of
 from guardtier.errors import ConfigError
 from guardtier_workers import approvers
-from guardtier_workers.approvers import Approver, Right
+from guardtier_workers.approvers import Approver, Approvers, Right
 from guardtier_workers.cli.state import StateDir
 
 
@@ -51,7 +52,78 @@ def test_what_is_added_is_read_again(tmp_path: Path):
     alice, bob = approvers.read(file)
 
     assert (alice.may, bob.may) == ({Right.ANSWER}, set(Right))
-    assert tomllib.loads(file.read_text())["approver"][1]["may"] == ["answer", "configure"]
+    assert tomllib.loads(file.read_text())["approver"][1]["may"] == ["answer", "configure", "halt"]
+
+
+def test_an_approver_is_their_own_principal_unless_it_says_so(tmp_path: Path):
+    (alice,) = written(tmp_path, "")
+    (al,) = written(tmp_path, 'principal = "al@example.org"\n')
+
+    assert (alice.principal, al.principal) == ("alice", "al@example.org")
+
+
+def test_who_it_is_is_read_again(tmp_path: Path):
+    file = tmp_path / "approvers.toml"
+    approvers.add(file, "phone", principal="alice", roles=["ops", "dba"], agents=["web/coder-*", "*/al"])
+
+    (phone,) = approvers.read(file)
+
+    assert (phone.principal, phone.roles) == ("alice", {"ops", "dba"})
+    assert set(phone.agents) == {"web/coder-*", "*/al"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", "a b"), ("principal", "é"), ("roles", ["a b"]), ("agents", ["coder"]), ("agents", ["web/"])],
+)
+def test_what_is_wrong_with_an_approver_is_named(tmp_path: Path, field: str, value: Any):
+    fields = {"name": "alice"} | {field: value}
+
+    with pytest.raises(ConfigError) as refused:
+        approvers.add(tmp_path / "approvers.toml", **fields)
+
+    assert refused.value.field == field
+    assert not (tmp_path / "approvers.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("fleet", "agent", "own"),
+    [
+        ("web", "coder-1", True),
+        ("ops", "coder-1", False),
+        ("ops", "al", True),
+        ("web", "team/al", True),
+        ("web", "alice", True),
+        ("web", "phone", True),
+        ("web", "Coder-1", False),
+        ("web", "other", False),
+    ],
+)
+def test_whose_agents_an_approver_may_not_answer_for(tmp_path: Path, fleet: str, agent: str, own: bool):
+    file = tmp_path / "approvers.toml"
+    approvers.add(file, "phone", principal="alice", agents=["web/coder-*", "*/al"])
+    approvers.add(file, "laptop", principal="alice")
+    known = Approvers(file)
+
+    for name in ("phone", "laptop"):  # one person
+        approver = known.named(name)
+        assert approver is not None
+        assert known.is_own(approver, fleet, agent) is own
+
+
+def test_how_many_people_have_a_role(tmp_path: Path):
+    file = tmp_path / "approvers.toml"
+    approvers.add(file, "phone", principal="alice", roles=["dba"])
+    approvers.add(file, "laptop", principal="alice", roles=["dba", "ops"])
+    approvers.add(file, "bob", ["web"], roles=["ops"])
+    approvers.add(file, "olga", may=[Right.CONFIGURE], roles=["dba"])
+    known = Approvers(file)
+
+    assert known.principals("web") == {"alice", "bob"}
+    assert known.principals("ops") == {"alice"}
+    assert known.principals("web", ["dba"]) == {"alice"}
+    assert known.principals("web", ["dba", "ops"]) == {"alice", "bob"}
+    assert Approvers(None).principals("web") == set()
 
 
 def test_whoever_starts_a_tier_may_configure_it(tmp_path: Path):

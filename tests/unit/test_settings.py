@@ -154,7 +154,7 @@ def test_a_delivery_is_not_claimed_from_a_worker_that_may_still_be_at_it():
             "did you mean 'confirm_unknown'?",
         ),
         ("[security]\nconfirmation = true", "security.confirmation", "did you mean 'confirmation_mode'?"),
-        ("[fleets.web]\nxyz = 1", "fleets.web.xyz", "here may stand: park_seconds, policy"),
+        ("[fleets.web]\nxyz = 1", "fleets.web.xyz", "here may stand: budget, park_seconds, policy"),
         ('[analyzer.shel]\nwhen = "always"', "analyzer.shel", "did you mean 'shell'?"),
         ('[analyzer.shell]\nplacement = "pools:x"', "analyzer.shell.placement", "pattern"),
         ('[analyzer.shell]\nplacement = "pool:a b"', "analyzer.shell.placement", "pattern"),

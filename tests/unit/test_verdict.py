@@ -88,6 +88,21 @@ def test_a_rejection_says_what_by_whom_why_and_what_to_do():
     assert "\n" not in told
 
 
+def test_what_was_rejected_before_says_so():
+    told = a_verdict(outcome=Outcome.REJECTED, rules=("block",), reason="use the key store").feedback
+
+    assert told.startswith(
+        "The action was rejected at once: the very same has been rejected before, so it was not run."
+    )
+    assert 'The reason given: "use the key store".' in told
+
+
+def test_everybody_who_decided_is_named():
+    told = a_verdict(outcome=Outcome.APPROVED, decided_by=("alice", "bob@example.org")).feedback
+
+    assert 'approved by "alice, bob@example.org"' in told
+
+
 def test_what_nobody_answered_may_be_asked_again():
     told = a_verdict(outcome=Outcome.EXPIRED, risk=SecurityRisk.HIGH).feedback
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from guardtier.action import ActionEvent, is_label, is_name, partition_of
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
-from guardtier.analyzers.history import History
 from guardtier.analyzers.registry import ensemble
-from guardtier.assessment import Assessment, Finding
+from guardtier.assessment import Assessment
 from guardtier.errors import (
     ActionConflict,
     AnalysisFailed,
@@ -18,7 +17,6 @@ from guardtier.errors import (
     InvalidAction,
     UnknownFleet,
 )
-from guardtier.risk import SecurityRisk
 from guardtier.settings import Settings
 from guardtier.state import State
 from guardtier.store.delivery import Delivery
@@ -29,7 +27,8 @@ from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
-from guardtier_workers.refusals import check_found, halted, not_redeemable, not_run
+from guardtier_workers.rating import Rating
+from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
 from guardtier_workers.whose import whose
 
 if TYPE_CHECKING:
@@ -63,6 +62,7 @@ class AnalyzerWorker(StreamWorker):
             remote=self._pools.child if self._pools else None,
         )
         self.memory = Memory(settings, self.ensemble) if self.ensemble.wants_history else None
+        self._rating = Rating(self.ensemble, self.memory)
         self._outcomes = OutcomeReader(self.ensemble) if self.memory else None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -77,9 +77,12 @@ class AnalyzerWorker(StreamWorker):
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
         fleets = await self.upkeep.fleets(partition)
-        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None}
+        return {keys.actions(fleet): fleet for fleet in fleets} | {keys.strays: None, keys.edits: None}
 
     async def handle(self, lane: Lane, delivery: Delivery) -> None:
+        if delivery.stream == lane.keys.edits:
+            await self._rate_edit(lane, delivery)
+            return
         try:
             await self._serve(lane, delivery, _client_of(delivery))
         except GuardtierError as error:
@@ -88,6 +91,11 @@ class AnalyzerWorker(StreamWorker):
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """Park the action unrated, so that a person sees it; refuse what can't even be read."""
         why = f"delivered {delivery.deliveries - 1} times without an answer"
+        if delivery.stream == lane.keys.edits:
+            failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
+            edited = ActionEvent.from_json(delivery.fields[b"payload"])
+            await lane.ledger.rated(delivery, edited, failure)
+            return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
                 raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
@@ -121,6 +129,8 @@ class AnalyzerWorker(StreamWorker):
                 delivery, client=client, agent=agent, conversation=conversation, token=token
             )
             check_found(done.what, delivery.id)
+            if done.what == "edited":
+                raise not_accepted(delivery.id)
             if done.what == "wrong":
                 raise not_redeemable(delivery.id, done.state)
             if done.what == "halted":
@@ -136,23 +146,16 @@ class AnalyzerWorker(StreamWorker):
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
         action = _action_of(delivery)
-        assessment = self.ensemble.assess_cheaply(action)
-        if assessment is not None:
-            await self._record(lane, delivery, client, action, assessment)
-            return
-        memory, unread = self.memory, []
+        rated = await self._rating.rate(action)
+        await self._record(lane, delivery, client, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
-        async def recall(asked: ActionEvent, findings: tuple[Finding, ...], risk: SecurityRisk) -> History:
-            assert memory is not None  # noqa: S101 - it is not passed on otherwise
-            history = await memory.recall(asked, findings, risk)
-            if history.state == "unavailable":
-                unread.append((findings, risk))
-            return history
-
-        assessment = await self.ensemble.assess(action, recall if memory else None)
-        await self._record(lane, delivery, client, action, assessment)
-        if memory is not None and unread:  # Redis takes writes again
-            await memory.catch_up(action, unread[0])
+    async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
+        """Rate what an approver made of an action: under its id, as a further one of its conversation."""
+        action = ActionEvent.from_json(delivery.fields[b"payload"])
+        rated = await self._rating.rate(action)
+        await lane.ledger.rated(delivery, action, rated.assessment)
+        await self._rating.catch_up(action, rated)
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""

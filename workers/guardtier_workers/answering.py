@@ -1,81 +1,134 @@
-"""Answering: what an approver says takes effect, where it may."""
+"""Answering: what an approver says counts, and takes effect once enough have said it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from guardtier.answer import Answer
-from guardtier.errors import (
-    DigestMismatch,
-    GuardtierError,
-    NotAuthorized,
-    UnknownAction,
-    WrongState,
-)
+from guardtier.errors import DigestMismatch, InvalidAnswer, WrongState
+from guardtier.policy.block import Block, Spread
+from guardtier.policy.tally import Vote, count, tally, votes_to_json, with_vote
+from guardtier.state import State
+from guardtier.store.answers import Resolution
 from guardtier.store.delivery import Delivery
 from guardtier.store.ledger import Transition
-from guardtier.store.records import Record, Records
-from guardtier.verdict import Verdict
-from guardtier_workers.approvers import Approvers, Right
-from guardtier_workers.clock import now_ms
+from guardtier.verdict import Outcome, Verdict
+from guardtier_workers.approvers import Approver
+from guardtier_workers.authority import Authority, Case
+from guardtier_workers.counting import details_of, verdict_by
+from guardtier_workers.grants.drafting import Approval, draft
 from guardtier_workers.lane import Lane
 
-ANSWER_MINUTES = 10  #: an answer's time may be so far from this worker's clock, either way
+MOST_TURNS = 100  #: of counting anew; each time another answer was counted meanwhile
 
 
 class Answering:
-    """Judges answers. What is wrong with one is raised, and told to the approver by the caller."""
+    """Counts answers. What is wrong with one is raised, and told to the approver by the caller."""
 
-    def __init__(self, approvers: Approvers, records: Records) -> None:
-        self._approvers = approvers
-        self._records = records
+    def __init__(self, authority: Authority, *, partitions: int) -> None:
+        self._authority = authority
+        self._partitions = partitions
 
     async def answer(self, lane: Lane, delivery: Delivery) -> None:
         answer, proof = Answer.from_fields(delivery.fields)
-        record = await self._authorized(answer, proof, delivery.partition)
-        verdict = Verdict(
-            id=answer.id,
-            outcome=answer.choice.outcome,
-            digest=answer.digest,
-            risk=record.assessment.risk,
-            findings=record.assessment.findings,
-            reason=answer.reason,
-            policy=record.policy or "",
-            decided_by=(answer.approver,),
-            decided_at=now_ms(),
-        )
-        done = await lane.ledger.resolve(
-            delivery,
-            verdict,
-            fleet=record.fleet,
-            agent=record.agent,
-            waiters=record.waiters,
-            approver=answer.approver,
-            proof=proof,
-            told=answer.client,
-        )
-        _check_resolved(done, answer)
-
-    async def _authorized(self, answer: Answer, proof: str, partition: int) -> Record:
-        """The record that this approver may answer. Raises what the approver is to be told."""
-        approver = self._approvers.named(answer.approver)
-        if approver is None or not answer.is_proved_by(proof, bytes.fromhex(approver.key)):
-            raise NotAuthorized("the answer does not prove a known approver", field="approver")
-        if Right.ANSWER not in approver.may:
-            raise NotAuthorized(f"{approver.name} may not answer", field="may")
-        if abs(answer.at - now_ms()) > ANSWER_MINUTES * 60_000:
-            raise NotAuthorized(
-                f"the answer's time is more than {ANSWER_MINUTES} minutes off: check the clocks",
-                field="at",
-                limit=ANSWER_MINUTES,
+        for _ in range(MOST_TURNS):
+            case = await self._authority.over(answer, proof, delivery.partition)
+            done = await lane.ledger.resolve(
+                delivery,
+                self._counted(answer, proof, case),
+                fleet=case.record.fleet,
+                agent=case.record.agent,
+                waiters=case.record.waiters,
+                told=answer.client,
             )
-        try:
-            record = await self._records.get(answer.id)
-        except GuardtierError as error:
-            raise UnknownAction(error.message, field="id") from error
-        if not approver.may_answer(record.fleet):
-            raise UnknownAction(f"no action {answer.id} in your fleets", field="id")
-        if record.action.agent == approver.name:
-            raise NotAuthorized("nobody answers their own action", field="approver")
-        return record
+            if done.what != "moved":
+                _check_resolved(done, answer)
+                return
+        raise TimeoutError(f"the votes on {answer.id} changed {MOST_TURNS} times meanwhile")
+
+    def _counted(self, answer: Answer, proof: str, case: Case) -> Resolution:
+        """What the answer comes to. Raises what the approver is to be told where it can't count."""
+        record, vote = case.record, vote_of(answer, proof, case.approver)
+        same = vote in case.votes  # the same answer, delivered or sent once more
+        if not same:
+            _check_may_count(vote, case)
+        votes = case.votes if same else with_vote(case.votes, vote)
+        choice = None if same else tally(case.terms, votes, record.digest)
+        verdict = verdict_by(votes, choice, record) if choice else None
+        retry = case.terms.retry if answer.retry is None else float(answer.retry)
+        block = _block_after(verdict, retry)
+        return Resolution(
+            digest=answer.digest,
+            seen=record.votes,
+            votes=record.votes if same else votes_to_json(votes),
+            verdict=verdict,
+            counted=count(answer.id, case.terms, votes, record.digest).model_dump_json().encode(),
+            approver=answer.approver,
+            reason=answer.reason,
+            details=details_of(vote, votes, case.terms, until=block.until if block else None),
+            block=block.to_json() if block else b"",
+            block_ms=max(1, int(retry * 1000)),
+            blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
+            outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
+        )
+
+    def _left(self, block: Block | None, case: Case) -> tuple[tuple[str, bytes], ...]:
+        """What is to be done outside of the action's partition, once this has been decided."""
+        if block is None or self._partitions == 1:
+            return ()
+        spread = Spread(
+            fleet=case.record.fleet, digest=case.record.asked or case.record.digest, block=block
+        )
+        return (("block", spread.model_dump_json().encode()),)
+
+
+def _remembered(
+    answer: Answer, verdict: Verdict | None, votes: Sequence[Vote], case: Case
+) -> tuple[tuple[str, bytes], ...]:
+    """The grant that this answer leaves, where it decides. Raises InvalidAnswer where it can't leave it."""
+    if answer.grant is None or verdict is None or verdict.outcome is not Outcome.APPROVED:
+        return ()
+    by = tuple(vote.approver for vote in votes if vote.principal in verdict.decided_by)
+    record = case.record
+    approval = Approval(record.action, record.assessment, case.terms, by, verdict.decided_at)
+    return (("grant", draft(answer.grant, approval).to_json()),)
+
+
+def vote_of(said: Answer, proof: str, approver: Approver) -> Vote:
+    """The vote that an answer is."""
+    return Vote(
+        principal=approver.principal,
+        approver=approver.name,
+        choice=said.choice,
+        digest=said.digest,
+        at=said.at,
+        proof=proof,
+        reason=said.reason,
+    )
+
+
+def _block_after(verdict: Verdict | None, retry: float) -> Block | None:
+    """What a rejection leaves, so that the same action is refused at once for ``retry`` seconds."""
+    if verdict is None or verdict.outcome is not Outcome.REJECTED or retry <= 0:
+        return None
+    until = verdict.decided_at + int(retry * 1000)
+    return Block.after(verdict.id, verdict.decided_by, verdict.reason, until)
+
+
+def _check_may_count(vote: Vote, case: Case) -> None:
+    """Raise what the approver is told where the answer can't count. What is decided, the script says."""
+    record = case.record
+    if record.state is not State.PARKED:
+        return
+    if vote.digest != record.digest:
+        raise _other_digest()
+    if case.terms.reason_required and not vote.reason.strip():
+        raise InvalidAnswer("the policy wants a reason with every answer to this action", field="reason")
+    earlier = next((one for one in case.votes if one.principal == vote.principal), None)
+    if earlier is not None and vote.at <= earlier.at:
+        raise WrongState(
+            f"{vote.principal} has answered {record.id} since: the later answer counts", field="at"
+        )
 
 
 def _check_resolved(done: Transition, answer: Answer) -> None:
@@ -86,9 +139,12 @@ def _check_resolved(done: Transition, answer: Answer) -> None:
             field=done.state,
         )
     if done.what == "digest":
-        raise DigestMismatch(
-            "the answer is about another digest than the parked action's: look at it again",
-            field="digest",
-        )
+        raise _other_digest()
     if done.what == "late":
         raise WrongState(f"the deadline of {answer.id} has passed", field="deadline")
+
+
+def _other_digest() -> DigestMismatch:
+    return DigestMismatch(
+        "the answer is about another digest than the parked action's: look at it again", field="digest"
+    )

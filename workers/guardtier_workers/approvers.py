@@ -9,18 +9,28 @@ from __future__ import annotations
 import os
 import secrets
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from guardtier.action import LABEL
 from guardtier.answer import key_of
 from guardtier.errors import ConfigError
+from guardtier.policy.terms import Role
 
 EVERY_FLEET = "*"
+OWN_AGENTS = r"^[^/\s]{1,64}/[!-~]{1,128}$"  #: a glob for the fleet, one for the agent
+
+_WRONG = {
+    "name": "an approver's name has 1 to 128 printable ASCII characters and no spaces",
+    "principal": "a principal has 1 to 128 printable ASCII characters and no spaces",
+    "roles": "a role has 1 to 64 letters, digits, _ or -",
+    "agents": "an approver's own agents are globs over fleet/agent, as in web/coder-* or */alice",
+}
 
 
 class Right(StrEnum):
@@ -32,7 +42,12 @@ class Right(StrEnum):
 
 
 class Approver(BaseModel):
-    """A person or a service that answers parked actions of its fleets (``*``: of every fleet)."""
+    """A person or a service that answers parked actions of its fleets (``*``: of every fleet).
+
+    ``principal`` is who it is: it counts once, whatever the number of its tokens; by default its name.
+    ``agents`` are its own, which it may not answer for: globs over ``fleet/agent``. The policy may want
+    one of the ``roles``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +55,16 @@ class Approver(BaseModel):
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     fleets: frozenset[str] = frozenset({EVERY_FLEET})
     may: frozenset[Right] = frozenset({Right.ANSWER})
+    principal: Annotated[str, StringConstraints(pattern=LABEL)]
+    roles: frozenset[Role] = frozenset()
+    agents: tuple[Annotated[str, StringConstraints(pattern=OWN_AGENTS)], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_themselves(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "name" in fields:
+            return {"principal": fields["name"]} | fields
+        return fields
 
     def may_answer(self, fleet: str) -> bool:
         return Right.ANSWER in self.may and self._has(fleet)
@@ -49,6 +74,27 @@ class Approver(BaseModel):
 
     def may_halt(self, fleet: str) -> bool:
         return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
+
+    def may_see(self, fleet: str) -> bool:
+        """Whether the actions of a fleet are shown to them: whoever has any right there."""
+        return bool(self.may) and self._has(fleet)
+
+    @property
+    def sees(self) -> frozenset[str] | None:
+        """The fleets whose actions are shown to them; None: every fleet."""
+        if not self.may:
+            return frozenset()
+        return None if EVERY_FLEET in self.fleets else self.fleets
+
+    def has_role(self, roles: Collection[str]) -> bool:
+        """Whether it has one of these; where none is wanted, everybody has."""
+        return not roles or not self.roles.isdisjoint(roles)
+
+    def owns(self, fleet: str, agent: str) -> bool:
+        """Whether this agent acts for it."""
+        return agent in (self.name, self.principal) or any(
+            fnmatchcase(f"{fleet}/{agent}", own) for own in self.agents
+        )
 
     def _has(self, fleet: str) -> bool:
         return EVERY_FLEET in self.fleets or fleet in self.fleets
@@ -70,8 +116,28 @@ class Approvers:
 
     def named(self, name: str) -> Approver | None:
         """The approver of that name. Raises ConfigError where the file can't be read."""
+        return self._all().get(name)
+
+    def all(self) -> list[Approver]:
+        """Everybody in the file. Raises as :meth:`named`."""
+        return list(self._all().values())
+
+    def is_own(self, approver: Approver, fleet: str, agent: str) -> bool:
+        """Whether this agent acts for the approver's principal, under any of its names."""
+        same = (known for known in self._all().values() if known.principal == approver.principal)
+        return approver.owns(fleet, agent) or any(known.owns(fleet, agent) for known in same)
+
+    def principals(self, fleet: str, roles: Collection[str] = ()) -> frozenset[str]:
+        """Who may answer in a fleet where one of these roles is wanted. Raises as :meth:`named`."""
+        return frozenset(
+            known.principal
+            for known in self._all().values()
+            if known.may_answer(fleet) and known.has_role(roles)
+        )
+
+    def _all(self) -> dict[str, Approver]:
         if self._file is None:
-            return None
+            return {}
         try:
             status = self._file.stat()
             stamp = (status.st_mtime_ns, status.st_size)
@@ -80,7 +146,7 @@ class Approvers:
                 self._stamp = stamp
         except OSError as error:
             raise ConfigError(f"approvers_file: {error}", field="approvers_file") from error
-        return self._by_name.get(name)
+        return self._by_name
 
 
 def read(file: Path) -> list[Approver]:
@@ -101,25 +167,43 @@ def read(file: Path) -> list[Approver]:
 
 
 def add(
-    file: Path, name: str, fleets: list[str] | None = None, may: Iterable[Right] = (Right.ANSWER,)
+    file: Path,
+    name: str,
+    fleets: list[str] | None = None,
+    may: Iterable[Right] = (Right.ANSWER,),
+    *,
+    principal: str | None = None,
+    roles: Iterable[str] = (),
+    agents: Iterable[str] = (),
 ) -> str:
     """Add an approver and return the new token, which is kept nowhere. Raises ConfigError."""
     token = secrets.token_urlsafe(32)
     try:
-        allowed = frozenset(fleets or [EVERY_FLEET])
-        entry = Approver(name=name, key=key_of(token).hex(), fleets=allowed, may=frozenset(may))
+        entry = Approver(
+            name=name,
+            key=key_of(token).hex(),
+            fleets=frozenset(fleets or [EVERY_FLEET]),
+            may=frozenset(may),
+            principal=principal or name,
+            roles=frozenset(roles),
+            agents=tuple(agents),
+        )
     except ValidationError as error:
-        raise ConfigError(
-            f"no approver can be called {name!r}: 1 to 128 printable ASCII characters without spaces",
-            field="name",
-        ) from error
+        field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
+        raise ConfigError(_WRONG.get(field, f"{field} is wrong"), field=field) from None
     if file.exists() and any(known.name == name for known in read(file)):
         raise ConfigError(f"{file} has an approver {name!r} already", field="name")
     block = f'[[approver]]\nname = {_quoted(name)}\nkey = "{entry.key}"\n'
-    block += f"fleets = {_listed(entry.fleets)}\nmay = {_listed(entry.may)}\n\n"
+    block += f"fleets = {_listed(entry.fleets)}\nmay = {_listed(entry.may)}\n"
+    if entry.principal != entry.name:
+        block += f"principal = {_quoted(entry.principal)}\n"
+    if entry.roles:
+        block += f"roles = {_listed(entry.roles)}\n"
+    if entry.agents:
+        block += f"agents = {_listed(entry.agents)}\n"
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(handle, "a", encoding="utf-8") as out:
-        out.write(block)
+        out.write(block + "\n")
     return token
 
 

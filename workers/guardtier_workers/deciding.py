@@ -17,7 +17,10 @@ from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.breaker import limits_of
 from guardtier_workers.clock import now_ms
+from guardtier_workers.grants.remembered import Remembered, named
+from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
+from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
 from guardtier_workers.stopping import stop_under
 from guardtier_workers.targets import TargetsUnknown, targets_of
@@ -32,12 +35,19 @@ class Deciding:
     """Decides on assessed actions of every partition."""
 
     def __init__(
-        self, settings: Settings, policies: Policies, records: Records, schedule: Schedule | None
+        self,
+        settings: Settings,
+        policies: Policies,
+        records: Records,
+        remembered: Remembered,
+        schedule: Schedule | None,
     ) -> None:
         self._settings = settings
+        self._remembered = remembered
         self._policies = policies
         self._records = records
         self._schedule = schedule
+        self._labels = OwnLabels(settings)
 
     async def decide(self, lane: Lane, delivery: Delivery) -> None:
         """Release it, park it or reject it; once more for as long as the circumstances change."""
@@ -62,20 +72,28 @@ class Deciding:
     ) -> Decision:
         fleet = delivery.text(b"fleet")
         policy = await self._policies.under(delivery.partition, fleet, circumstances)
-        action = (await self._records.get(delivery.id)).action if policy.needs_action(fleet) else None
+        tool, alone = delivery.text(b"tool"), not delivery.text(b"conversation")
+        unlabelled = alone and policy.asks_labels(fleet, tool)  # of one in a conversation, they are known
+        asked = unlabelled or policy.needs_action(fleet, tool)
+        action = (await self._records.get(delivery.id)).action if asked else None
+        if action is not None and alone:
+            labels = self._labels.of(action, assessment)
+            assessment = assessment.model_copy(update={"labels": labels})
         ruling = policy.rule(facts_of(delivery, assessment, action))
         stop = stop_under(circumstances)
         if stop is not None:
             ruling, assessment = stop.over(ruling), stop.told_in(assessment)
         budget = None if circumstances.halt else policy.budget_of(fleet)
         limits = limits_of(budget, delivery, spread=self._settings.partitions > 1)
-        if ruling.effect is Effect.PARK:
+        grants = await self._remembered.covering(delivery, assessment, ruling, circumstances)
+        if ruling.effect is Effect.PARK and not grants:
             return Decision(
                 State.PARKED.value,
                 ruling.version,
                 park_ms=self._park_ms(fleet, ruling),
                 terms=ruling.terms.to_json(),
                 details=details_of(ruling),
+                outbox=posted(ruling.terms, "parked", now_ms()),
                 assessment=assessment.to_json() if stop else b"",
                 limits=limits,
                 under=circumstances,
@@ -90,13 +108,15 @@ class Deciding:
             reason=ruling.reason if rejected else "",
             policy=ruling.version,
             rules=ruling.rules,
+            grant=named(grants),
             decided_at=now_ms(),
         )
+        details = details_of(ruling, verdict.grant)
         return Decision(
             verdict.outcome.value,
             ruling.version,
             verdict,
-            details=details_of(ruling),
+            details=details,
             limits=limits,
             under=circumstances,
         )
@@ -145,12 +165,13 @@ def _no_targets() -> tuple[str, ...]:
     raise TargetsUnknown("no rule asked for them")
 
 
-def details_of(ruling: Ruling) -> bytes:
+def details_of(ruling: Ruling, grant: str | None = None) -> bytes:
     """What the audit line says of a ruling besides its outcome; b"" where there is nothing."""
     said = {
         "rules": ruling.rules,
         "would": ruling.would.value if ruling.would else None,
         "would_by": ruling.would_by,
+        "grant": grant,
     }
     told = {name: value for name, value in said.items() if value}
     return orjson.dumps(told) if told else b""

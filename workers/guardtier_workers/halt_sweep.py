@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from time import monotonic
 
@@ -16,6 +17,8 @@ from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
 from guardtier_workers.stopping import stop_of
+
+log = logging.getLogger(__name__)
 
 CHUNK = 20  #: records of one round trip: a record may hold 1 MiB
 KEEP_SECONDS = 3.0  #: so often the request is claimed anew, so that no other worker begins it again
@@ -39,7 +42,7 @@ class Sweep:
         async for ids in self._pages():
             if not self.standing:
                 return
-            mine = [record for record in await self._records.many(ids) if self._covers(record)]
+            mine = [record for record in await self._readable(ids) if self._covers(record)]
             await asyncio.gather(*(self._stop(record, reject=reject) for record in mine))
             if monotonic() - claimed > KEEP_SECONDS:
                 await self._keep()
@@ -54,6 +57,19 @@ class Sweep:
                 yield ids
                 ids = []
         yield ids
+
+    async def _readable(self, ids: list[str]) -> list[Record]:
+        """Their records; one that can't be read keeps no other from being seen to."""
+        try:
+            return await self._records.many(ids)
+        except ValueError:
+            found: list[Record] = []
+            for action_id in ids:
+                try:
+                    found += await self._records.many([action_id])
+                except ValueError:
+                    log.exception("%s can't be read, so it stays as it is", action_id)
+            return found
 
     def _covers(self, record: Record) -> bool:
         try:
@@ -97,6 +113,7 @@ class Sweep:
             decided_by=(self._halt.by,),
             decided_at=now_ms(),
             rules=(stop.rule,),
+            edited_from=record.asked,
         )
 
     async def _keep(self) -> None:

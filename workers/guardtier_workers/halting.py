@@ -88,7 +88,7 @@ class Halting:
         raw = done.state.encode()
         if done.what == "again":
             made = Halt.model_validate_json(raw)
-        log.warning("%s is halted by %s", scope.words, made.by)
+        log.info("%s is halted by %s", scope.words, made.by)
         sweep = Sweep(lane, delivery, self._records, scope, made, raw)
         await sweep.run(reject=request.reject_parked)
         report = HaltReport(
@@ -97,7 +97,7 @@ class Halting:
             halt=made,
             rejected=sweep.rejected,
             waiting=sweep.waiting,
-            standing=sweep.standing,
+            standing=await lane.redis.hget(lane.keys.halts, scope.key) == raw,  # type: ignore[misc]
         )
         report = await unstopped(lane, self._records, report)
         await lane.ledger.reported(delivery, what="halted", body=report.to_json(), told=request.client)

@@ -6,15 +6,17 @@ Nobody but the scripts writes to the outbox, so what stands there has been decid
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from guardtier.store.delivery import Delivery
 from guardtier_workers.lane import Lane
 
 log = logging.getLogger(__name__)
 
+#: What goes to the audit stream when it is done: an event, then pairs of field and value; None: nothing.
+Says = Sequence[str | bytes] | None
 #: Called with the partition, the action's id and the body (JSON). It may be called twice with the same.
-Handler = Callable[[int, str, bytes], Awaitable[None]]
+Handler = Callable[[int, str, bytes], Awaitable[Says]]
 
 
 class Outbox:
@@ -29,8 +31,8 @@ class Outbox:
         handler = self._handlers.get(op)
         if handler is None:  # written by a newer worker: one of those takes it, or it is buried
             raise LookupError(f"nobody here does {op!r}")
-        await handler(delivery.partition, delivery.id, delivery.fields.get(b"body", b""))
-        await lane.ledger.done(delivery)
+        says = await handler(delivery.partition, delivery.id, delivery.fields.get(b"body", b""))
+        await lane.ledger.done(delivery, says=says or ())
 
     async def bury(self, lane: Lane, delivery: Delivery, why: str) -> None:
         """Keep a copy of what failed again and again for people to look at."""

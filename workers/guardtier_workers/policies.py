@@ -1,4 +1,4 @@
-"""What policy a fleet is under: the settings' one, or what an approver has set at run time.
+"""What policy a fleet is under: the file that counts, and the fleet's own, set at run time or not.
 
 A worker decides under what it saw last; the script compares that with what stands (``decide.lua``), so
 a policy counts for the next action on every worker, without anybody asking Redis beforehand.
@@ -16,6 +16,7 @@ from guardtier.policy.standing import UNREADABLE, StandingPolicy
 from guardtier.settings import Settings
 from guardtier.store.ledger import Circumstances
 from guardtier.store.records import Records
+from guardtier_workers.policyfiles import FileInForce, PolicyFiles, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -28,29 +29,72 @@ class InForce:
 
     policy: Policy
     version: str
+    file: FileInForce | None = None
     budget: Budget | None = None
 
-    def budget_of(self, fleet: str) -> Budget | None:
-        """What an agent of this fleet may do before it is halted."""
-        return self.budget
-
-    def needs_action(self, fleet: str) -> bool:
+    def needs_action(self, fleet: str, tool: str | None = None) -> bool:
         """Whether a rule for this fleet looks at more than the facts that a worker has at hand."""
-        return False
+        return self.file is not None and self.file.compiled.needs_action(fleet, tool)
+
+    def asks_labels(self, fleet: str, tool: str) -> bool:
+        """Whether a rule for this fleet looks at labels."""
+        return self.file is not None and self.file.compiled.asks_labels(fleet, tool)
+
+    def budget_of(self, fleet: str) -> Budget | None:
+        """What an agent of the fleet may do before it is halted: the file's word, else the settings'."""
+        return (self.file.compiled.budget_of(fleet) if self.file else None) or self.budget
+
+    def is_shadow(self, fleet: str) -> bool:
+        """Whether the fleet's actions are all released, and only what would be done is recorded."""
+        return self.file is not None and self.file.compiled.is_shadow(fleet)
 
     def rule(self, facts: Facts) -> Ruling:
         """What is to be done. Never raises."""
+        if self.file is None:
+            return self._default(facts)
+        return self.file.compiled.rule(facts, self._default, self.file.label)
+
+    def _default(self, facts: Facts) -> Ruling:
         parks = facts.failed or self.policy.should_confirm(facts.risk)
         return Ruling(Effect.PARK if parks else Effect.RELEASE, self.version)
 
 
+def nobody_knows(settings: Settings, fleet: str) -> InForce:
+    """What a fleet is under where what was set can't be read: everything is parked."""
+    return InForce(AlwaysConfirm(), UNREADABLE, budget=settings.budget_of(fleet))
+
+
+def in_force(
+    settings: Settings, fleet: str, standing: StandingPolicy | None, file: FileInForce | None
+) -> InForce:
+    """What was set for the fleet at run time, else what the file says of it, else the settings.
+
+    Its version names both, since both decided: ``always_confirm@3, file@7``.
+    """
+    policy = standing.policy if standing else None
+    if policy is None and file is not None:
+        policy = file.compiled.default_of(fleet)
+    if policy is None:
+        policy = settings.policy_of(fleet)
+    version = f"{policy.version}@{standing.version}" if standing else policy.version
+    return InForce(policy, f"{version}, {file.label}" if file else version, file, settings.budget_of(fleet))
+
+
 class Policies:
-    """What this worker knows of every fleet, in each partition."""
+    """What this worker knows of every fleet, in each partition.
+
+    Raises ConfigError where the settings' policy file is wrong.
+    """
 
     def __init__(self, settings: Settings, records: Records) -> None:
         self._settings = settings
-        self._records = records
+        self._files = PolicyFiles(settings, records)
         self._seen: dict[tuple[int, str], tuple[Circumstances, InForce]] = {}
+
+    @property
+    def own_file(self) -> FileInForce | None:
+        """The settings' policy file, which counts until one is set at run time."""
+        return self._files.own
 
     def expected(self, partition: int, fleet: str) -> Circumstances:
         """What a decision is tried under first: no halt, no block, and the policies seen last."""
@@ -63,20 +107,21 @@ class Policies:
         seen = self._seen.get((partition, fleet))
         if seen is not None and seen[0] == lasting:
             return seen[1]
-        found = self._read(fleet, lasting.policy)
+        try:
+            file = await self._files.under(partition, lasting.file)
+        except Unreadable as error:
+            log.error("everything is parked until a policy file is set, since %s", error)  # noqa: TRY400
+            return nobody_knows(self._settings, fleet)  # and not remembered: its text may come back
+        found = self._read(fleet, lasting.policy, file)
         if len(self._seen) >= MOST:
             self._seen.clear()
         self._seen[partition, fleet] = lasting, found
         return found
 
-    def _read(self, fleet: str, raw: bytes) -> InForce:
-        budget = self._settings.budget_of(fleet)
+    def _read(self, fleet: str, raw: bytes, file: FileInForce | None) -> InForce:
         try:
             standing = StandingPolicy.read(raw)
         except ValueError:
             log.exception("fleet %s: its policy can't be read, so all is parked until one is set", fleet)
-            return InForce(AlwaysConfirm(), UNREADABLE, budget)
-        if standing is None or standing.policy is None:
-            policy = self._settings.policy_of(fleet)
-            return InForce(policy, policy.version + (f"@{standing.version}" if standing else ""), budget)
-        return InForce(standing.policy, standing.label, budget)
+            return nobody_knows(self._settings, fleet)
+        return in_force(self._settings, fleet, standing, file)

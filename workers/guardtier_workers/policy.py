@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import ClassVar
 
@@ -18,14 +19,24 @@ from guardtier.store.keys import POLICIES
 from guardtier.store.records import Records
 from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
-from guardtier_workers.configure import configure
+from guardtier_workers.authority import Authority
+from guardtier_workers.blocks import Blocks
+from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.deciding import Deciding, Schedule
+from guardtier_workers.editing import Editing
+from guardtier_workers.filecheck import check_file_beside, check_quorums
+from guardtier_workers.grants.remembered import Remembered
+from guardtier_workers.grants.requests import OPERATIONS as GRANTS
+from guardtier_workers.grants.requests import serve as serve_grants
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
-from guardtier_workers.outbox import Outbox
+from guardtier_workers.looking import look
+from guardtier_workers.notices.plan import Planning, Put
+from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
+from guardtier_workers.revising import Revising
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +48,12 @@ class PolicyWorker(StreamWorker):
     kind: ClassVar[str] = "policy"
 
     def __init__(
-        self, settings: Settings, *, schedule: Schedule | None = None, name: str | None = None
+        self,
+        settings: Settings,
+        *,
+        schedule: Schedule | None = None,
+        notices: Put | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(settings, name=name)
         self._approvers = Approvers(settings.approvers_file)
@@ -47,10 +63,28 @@ class PolicyWorker(StreamWorker):
             log.warning("nobody can answer: %s", error.message)  # until the file is mended
         self._records = Records(self._redis, settings.partitions)
         self._policies = Policies(settings, self._records)
-        self._deciding = Deciding(settings, self._policies, self._records, schedule)
-        self._answering = Answering(self._approvers, self._records)
+        self._warn_of_quorums()
+        self._remembered = Remembered(settings, self._records, self._approvers)
+        self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
+        self._authority = Authority(self._approvers, self._records)
+        self._answering = Answering(self._authority, partitions=settings.partitions)
+        self._editing = Editing(self._authority)
+        self._revising = Revising(settings, self._authority, self._records, self._policies)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
-        self._outbox = Outbox({"halt": self._halting.spread})
+        handlers: dict[str, Handler] = {
+            "block": Blocks(lambda: self.lanes).spread,
+            "halt": self._halting.spread,
+            "grant": self._remembered.keep,
+        }
+        if notices is not None:
+            handlers["notice"] = Planning(self._records, notices)
+        self._outbox = Outbox(handlers)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        try:
+            await super().run(stop)
+        finally:
+            await self._remembered.close()
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -61,14 +95,24 @@ class PolicyWorker(StreamWorker):
             try:
                 if delivery.fields.get(b"op") == b"configure":
                     await configure(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"look":
+                    await look(lane, delivery, self._approvers, self._records)
+                elif delivery.fields.get(b"op") == b"configure_file":
+                    await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
                 elif delivery.fields.get(b"op") in HALTS:
                     await self._halting.serve(lane, delivery)
+                elif delivery.fields.get(b"op") == b"edit":
+                    await self._editing.edit(lane, delivery)
+                elif delivery.fields.get(b"op") in GRANTS:
+                    await serve_grants(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
                 await self._refuse(lane, delivery, error)
         elif delivery.stream == lane.keys.outbox:
             await self._outbox.deliver(lane, delivery)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._revising.decide(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
 
@@ -81,8 +125,24 @@ class PolicyWorker(StreamWorker):
             return
         if delivery.stream == lane.keys.outbox:
             await self._outbox.bury(lane, delivery, why)
+        elif delivery.fields.get(b"op") == b"edited":
+            await self._revising.bury(lane, delivery, why)
         else:
             await self._deciding.bury(lane, delivery, why)
+
+    async def _check_file(self, text: str) -> None:
+        """Raise ConfigError where a policy file must not count."""
+        compiled = await check_file_beside(text, self.settings, name="the policy file")
+        check_quorums(compiled, self._approvers.all(), "the policy file")
+
+    def _warn_of_quorums(self) -> None:
+        """Of those in the settings' own file: the people may come yet, so the worker starts."""
+        own = self._policies.own_file
+        try:
+            if own is not None:
+                check_quorums(own.compiled, self._approvers.all(), str(self.settings.policy_file))
+        except ConfigError as error:
+            log.warning("%s", error.message)
 
     async def _refuse(
         self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
@@ -90,12 +150,12 @@ class PolicyWorker(StreamWorker):
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op == "configure" or op.encode() in HALTS
+        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in (*HALTS, *GRANTS)
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
             error,
-            event=f"{op}_refused" if asks else "answer_refused",
+            event=f"{op.partition('_')[0]}_refused" if asks else "answer_refused",
             reply=reply,
             sender=_asked_by(delivery) if asks else delivery.text(b"approver")[:128],
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guardtier.errors import AlreadyRedeemed, Halted, UnknownAction, WrongState
+from guardtier.errors import AlreadyRedeemed, EditedAction, Halted, UnknownAction, WrongState
 from guardtier.policy.halts import read_halt
 
 
@@ -31,3 +31,11 @@ def not_redeemable(action_id: str, state: str) -> WrongState:
     if state == "redeemed":
         return AlreadyRedeemed(f"the approval of {action_id} has been used", field=state)
     return WrongState(f"{action_id} is {state}: only an approved action is redeemed", field=state)
+
+
+def not_accepted(action_id: str) -> EditedAction:
+    return EditedAction(
+        f"what was approved of {action_id} is an approver's edit, and this client takes none: the approval "
+        "stays for one with accept_edits=True",
+        field="accepts",
+    )

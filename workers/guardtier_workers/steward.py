@@ -17,17 +17,16 @@ from arq import Worker, cron
 from arq.connections import RedisSettings
 from arq.worker import func
 
-from guardtier.errors import GuardtierError
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.keys import ARQ_QUEUE, all_keys
 from guardtier.store.ledger import Ledger, Retention
 from guardtier.store.pipe import CommandPipe
-from guardtier.store.records import Record, Records
+from guardtier.store.records import Records
 from guardtier.store.upkeep import Upkeep, trim
-from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.arqredis import arq_redis, arq_url, dumps
 from guardtier_workers.clock import now_ms
+from guardtier_workers.timeouts import Schedule, Timeouts
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +38,13 @@ FORGET_CONSUMER_MS = 10 * 60 * 1000
 class Steward:
     """What the arq jobs call. Build it once a process; close it at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, schedule: Schedule | None = None) -> None:
         self._settings = settings
         self._redis: AnyRedis = connect(settings.redis_url)
         self._pipe = CommandPipe(self._redis, insist=True)
         self._keys = all_keys(settings.partitions)
         self._records = Records(self._redis, settings.partitions)
+        self._timeouts = Timeouts(settings, self._records, schedule)
         self._upkeep = Upkeep(self._redis, settings.partitions)
         retention = Retention(int(settings.retain_seconds * 1000), int(settings.reply_seconds * 1000))
         self._ledgers = [Ledger(self._pipe, keys, retention) for keys in self._keys]
@@ -61,10 +61,15 @@ class Steward:
         return bool(await self._redis.ping())
 
     async def expire_due(self, partition: int) -> int:
-        """Expire what is past its deadline in one partition; returns how many."""
+        """Settle what is past its deadline in one partition, as its terms say; returns how many."""
         expired = 0
         while ids := await self._records.due(partition, now_ms=now_ms(), limit=PAGE):
-            done = [await self._expire(partition, action_id) for action_id in ids if not self.stopped]
+            ledger = self._ledgers[partition]
+            done = [
+                await self._timeouts.settle(ledger, partition, action_id)
+                for action_id in ids
+                if not self.stopped
+            ]
             expired += sum(done)
             if not any(done):
                 break  # the clocks differ: the rest is for the next sweep
@@ -87,31 +92,6 @@ class Steward:
         for stream, group in found:
             log.error("%s: entries wait in group %s; does a worker of it run?", stream, group)
         return [stream for stream, _ in found]
-
-    async def _expire(self, partition: int, action_id: str) -> bool:
-        ledger = self._ledgers[partition]
-        try:
-            record = await self._records.get(action_id)
-        except GuardtierError:
-            ghost = _expired(action_id, "0" * 64, None)
-            return (await ledger.expire(ghost, fleet="", agent="", waiters="")).what == "stale"
-        verdict = _expired(action_id, record.digest, record)
-        done = await ledger.expire(verdict, fleet=record.fleet, agent=record.agent, waiters=record.waiters)
-        return done.what != "early"
-
-
-def _expired(action_id: str, digest: str, record: Record | None) -> Verdict:
-    assessment = record.assessment if record else None
-    return Verdict(
-        id=action_id,
-        outcome=Outcome.EXPIRED,
-        digest=digest,
-        risk=assessment.risk if assessment else "UNKNOWN",
-        findings=assessment.findings if assessment else (),
-        reason="Nobody answered in time, so the action must not run.",
-        policy=(record.policy if record else None) or "",
-        decided_at=now_ms(),
-    )
 
 
 class Deadlines:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from guardtier.assessment import MAX_FINDINGS, MAX_MESSAGE, Assessment, Finding
-from guardtier.policy.halts import HALTED, Block, Halt
+from guardtier.policy.block import Block
+from guardtier.policy.halts import HALTED, Halt
 from guardtier.policy.ruling import Effect, Ruling
 from guardtier.policy.terms import USUAL
 from guardtier.store.ledger import Circumstances

@@ -132,12 +132,16 @@ async def _made(
     # Here, so that an analyzer worker does without arq.
     from guardtier_workers.steward import Deadlines, Steward, arq_worker
 
+    deadlines = Deadlines(settings)
+    parts.push_async_callback(deadlines.close)
     if kind == "policy":
-        deadlines = Deadlines(settings)
-        parts.push_async_callback(deadlines.close)
-        return _stream_worker(PolicyWorker(settings, schedule=deadlines))
+        from guardtier_workers.notices.queue import NoticeQueue
 
-    steward = Steward(settings)
+        notices = NoticeQueue(settings)
+        parts.push_async_callback(notices.close)
+        return _stream_worker(PolicyWorker(settings, schedule=deadlines, notices=notices))
+
+    steward = Steward(settings, schedule=deadlines)
     parts.push_async_callback(steward.close)
 
     async def is_well() -> dict[str, Any]:
@@ -151,7 +155,25 @@ async def _made(
         steward.stopped = True
         await worker.close()
 
-    return _arq_work("steward", make, end), is_well
+    return _together([_arq_work("steward", make, end), *_notices_work(settings, parts)]), is_well
+
+
+def _notices_work(settings: Settings, parts: AsyncExitStack) -> list[Work]:
+    """The arq workers of every channel, a queue each; nothing is loaded where there is no channel."""
+    if not settings.channel:
+        return []
+    from guardtier_workers.notices.jobs import Notifier, arq_worker
+
+    notifier = Notifier(settings)
+    parts.push_async_callback(notifier.close)
+
+    async def end(worker: arq.Worker) -> None:
+        await worker.close()
+
+    return [
+        _arq_work(f"channel {channel}", partial(arq_worker, settings, notifier, channel), end)
+        for channel in settings.channel
+    ]
 
 
 async def _pool_worker(settings: Settings, parts: AsyncExitStack, pool: str) -> tuple[Work, Health]:
@@ -188,6 +210,17 @@ def _arq_work(what: str, make: Callable[[], arq.Worker], end: Callable[[arq.Work
                     await asyncio.wait_for(stop.wait(), RETRY_SECONDS)
 
     return work
+
+
+def _together(works: Sequence[Work]) -> Work:
+    """All of these at once. What ends one of them by an error ends all."""
+
+    async def work(stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            for one in works:
+                group.create_task(one(stop))
+
+    return works[0] if len(works) == 1 else work
 
 
 async def _until(

@@ -60,6 +60,7 @@ class CompiledPolicy:
         }
         self._shadow = sum(bit for rule, bit in rows if rule.mode == "shadow")
         self._asking = sum(bit for rule, bit in rows if rule.asks)
+        self._labelled = sum(bit for rule, bit in rows if rule.label is not None)
         self._questions = Questions(self.rules, name)
         self._terms_of = lru_cache(maxsize=1024)(self._joined)
 
@@ -67,6 +68,10 @@ class CompiledPolicy:
         """Whether a rule that may match looks at the action itself. ``tool`` narrows it down."""
         mask = self._asking & self._fleet.of(fleet)
         return bool(mask if tool is None else mask & self._tool.of(tool))
+
+    def asks_labels(self, fleet: str, tool: str) -> bool:
+        """Whether a rule that may match looks at labels."""
+        return bool(self._labelled & self._fleet.of(fleet) & self._tool.of(tool))
 
     def is_shadow(self, fleet: str) -> bool:
         return self._fleets.get(fleet, _EMPTY).mode == "shadow"
@@ -109,7 +114,8 @@ class CompiledPolicy:
             return self._rule(facts, default, version)
         except Exception:
             log.exception("the policy failed on an action of fleet %s: it is parked", facts.fleet)
-            return Ruling(Effect.PARK, version, (BROKEN,), self.terms_of(facts.fleet))
+            unknown = self.terms_of(facts.fleet).model_copy(update={"may_remember": False})
+            return Ruling(Effect.PARK, version, (BROKEN,), unknown)
 
     def run_tests(
         self,
@@ -159,11 +165,14 @@ class CompiledPolicy:
         if mask and (found := self._strictest(mask, asked, facts.failed)):
             effect, numbers = found
             rules = [self.rules[number] for number in numbers]
+            terms = self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL
+            if effect is Effect.PARK and not all(map(asked.holds, numbers)):
+                terms = terms.model_copy(update={"may_remember": False})  # nobody knows: a person must look
             return Ruling(
                 effect,
                 version,
                 tuple(rule.name for rule in rules[:MAX_NAMED]),
-                self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL,
+                terms,
                 next((rule.reason for rule in rules if rule.reason), "") if effect is Effect.REJECT else "",
             )
         ruling = default(facts)

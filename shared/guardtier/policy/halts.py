@@ -1,4 +1,4 @@
-"""Halts and blocks as Redis keeps them, and an approver's requests to halt and to resume."""
+"""Halts as Redis keeps them, and an approver's requests to halt and to resume."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ class Scope(BaseModel):
 class Halt(BaseModel):
     """Everything new of what is halted is parked, or rejected (``then``), until somebody resumes it.
 
-    ``finding`` is the id under which a held action says so. ``at``: milliseconds since 1970.
+    ``finding`` is the id under which a held action says so. ``at``: milliseconds since 1970. ``scope`` is
+    what it is kept under (``Scope.key``), so that its line on the audit stream, and a script's entry in
+    the outbox, say for whom it is.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")  # a newer worker may have written more
@@ -80,7 +82,7 @@ class Halt(BaseModel):
     at: int = Field(ge=0)
     then: Then = "park"
     finding: str = Field(default=HALTED, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=128)
-    scope: str = Field(default="", description="what it is kept under; in the outbox this says for whom")
+    scope: str = Field(default="", max_length=400)
 
     def to_json(self) -> bytes:
         return canonical(self.model_dump(mode="json", exclude_defaults=True), field="halt")
@@ -102,20 +104,6 @@ def read_halt(raw: bytes) -> Halt | None:
         return Halt.read(raw)
     except ValueError:
         return Halt(reason="what is halted can't be read, so it counts as halted", by="?", at=0)
-
-
-class Block(BaseModel):
-    """An identical retry of a rejected action is refused at once, with the same reason.
-
-    ``by`` rejected the action ``id``; it holds ``until`` (ms since 1970).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    reason: str = Field(max_length=4000)
-    by: str = Field(max_length=2000)
-    id: str = Field(max_length=80)
-    until: int = Field(ge=0)
 
 
 class HaltRequest(SignedRequest):

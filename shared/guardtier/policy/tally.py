@@ -28,6 +28,40 @@ class Vote(BaseModel):
     reason: str = ""
 
 
+class Counted(BaseModel):
+    """What the votes on a parked action come to while more are needed, as its approvers are told.
+
+    ``approved_by`` and ``rejected_by`` are principals; it takes ``approve`` or ``reject`` of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    digest: str
+    approved_by: tuple[str, ...] = ()
+    approve: int
+    rejected_by: tuple[str, ...] = ()
+    reject: int
+
+    @property
+    def allowed(self) -> bool:
+        """Never: what is counted is not decided."""
+        return False
+
+    @property
+    def in_words(self) -> str:
+        """``1 of 2 approvals: alice``, and the rejections where there are any or it takes several."""
+        said = _so_many(self.approved_by, self.approve, "approval")
+        if self.rejected_by or self.reject > 1:
+            said += "; " + _so_many(self.rejected_by, self.reject, "rejection")
+        return said
+
+
+def _so_many(names: Sequence[str], needed: int, what: str) -> str:
+    who = f": {', '.join(names)}" if names else ""
+    return f"{len(names)} of {needed} {what}{'' if needed == 1 else 's'}{who}"
+
+
 _VOTES: TypeAdapter[tuple[Vote, ...]] = TypeAdapter(tuple[Vote, ...])
 
 
@@ -50,10 +84,26 @@ def tally(terms: Terms, votes: Sequence[Vote], digest: str) -> Choice | None:
 
     A rejection comes first: where both have their number, it is rejected.
     """
-    counted = {vote.principal: vote.choice for vote in votes if vote.digest == digest}
-    choices = list(counted.values())
-    if choices.count(Choice.REJECT) >= terms.reject:
+    if len(principals(votes, Choice.REJECT, digest)) >= terms.reject:
         return Choice.REJECT
-    if choices.count(Choice.APPROVE) >= terms.approve:
+    if len(principals(votes, Choice.APPROVE, digest)) >= terms.approve:
         return Choice.APPROVE
     return None
+
+
+def principals(votes: Sequence[Vote], choice: Choice, digest: str) -> tuple[str, ...]:
+    """Who chose this for the action of this digest, each once, in the order of their answers."""
+    counted = {vote.principal: vote.choice for vote in votes if vote.digest == digest}
+    return tuple(name for name, chosen in counted.items() if chosen is choice)
+
+
+def count(action_id: str, terms: Terms, votes: Sequence[Vote], digest: str) -> Counted:
+    """How far the votes are."""
+    return Counted(
+        id=action_id,
+        digest=digest,
+        approved_by=principals(votes, Choice.APPROVE, digest),
+        approve=terms.approve,
+        rejected_by=principals(votes, Choice.REJECT, digest),
+        reject=terms.reject,
+    )

@@ -47,7 +47,8 @@ class Terms(BaseModel):
     waiting for another time limit and tells everybody once more, ``halt`` ends it and halts the agent's
     conversation. ``roles``: who may answer has one of these; none: every approver of the fleet.
     ``approve`` and ``reject``: how many different principals it takes. ``retry``: an identical action is
-    refused at once, with the same reason, for so long after a rejection; 0: never.
+    refused at once, with the same reason, for so long after a rejection; 0: never. ``may_remember``: an
+    approval may leave a grant, and a grant may stand in for one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +60,7 @@ class Terms(BaseModel):
     reject: int = Field(default=1, ge=1, le=MAX_APPROVERS)
     reason_required: bool = False
     may_edit: bool = True
+    may_remember: bool = True
     retry: Annotated[float, BeforeValidator(seconds), Field(ge=0, le=MAX_SECONDS)] = 600.0
     notify: tuple[Channel, ...] = ()
     remind_every: Seconds | None = None

@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from guardtier.store.delivery import Delivery
 from guardtier.store.scripting import Scripts, Transition
 from guardtier.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What an approver's answer comes to. ``verdict`` is None where more answers are needed.
+
+    ``seen`` are the votes (JSON) that it was counted with, ``votes`` those with this answer; the same
+    where this answer is among them already, then it is only told again.
+    """
+
+    digest: str  #: of the action which the approver saw
+    seen: bytes
+    votes: bytes
+    verdict: Verdict | None
+    counted: bytes  #: what the approver is told where there is no verdict (JSON)
+    approver: str
+    reason: str
+    details: bytes  #: what the audit line says besides (JSON)
+    block: bytes = b""  #: on actions that are identical to the rejected one (JSON)
+    blocked: str = ""  #: their digest, where it is another than the one that the approver saw
+    block_ms: int = 0
+    outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
 
 
 class Answers(Scripts):
@@ -13,16 +37,17 @@ class Answers(Scripts):
     async def resolve(
         self,
         delivery: Delivery,
-        verdict: Verdict,
+        made: Resolution,
         *,
         fleet: str,
         agent: str,
         waiters: str,
-        approver: str,
-        proof: str,
         told: str,
     ) -> Transition:
-        """Let an approver's answer, already checked, take effect: ``verdict`` says which it is."""
+        """Let an approver's answer, already checked and counted, take effect.
+
+        ``answered`` where more are needed; ``moved`` where other votes stand than were seen: count again.
+        """
         keys, action_id = self._keys, delivery.id
         fixed = [
             keys.action(action_id),
@@ -31,19 +56,41 @@ class Answers(Scripts):
             keys.audit,
             keys.told(told),
             keys.open(fleet, agent),
+            keys.block(made.blocked or made.digest),
+            keys.outbox,
+            keys.pace(fleet, agent),
         ]
         head = [delivery.group, delivery.entry, action_id]
         tail = [
-            verdict.digest,
-            verdict.outcome.value,
-            verdict.to_json(),
-            approver,
-            verdict.reason,
-            proof,
+            made.digest,
+            made.seen,
+            made.votes,
+            made.verdict.outcome.value if made.verdict else "answered",
+            made.verdict.to_json() if made.verdict else b"",
+            made.counted,
+            made.approver,
+            made.reason,
+            made.details,
             self._keep.record_ms,
             self._keep.reply_ms,
+            made.block,
+            made.block_ms,
+            *(part for entry in made.outbox for part in entry),
         ]
         return await self._with_waiters("resolve", fixed, head, tail, fleet, waiters)
+
+    async def block(
+        self, action_id: str, *, fleet: str, digest: str, by: str, block: bytes, until: int
+    ) -> Transition:
+        """Refuse what is identical to an action that was rejected in another partition, until then (ms).
+
+        ``again``, ``stale`` (one stands that lasts longer) or ``late`` where nothing changed.
+        """
+        return await self._run(
+            "block",
+            [self._keys.block(digest), self._keys.audit],
+            [action_id, fleet, digest, by, block, until, b'{"until":%d}' % until],
+        )
 
     async def configure(
         self,

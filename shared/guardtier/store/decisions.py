@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,6 +55,17 @@ class Decision:
     limits: Limits = NO_LIMITS
     #: where others stand, nothing is decided. None: for what is parked whatever they are.
     under: Circumstances | None = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class HaltLeft:
+    """What an action that nobody answered leaves halted: ``scope`` is "fleet agent[ conversation]"."""
+
+    scope: str = ""
+    halt: bytes = b""  #: as it is kept (JSON)
+    by: str = ""
+    reason: str = ""
+    outbox: tuple[tuple[str, bytes], ...] = ()  #: so that other partitions are halted too
 
 
 class Decisions(Scripts):
@@ -117,9 +129,56 @@ class Decisions(Scripts):
         ]
         return await self._with_waiters("decide", fixed, head, tail, fleet, waiters)
 
-    async def expire(self, verdict: Verdict, *, fleet: str, agent: str, waiters: str) -> Transition:
-        """End a parked action whose deadline has passed; ``early`` where it has not."""
-        keys = self._keys
-        fixed = [keys.action(verdict.id), keys.parked, keys.audit, keys.open(fleet, agent)]
-        tail = [verdict.to_json(), self._keep.record_ms, self._keep.reply_ms]
+    async def expire(
+        self, verdict: Verdict, *, fleet: str, agent: str, waiters: str, halt: HaltLeft | None = None
+    ) -> Transition:
+        """End a parked action whose deadline has passed, and halt what ``halt`` names.
+
+        ``early`` where the deadline has not passed, ``moved`` where the action has another digest than the
+        verdict: ``more`` is that.
+        """
+        keys, left = self._keys, halt or HaltLeft()
+        fixed = [
+            keys.action(verdict.id),
+            keys.parked,
+            keys.audit,
+            keys.open(fleet, agent),
+            keys.halts,
+            keys.outbox,
+        ]
+        tail = [
+            verdict.to_json(),
+            verdict.digest,
+            self._keep.record_ms,
+            self._keep.reply_ms,
+            left.scope,
+            left.halt,
+            left.by,
+            left.reason,
+            *(part for entry in left.outbox for part in entry),
+        ]
         return await self._with_waiters("expire", fixed, [verdict.id], tail, fleet, waiters)
+
+    async def extend(
+        self,
+        action_id: str,
+        *,
+        fleet: str,
+        agent: str,
+        waiters: str,
+        park_ms: int,
+        outbox: Sequence[tuple[str, bytes]] = (),
+    ) -> Transition:
+        """Keep an action waiting whose deadline has passed; ``early`` where it has not.
+
+        Where it is ``extended``, ``state`` is the new deadline (ms).
+        """
+        keys = self._keys
+        fixed = [keys.action(action_id), keys.parked, keys.audit, keys.open(fleet, agent), keys.outbox]
+        tail = [
+            park_ms,
+            self._keep.record_ms,
+            self._keep.reply_ms,
+            *(part for entry in outbox for part in entry),
+        ]
+        return await self._with_waiters("extend", fixed, [action_id], tail, fleet, waiters)

@@ -13,6 +13,7 @@ POLICIES = "policies"  #: the consumer group of the policy workers, on assessed 
 
 #: The steward's arq queue. arq puts keys of its own (``arq:job:…``) beside it.
 ARQ_QUEUE = "gt:arq"
+_NOTICES = "gt:arq:notices:"  #: the notices of one channel, likewise
 _POOL = "gt:arq:pool:"  #: pools live where arq does, and have no partitions
 TIER = "gt:tier"  #: HASH: what every worker must agree on (the number of partitions)
 
@@ -76,9 +77,18 @@ class Keys:
         """STREAM: what one approver's client is told."""
         return f"{self._slot}told:{approver_client}"
 
+    def shown(self, approver_client: str) -> str:
+        """LIST with a time to live: which entries of ``told`` hold records; the oldest of them go."""
+        return f"{self._slot}shown:{approver_client}"
+
     def alive(self, group: str, consumer: str) -> str:
         """STRING with a time to live: a worker's heartbeat."""
         return f"{self._slot}alive:{group}:{consumer}"
+
+
+def notices_queue(channel: str) -> str:
+    """ZSET (arq's): the notices that are to go to one channel."""
+    return f"{_NOTICES}{channel}"
 
 
 def pool_queue(pool: str) -> str:

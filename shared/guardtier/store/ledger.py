@@ -1,7 +1,7 @@
 """Ledger: the record of every action. The only writer of state; each method is one atomic script.
 
-``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers, ``halts.py``
-those that stop what is new.
+``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers, ``edits.py``
+those of what approvers change, ``looks.py`` what they are shown, ``halts.py`` those that stop what is new.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from guardtier.errors import GuardtierError
 from guardtier.store.answers import Answers
 from guardtier.store.decisions import Circumstances, Decision, Decisions
 from guardtier.store.delivery import Delivery
+from guardtier.store.edits import Edits
+from guardtier.store.files import PolicyFiles
 from guardtier.store.halts import Halts
+from guardtier.store.looks import Looks
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers, Halts):
+class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
@@ -66,13 +69,14 @@ class Ledger(Decisions, Answers, Halts):
                 dead_letter,
                 action.tool_name,
                 action.conversation or "",
+                _accepts(delivery),
             ],
         )
 
     async def redeem(
         self, delivery: Delivery, *, client: str, agent: str, conversation: str, token: str
     ) -> Transition:
-        """Use an approval: ``unknown``, ``wrong`` or ``halted`` where it can't be; refuse it then.
+        """Use an approval: ``unknown``, ``wrong``, ``edited``, ``halted`` where it can't be: refuse it.
 
         ``agent`` and ``conversation`` are the record's own; ``more`` is the halt that stands.
         """
@@ -96,6 +100,7 @@ class Ledger(Decisions, Answers, Halts):
                 self._keep.reply_ms,
                 agent,
                 conversation,
+                _accepts(delivery),
             ],
         )
 
@@ -167,10 +172,39 @@ class Ledger(Decisions, Answers, Halts):
             ],
         )
 
-    async def done(self, delivery: Delivery, *, dead_letter: str = "") -> Transition:
-        """Acknowledge an entry of the outbox. ``dead_letter`` says why it was given up."""
+    async def done(
+        self, delivery: Delivery, *, dead_letter: str = "", says: Sequence[str | bytes] = ()
+    ) -> Transition:
+        """Acknowledge an entry of the outbox. ``dead_letter`` says why it was given up, ``says`` is what
+        goes to the audit stream: an event, then pairs of field and value.
+        """
+        body = delivery.fields.get(b"body", b"")
         return await self._run(
             "done",
-            [delivery.stream, self._keys.dead],
-            [delivery.group, delivery.entry, delivery.id, dead_letter, delivery.fields.get(b"body", b"")],
+            [delivery.stream, self._keys.dead, self._keys.audit],
+            [delivery.group, delivery.entry, delivery.id, dead_letter, body, *says],
         )
+
+    async def revoked(
+        self, delivery: Delivery, *, fleet: str, grant: str, approver: str, told: str
+    ) -> Transition:
+        """Tell an approver that a grant is revoked; the audit stream shows it once."""
+        keys = self._keys
+        return await self._run(
+            "revoked",
+            [delivery.stream, keys.audit, keys.told(told)],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                fleet,
+                grant,
+                approver,
+                self._keep.reply_ms,
+            ],
+        )
+
+
+def _accepts(delivery: Delivery) -> str:
+    """What the asking client takes besides its own action: ``edit``, or nothing."""
+    return "edit" if delivery.fields.get(b"accepts") == b"edit" else ""

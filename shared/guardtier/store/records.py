@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self
 
+from redis.exceptions import ResponseError
+
 from guardtier.action import ActionEvent, partition_of
 from guardtier.assessment import Assessment
 from guardtier.errors import InvalidAction, UnknownAction
 from guardtier.state import State
-from guardtier.store.connection import AnyRedis
+from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
 from guardtier.verdict import Verdict
+
+MAX_TEXT = 256 * 1024  #: bytes of a policy file
 
 _FIELDS = (
     "state",
@@ -31,6 +35,9 @@ _FIELDS = (
     "terms",
     "votes",
     "edit",
+    "asked",
+    "accepts",
+    "revised",
 )
 
 
@@ -39,7 +46,9 @@ class Record:
     """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock.
 
     ``terms`` (JSON) are what it is parked under, b"" for the usual; ``votes`` (JSON) the answers that
-    count so far; ``edit`` (JSON) an edit that is being rated.
+    count so far; ``edit`` (JSON) an edit that is being rated. Where an edit has taken effect, ``event``,
+    ``digest`` and ``assessment`` are those of the edited action, ``asked`` is the digest of what the agent
+    asked for, and ``revised`` the proof of the edit. ``accepts_edits``: the agent's client takes edits.
     """
 
     id: str
@@ -56,6 +65,9 @@ class Record:
     terms: bytes = b""
     votes: bytes = b""
     edit: bytes = b""
+    asked: str | None = None
+    accepts_edits: bool = False
+    revised: str = ""
     _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -72,6 +84,12 @@ class Record:
             return self.action.agent
         except InvalidAction:
             return ""
+
+    def edited(self, *, allowed: bool) -> dict[str, Any]:
+        """The fields by which a verdict says that an approver edited the action; none where nobody did."""
+        if self.asked is None:
+            return {}
+        return {"edited_from": self.asked} | ({"arguments": self.action.arguments} if allowed else {})
 
     @classmethod
     def from_fields(cls, action_id: str, values: Sequence[bytes | None]) -> Self | None:
@@ -96,6 +114,9 @@ class Record:
             terms=found["terms"] or b"",
             votes=found["votes"] or b"",
             edit=found["edit"] or b"",
+            asked=_text(found["asked"]) or None,
+            accepts_edits=found["accepts"] == b"edit",
+            revised=_text(found["revised"]),
         )
 
 
@@ -129,13 +150,30 @@ class Records:
         return sum(await asyncio.gather(*(self._redis.zcard(k.parked) for k in self._keys)))
 
     async def policies(self, fleet: str) -> list[bytes]:
-        """The policy set for a fleet at run time, as it is kept in each partition; b"" for none."""
+        """The policy set for a fleet at run time, as it is kept in each partition; b"" for none.
+
+        ``*``: which policy file stands.
+        """
         return await asyncio.gather(*(self.policy(keys.partition, fleet) for keys in self._keys))
 
     async def policy(self, partition: int, fleet: str) -> bytes:
         """The same of one partition."""
         found = await self._redis.hget(self._keys[partition].policies, fleet)  # type: ignore[misc]
         return found or b""
+
+    async def policy_text(self, partition: int, digest: str) -> bytes | None:
+        """The text of a policy file that is kept in a partition; None where it is not, or is no text.
+
+        No more than a byte above the limit is read, so whatever stands there costs no more.
+        """
+        key = self._keys[partition].policy_text(digest)
+        try:
+            found: bytes = await self._redis.getrange(key, 0, MAX_TEXT)
+        except ResponseError as error:
+            if is_away(error):
+                raise
+            return None
+        return found or None
 
     async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:
         """The ids of parked actions whose deadline has passed, the oldest first."""
@@ -167,3 +205,8 @@ class Records:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else (value or "")
+
+
+def record_fields() -> list[str]:
+    """What :meth:`Record.from_fields` takes, in its order."""
+    return list(_FIELDS)

@@ -40,6 +40,7 @@ class Upkeep:
             await self._group(keys.answers, POLICIES)
             await self._group(keys.outbox, POLICIES)
             await self._group(keys.strays, ANALYZERS)
+            await self._group(keys.edits, ANALYZERS)
 
     async def register(self, fleet: str) -> None:
         """Make a fleet known. Its stream comes first: a worker never reads one that isn't there."""
@@ -56,7 +57,7 @@ class Upkeep:
         found: list[tuple[str, str]] = []
         for keys in self._keys:
             found += [(keys.actions(fleet), ANALYZERS) for fleet in await self.fleets(keys.partition)]
-            found += [(keys.strays, ANALYZERS)]
+            found += [(keys.strays, ANALYZERS), (keys.edits, ANALYZERS)]
             found += [(stream, POLICIES) for stream in (keys.assessed, keys.answers, keys.outbox)]
         return found
 

@@ -27,6 +27,23 @@ def add(
     may_configure: Annotated[
         bool, typer.Option("--may-configure", help="May also set the policy of these fleets.")
     ] = False,
+    may_halt: Annotated[bool, typer.Option("--may-halt", help="May also halt and resume them.")] = False,
+    role: Annotated[
+        list[str] | None, typer.Option(help="Has this role, which a policy may want. Repeat for more.")
+    ] = None,
+    principal: Annotated[
+        str | None,
+        typer.Option(
+            help="Who it is in person; counts once, whatever the number of tokens. Else the name."
+        ),
+    ] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FLEET/AGENT",
+            help="An agent of theirs, which they may not answer for; a glob. Repeat for more.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Name an approver and print the token, once: it is kept nowhere."""
@@ -35,8 +52,10 @@ def add(
         state.make()
         file = state.approvers_file
     try:
-        may = [Right.ANSWER, Right.CONFIGURE] if may_configure else [Right.ANSWER]
-        token = approvers.add(file, name, fleet, may)
+        may = [Right.ANSWER, *[Right.CONFIGURE] * may_configure, *[Right.HALT] * may_halt]
+        token = approvers.add(
+            file, name, fleet, may, principal=principal, roles=role or (), agents=agent or ()
+        )
     except OSError as error:
         raise ConfigError(f"{file} can't be written: {error}", field="file") from error
     if as_json:

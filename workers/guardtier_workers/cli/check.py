@@ -9,6 +9,7 @@ import typer
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
+from guardtier.policy.ruling import Effect
 from guardtier.risk import SecurityRisk
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.options import Config, Json
@@ -16,6 +17,8 @@ from guardtier_workers.cli.output import emit, say
 from guardtier_workers.cli.rating import AGENT, Rater
 from guardtier_workers.cli.safe_text import quoted
 from guardtier_workers.cli.tier import load_settings
+
+_WORDS = {Effect.RELEASE: "released", Effect.PARK: "parked for a person", Effect.REJECT: "rejected"}
 
 
 def check(
@@ -29,7 +32,7 @@ def check(
     config: Config = None,
     as_json: Json = False,
 ) -> int:
-    """Rate a command offline. Exits 0 where it would be released, 3 where it would be parked."""
+    """Rate a command offline. Exits 0 where it would be released, else 3."""
     if lines == (command is not None):
         raise UsageError("give a COMMAND, or --jsonl and lines on standard input")
     with Rater(load_settings(None, config)) as rater:
@@ -44,8 +47,9 @@ def check(
     if as_json:
         emit(rating.to_body())
     else:
-        what = "parked for a person" if rating.parked else "released"
-        say(f"{rating.assessment.risk.value}: would be {what} ({rating.policy}, {rating.us} µs)")
+        what = _WORDS[rating.ruling.effect]
+        rules = f" by {', '.join(rating.ruling.rules)}" if rating.ruling.rules else ""
+        say(f"{rating.assessment.risk.value}: would be {what}{rules} ({rating.policy}, {rating.us} µs)")
         for found in rating.assessment.findings:
             hit = f": {quoted(command, found.span)}" if found.span else ""
             say(f"  {found.risk.value} {found.id}: {found.message}{hit}")

@@ -24,6 +24,8 @@ from guardtier_workers.approvers import read
 from guardtier_workers.cli.tier import Tier, shown_url
 from guardtier_workers.clock import now_ms
 from guardtier_workers.embedded import find_redis_server
+from guardtier_workers.filecheck import check_quorums
+from guardtier_workers.policyfiles import own_file
 
 Grade = Literal["ok", "warning", "failure"]
 
@@ -60,6 +62,8 @@ def configuration(settings: Settings, file: Path | None) -> Iterator[Found]:
         yield _who_may_write("settings file", file)
     if settings.approvers_file is not None:
         yield _approvers(settings.approvers_file)
+    if settings.policy_file is not None:
+        yield _policy(settings, settings.policy_file)
     for member in settings.analyzer.values():
         code = Path((member.use or "").rpartition(":")[0])
         if code.suffix == ".py" and code.is_file():
@@ -74,6 +78,16 @@ def _approvers(file: Path) -> Found:
     except (ConfigError, OSError) as error:
         return Found("failure", "approvers file", f"can't be read, so nobody can answer: {error}")
     return _who_may_write("approvers file", file)
+
+
+def _policy(settings: Settings, file: Path) -> Found:
+    try:
+        found = own_file(settings)
+        if found is not None and settings.approvers_file is not None:
+            check_quorums(found.compiled, read(settings.approvers_file), str(file))
+    except (ConfigError, OSError) as error:
+        return Found("failure", "policy file", str(error))
+    return _who_may_write("policy file", file)
 
 
 def _who_may_write(what: str, file: Path) -> Found:

@@ -10,18 +10,24 @@ from typing import Annotated, Any
 
 import typer
 
-from guardtier.approver import ApproverClient, PartitionPolicy
+from guardtier.approver import ApproverClient, PartitionFile, PartitionPolicy
 from guardtier.errors import UnknownFleet
 from guardtier.policy.confirmation import AlwaysConfirm, ConfirmRisky, NeverConfirm, Policy
-from guardtier.policy.standing import UNREADABLE
 from guardtier.risk import SecurityRisk
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
-from guardtier_workers.cli.output import emit, say, span_text
-from guardtier_workers.cli.tier import Tier, tier_at
-from guardtier_workers.clock import now_ms
+from guardtier_workers.cli.output import emit, say
+from guardtier_workers.cli.policy_fleets import files_in, policy_body, tell_fleet
+from guardtier_workers.cli.policy_standing import (
+    change_file,
+    file_body,
+    show_file,
+    tell_file,
+    tested_text,
+)
+from guardtier_workers.cli.tier import load_settings, tier_at
 
-Fleet = Annotated[str, typer.Argument(metavar="FLEET")]
+Fleet = Annotated[str | None, typer.Argument(metavar="FLEET", show_default=False)]
 
 
 class Kind(StrEnum):
@@ -41,8 +47,14 @@ class Level(StrEnum):
 
 
 def set_policy(
-    fleet: Fleet,
-    kind: Annotated[Kind, typer.Argument(metavar="POLICY", help=", ".join(Kind))],
+    fleet: Fleet = None,
+    kind: Annotated[
+        Kind | None, typer.Argument(metavar="POLICY", help=", ".join(Kind), show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="A policy file, for all fleets. Its tests run first."),
+    ] = None,
     threshold: Annotated[
         Level | None,
         typer.Option(help="confirm_risky: what is as risky waits.", show_default="HIGH"),
@@ -58,7 +70,22 @@ def set_policy(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Put a fleet under a policy, from its next action on, whatever the settings say."""
+    """Put a fleet under a policy, or all fleets under a policy file, from their next action on.
+
+    What a rule of the file matches is decided by it; the rest by the fleet's own policy.
+    """
+    if file is not None:
+        if fleet is not None or threshold is not None or confirm_unknown is not None:
+            raise UsageError("a policy file counts for all fleets: give --file alone", field="fleet")
+        text = tested_text(file, load_settings(redis_url, config))
+
+        def ask_file(approver: ApproverClient) -> Awaitable[list[PartitionFile]]:
+            return approver.set_policy_file(text, timeout=timeout)
+
+        change_file(ask_file, redis_url, config, name, token_file, as_json=as_json)
+        return
+    if fleet is None or kind is None:
+        raise UsageError("give FLEET and POLICY, or --file FILE", field="fleet")
     policy = _policy(kind, threshold, confirm_unknown)
 
     def ask(approver: ApproverClient) -> Awaitable[list[PartitionPolicy]]:
@@ -68,7 +95,10 @@ def set_policy(
 
 
 def reset(
-    fleet: Fleet,
+    fleet: Fleet = None,
+    file: Annotated[
+        bool, typer.Option("--file", help="The policy file: back to that of the settings, or to none.")
+    ] = False,
     name: ApproverName = None,
     token_file: TokenFile = None,
     timeout: Seconds = 30.0,
@@ -76,7 +106,16 @@ def reset(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Put a fleet back under the settings' policy."""
+    """Put a fleet back under the settings' policy, or the tier under their policy file."""
+    if file == (fleet is not None):
+        raise UsageError("give FLEET or --file", field="fleet")
+    if fleet is None:
+
+        def ask_file(approver: ApproverClient) -> Awaitable[list[PartitionFile]]:
+            return approver.reset_policy_file(timeout=timeout)
+
+        change_file(ask_file, redis_url, config, name, token_file, as_json=as_json)
+        return
 
     def ask(approver: ApproverClient) -> Awaitable[list[PartitionPolicy]]:
         return approver.reset_policy(fleet, timeout=timeout)
@@ -86,26 +125,36 @@ def reset(
 
 def show(
     fleet: Annotated[str | None, typer.Argument(metavar="FLEET", help="Else every fleet.")] = None,
+    file: Annotated[bool, typer.Option("--file", help="Print the policy file that stands.")] = False,
     redis_url: RedisUrl = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Show what policy a fleet is under, and where it comes from: these settings, or set at run time."""
+    if file:
+        if fleet is not None:
+            raise UsageError("a policy file counts for all fleets: give --file alone", field="fleet")
+        show_file(redis_url, config, as_json=as_json)
+        return
 
-    async def run() -> list[dict[str, Any]]:
+    async def run() -> tuple[list[dict[str, Any]], dict[str, Any]]:
         async with tier_at(redis_url, config) as tier, tier.reader() as reader:
             known = await tier.upkeep.fleets()
             if fleet is not None and fleet not in known:
                 raise UsageError(f"no fleet {fleet!r} is registered: guardtier fleet list", field="fleet")
             names = known if fleet is None else [fleet]
-            return [policy_body(tier, name, await reader.policy(name)) for name in names]
+            files = await files_in(tier)
+            bodies = [policy_body(tier.settings, name, await reader.policy(name), files) for name in names]
+            return bodies, file_body(tier.settings, await reader.policy_file())
 
-    found = asyncio.run(run())
+    found, stands = asyncio.run(run())
     if as_json:
-        emit({"policies": found})
+        emit({"policies": found, "file": stands})
         return
+    if stands["source"] != "none" or not stands["agreed"]:
+        tell_file(stands)
     for body in found:
-        _tell(body)
+        tell_fleet(body)
     if not found:
         say("no fleet is registered: guardtier fleet add NAME")
 
@@ -140,64 +189,10 @@ def _change(
                 raise UnknownFleet(
                     f"no fleet {fleet!r} is registered: guardtier fleet list", field="fleet"
                 )  # the tier was not asked: a reset had nothing to do
-            return policy_body(tier, fleet, found)
+            return policy_body(tier.settings, fleet, found, await files_in(tier))
 
     body = asyncio.run(run())
     if as_json:
         emit(body)
     else:
-        _tell(body)
-
-
-def policy_body(tier: Tier, fleet: str, found: list[PartitionPolicy]) -> dict[str, Any]:
-    """What a fleet is under. ``partitions`` are told apart, since each is set for itself."""
-    parts = [_partition(tier, fleet, part) for part in found]
-    first = parts[0]
-    return {
-        "fleet": fleet,
-        "policy": first["policy"],
-        "source": first["source"],
-        "version": first["version"],
-        "agreed": all(
-            (part["policy"], part["source"]) == (first["policy"], first["source"]) for part in parts
-        ),
-        "partitions": parts,
-    }
-
-
-def _partition(tier: Tier, fleet: str, part: PartitionPolicy) -> dict[str, Any]:
-    standing = part.standing
-    policy = part.policy or tier.settings.policy_of(fleet)
-    body: dict[str, Any] = {
-        "partition": part.partition,
-        "policy": policy.model_dump(mode="json"),
-        "source": "run time" if part.policy else "settings",
-        "version": f"{policy.version}@{standing.version}" if standing else policy.version,
-        "changed": part.changed,
-    }
-    if not part.readable:
-        body |= {"policy": AlwaysConfirm().model_dump(mode="json"), "source": "unreadable"}
-        body["version"] = UNREADABLE
-    if standing is not None:
-        body |= {"by": standing.by, "at": standing.at}
-    return body
-
-
-def _tell(body: dict[str, Any]) -> None:
-    if body["agreed"]:
-        say(f"{body['fleet']}: {_line(body['partitions'][0])}")
-        return
-    say(f"{body['fleet']}: its partitions are under different policies; set or reset it once more")
-    for part in body["partitions"]:
-        say(f"  partition {part['partition']}: {_line(part)}")
-
-
-def _line(part: dict[str, Any]) -> str:
-    if part["source"] == "unreadable":
-        return "everything is parked, since what was set can't be read: set or reset it"
-    where = "set at run time" if part["source"] == "run time" else "from these settings"
-    if "by" not in part:
-        return f"{part['version']}, {where}"
-    reset = "" if part["source"] == "run time" else ", reset"
-    when = span_text(now_ms() - part["at"])
-    return f"{part['version']}, {where}{reset} by {part['by']} {when} ago"
+        tell_fleet(body)

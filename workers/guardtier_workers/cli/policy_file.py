@@ -55,7 +55,7 @@ def rated(policy: CompiledPolicy, settings: Settings) -> list[TestResult]:
     """The result of each of a file's tests, none skipped. Raises ConfigError for a wrong analyzer."""
     with Rater(settings) as rater:
         return policy.run_tests(
-            lambda action: rater.rate(action).assessment,
+            rater.assess,
             targets=targets_of,
             default=settings.policy_of,
         )

@@ -12,6 +12,7 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter_ns
 from typing import Any, BinaryIO, Self, TextIO
 
@@ -22,9 +23,14 @@ from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Assessment
 from guardtier.canonical import MAX_PAYLOAD, parse_strict
 from guardtier.errors import GuardtierError, InvalidAction
+from guardtier.policy.ruling import Effect, Ruling
 from guardtier.settings import Settings
 from guardtier_workers.cli.exits import error_body
 from guardtier_workers.cli.safe_text import json_text
+from guardtier_workers.clock import now_ms
+from guardtier_workers.facts import facts_on
+from guardtier_workers.policies import in_force
+from guardtier_workers.policyfiles import FileInForce, own_file
 from guardtier_workers.warm import warm
 
 AGENT = "check"  #: the agent and, unless one is named, the fleet that offline actions are said to be of
@@ -36,9 +42,18 @@ class Rating:
     """What the tier would say. ``us``: how long the ensemble took, in microseconds."""
 
     assessment: Assessment
-    parked: bool
-    policy: str
+    ruling: Ruling
     us: int
+
+    @property
+    def policy(self) -> str:
+        """The version of the policy that decides."""
+        return self.ruling.version
+
+    @property
+    def parked(self) -> bool:
+        """Whether it would not be released: parked for a person, or rejected."""
+        return self.ruling.effect is not Effect.RELEASE
 
     def to_body(self) -> dict[str, Any]:
         findings = [
@@ -78,15 +93,22 @@ class Rater:
     def __exit__(self, *_: object) -> None:
         self._runner.close()
 
-    def rate(self, action: ActionEvent) -> Rating:
-        start = perf_counter_ns()
+    def assess(self, action: ActionEvent) -> Assessment:
+        """What the analyzers say of it, as if it named no conversation."""
         assessment = self._ensemble.assess_cheaply(action)
-        if assessment is None:
-            assessment = self._runner.run(self._ensemble.assess(action))
+        return assessment or self._runner.run(self._ensemble.assess(action))
+
+    def rate(self, action: ActionEvent) -> Rating:
+        """What the tier would say, under the settings' policy file. Raises ConfigError for a wrong one."""
+        start = perf_counter_ns()
+        assessment = self.assess(action)
         us = (perf_counter_ns() - start) // 1000
-        policy = self._settings.policy_of(action.fleet)
-        parked = assessment.failed or policy.should_confirm(assessment.risk)
-        return Rating(assessment, parked, policy.version, us)
+        policy = in_force(self._settings, action.fleet, None, self._file)
+        return Rating(assessment, policy.rule(facts_on(action, assessment, at_ms=now_ms())), us)
+
+    @cached_property
+    def _file(self) -> FileInForce | None:
+        return own_file(self._settings)
 
     def rate_lines(self, source: BinaryIO, out: TextIO, *, fleet: str) -> None:
         """Answer every line of ``source`` before the next one is read."""

@@ -26,6 +26,7 @@ from guardtier_workers.arqredis import arq_url
 from guardtier_workers.cli.state import Running, StateDir
 from guardtier_workers.cli.tier import TOKEN
 from guardtier_workers.embedded import EmbeddedRedis
+from guardtier_workers.policyfiles import own_file
 from guardtier_workers.supervisor import ProcessSpec, Supervisor
 
 READY_SECONDS = 60.0
@@ -118,6 +119,7 @@ def _settings(plan: Plan, url: str, state: StateDir) -> Settings:
         tables=settings.analyzer,
         remote=_looked_at,
     )
+    own_file(settings)
     return settings
 
 

@@ -17,6 +17,7 @@ from guardtier.verdict import Verdict
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import emit, say
+from guardtier_workers.cli.safe_text import json_text
 from guardtier_workers.cli.tier import Tier, tier_at
 
 DEFAULT_FLEET = "default"
@@ -37,6 +38,9 @@ def submit(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait for a person where it is parked.")
     ] = True,
+    accept_edits: Annotated[
+        bool, typer.Option("--accept-edits", help="Let approvers change the arguments.")
+    ] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", min=0.1)] = 600.0,
     redis_url: RedisUrl = None,
     config: Config = None,
@@ -51,7 +55,7 @@ def submit(
             body: dict[str, Any] = {"agent": agent, "tool_name": tool, "summary": summary}
             body["arguments"] = {"command": command}
             action = await _action(tier, _read(action_file) if action_file else body, fleet)
-            async with tier.guard(action.fleet) as guard:
+            async with tier.guard(action.fleet, accept_edits=accept_edits) as guard:
                 if wait:
                     return _tell_verdict(await guard.check(action, timeout=timeout), as_json)
                 return _tell_status(await guard.submit(action, timeout=timeout), as_json)
@@ -91,6 +95,8 @@ def _tell_verdict(verdict: Verdict, as_json: bool) -> int:
         say(f"{verdict.outcome.value}{by}: risk {verdict.risk.value}, {verdict.id}")
         if verdict.reason:
             say(f"  {verdict.reason}")
+        if verdict.arguments is not None and verdict.allowed:
+            say(f"  changed by an approver: {json_text(verdict.arguments)}")
         for found in verdict.findings:
             say(f"  {found.risk.value} {found.id}: {found.message}")
     return Exit.DONE if verdict.allowed else Exit.NOT_ALLOWED

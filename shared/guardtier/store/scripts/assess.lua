@@ -6,18 +6,20 @@
 -- KEYS: record, actions stream, assessed stream, audit, reply stream, dead letters, the agent's open
 --       actions
 -- ARGV: group, entry, id, fleet, client, agent, digest, event, assessment, risk, retain_ms, keep_ms,
---       dead letter's why, tool, conversation ('' for none)
+--       dead letter's why, tool, conversation ('' for none), 'edit' where the client takes an approver's
+--       edit of it ('' if not)
 
 local record, actions, assessed, audit_key, reply, dead, open = unpack(KEYS)
 local group, entry, id, fleet, client, agent, digest, event, assessment, risk, retain_ms, keep_ms, why,
-  tool, conversation = unpack(ARGV)
+  tool, conversation, accepts = unpack(ARGV)
 
-local state, known, verdict, waiters, first, deadline = unpack(redis.call(
-  'HMGET', record, 'state', 'digest', 'verdict', 'waiters', 'entry', 'deadline'))
+local state, known, verdict, waiters, first, deadline, asked = unpack(redis.call(
+  'HMGET', record, 'state', 'digest', 'verdict', 'waiters', 'entry', 'deadline', 'asked'))
 
 if not state then
   redis.call('HSET', record, 'state', 'assessed', 'fleet', fleet, 'waiters', client,
     'digest', digest, 'event', event, 'entry', entry, 'assessment', assessment)
+  if accepts ~= '' then redis.call('HSET', record, 'accepts', accepts) end
   redis.call('XADD', assessed, '*',
     'id', id, 'fleet', fleet, 'agent', agent, 'client', client,
     'digest', digest, 'assessment', assessment, 'tool', tool, 'conversation', conversation)
@@ -33,9 +35,10 @@ if first == entry then
   redis.call('XACK', actions, group, entry)
   return {'again', state}
 end
-if known ~= digest then return {'conflict', state} end
+if (asked or known) ~= digest then return {'conflict', state} end
 
 redis.call('HSET', record, 'waiters', with_waiter(waiters, client))
+if accepts ~= '' then redis.call('HSET', record, 'accepts', accepts) else redis.call('HDEL', record, 'accepts') end
 if verdict then
   tell(reply, keep_ms, id, state, 'verdict', verdict)
 else

@@ -1,10 +1,16 @@
 -- parked → expired: nobody answered before the deadline.
 --
--- KEYS: record, parked, audit, the agent's open actions, reply stream of each waiter
--- ARGV: id, waiters, verdict, retain_ms, keep_ms
+-- Where the terms say so, what the action belongs to is halted in the same step. A halt that stands there
+-- already stays as it is. Where the action was edited since the caller looked, the caller is given its
+-- digest ('moved') and asks again with a verdict on that one.
+--
+-- KEYS: record, parked, audit, the agent's open actions, halts, outbox, reply stream of each waiter
+-- ARGV: id, waiters, verdict, its digest, retain_ms, keep_ms, what is halted ('' for nothing), the halt
+--       (JSON), by whom, why, then what goes to the outbox
 
-local record, parked, audit_key, open = unpack(KEYS, 1, 4)
-local id, expected, verdict, retain_ms, keep_ms = unpack(ARGV)
+local record, parked, audit_key, open, halts, outbox = unpack(KEYS, 1, 6)
+local id, expected, verdict, seen, retain_ms, keep_ms, scope, halt, by, reason =
+  unpack(ARGV, 1, 10)
 
 local state, waiters, fleet, digest, deadline =
   unpack(redis.call('HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline'))
@@ -14,12 +20,20 @@ if state ~= 'parked' then
   return {'stale', state or ''}
 end
 if tonumber(deadline) > now_ms() then return {'early', deadline} end
+if digest ~= seen then return {'moved', state, digest} end
 if waiters ~= expected then return {'waiters', waiters} end
+-- what can't be looked at can't be written either, and every decision parks then
+local free = scope ~= '' and redis.pcall('HEXISTS', halts, scope) == 0
 
 redis.call('HSET', record, 'state', 'expired', 'verdict', verdict)
 redis.call('PEXPIRE', record, retain_ms)
 redis.call('ZREM', parked, id)
 redis.call('ZREM', open, id)
-for i = 5, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
+for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
+if free then
+  redis.call('HSET', halts, scope, halt)
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
+  post(outbox, id, 11)
+end
 return {'expired', 'expired'}

@@ -8,11 +8,11 @@
 local record, actions, reply, halts = unpack(KEYS)
 local group, entry, id, fleet, client, keep_ms, agent, conversation = unpack(ARGV)
 
-local state, owner, verdict, waiters, deadline, digest =
-  unpack(redis.call('HMGET', record, 'state', 'fleet', 'verdict', 'waiters', 'deadline', 'digest'))
+local state, owner, verdict, waiters, deadline, digest, asked =
+  unpack(redis.call('HMGET', record, 'state', 'fleet', 'verdict', 'waiters', 'deadline', 'digest', 'asked'))
 
 if not state or owner ~= fleet then return {'unknown', ''} end
-local told = verdict and {'verdict', verdict} or {'deadline', deadline or '', 'digest', digest}
+local told = verdict and {'verdict', verdict} or {'deadline', deadline or '', 'digest', asked or digest}
 if state == 'assessed' or state == 'parked' or state == 'approved' then
   local halt = halt_over(halts, fleet, agent, conversation)
   if halt ~= '' then

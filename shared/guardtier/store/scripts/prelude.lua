@@ -39,6 +39,7 @@ local function tell(key, keep_ms, id, state, ...)
     redis.call('PEXPIRE', key, whole(2 * keep_ms))
     redis.call('XTRIM', key, 'MINID', '~', whole(string.match(entry, '%d+') - keep_ms))
   end
+  return entry
 end
 
 -- Remember one more client that waits for this action: the last four, each once.
@@ -69,6 +70,13 @@ local function post(key, id, from)
   for i = from, #ARGV, 2 do
     redis.call('XADD', key, '*', 'id', id, 'op', ARGV[i], 'body', ARGV[i + 1])
   end
+end
+
+-- Refuse an action like this one at once, for so long. False where a block stands that lasts longer.
+local function bar(key, body, for_ms)
+  if redis.call('PTTL', key) > tonumber(for_ms) then return false end
+  redis.call('SET', key, body, 'PX', whole(for_ms))
+  return true
 end
 
 -- A value as it is kept; '!' for what can't be one by its type or its length.

@@ -1,22 +1,33 @@
--- parked → approved | rejected: an approver's answer, which the caller has checked, takes effect.
+-- parked → approved | rejected, or parked with one more vote: an approver's answer takes effect.
 --
--- The first answer counts. A later one, one about another digest, and one after the deadline change
--- nothing; the caller is told why and refuses it.
+-- The caller has checked it and counted the votes. Compare and set: where other votes stand than the
+-- caller has seen, nothing changes ('moved') and the caller looks again. Votes that are to stay as they
+-- are mean the same answer once more: it is only told again. An answer about another digest, to what is
+-- decided, and after the deadline changes nothing; the caller is told why and refuses it.
 --
 -- KEYS: record, answers stream, parked, audit, the approver's own stream, the agent's open actions,
---       reply stream of each waiter
--- ARGV: group, entry, id, waiters, digest that the approver saw, outcome, verdict, approver,
---       reason, proof, retain_ms, keep_ms
+--       the block on this very action, outbox, the agent's pace, reply stream of each waiter
+-- ARGV: group, entry, id, waiters, digest that the approver saw, votes as the caller saw them ('' for
+--       none), votes as they are now (JSON), outcome ('answered' where more are needed), verdict (''
+--       there), what the approver is told there (JSON), approver, reason, details for the audit line
+--       (JSON), retain_ms, keep_ms, block (JSON, '' for none), milliseconds that it lasts, then what goes
+--       to the outbox
 
-local record, answers, parked, audit_key, told, open = unpack(KEYS, 1, 6)
-local group, entry, id, expected, seen, outcome, verdict, approver, reason, proof, retain_ms, keep_ms =
-  unpack(ARGV)
+local record, answers, parked, audit_key, told, open, block, outbox, pace = unpack(KEYS, 1, 9)
+local group, entry, id, expected, seen, before, votes, outcome, verdict, body, approver, reason =
+  unpack(ARGV, 1, 12)
+local details, retain_ms, keep_ms, blocks, block_ms = unpack(ARGV, 13, 17)
 
-local state, waiters, fleet, digest, deadline, answer, standing = unpack(redis.call(
-  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'answer', 'verdict'))
+local state, waiters, fleet, digest, deadline, standing, ended = unpack(redis.call(
+  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'votes', 'verdict'))
 
-if answer == proof then -- the same answer, delivered or sent once more
-  tell(told, keep_ms, id, state, 'verdict', standing, 'entry', entry)
+if (standing or '') ~= before then return {'moved', state or ''} end
+if standing and votes == before then -- the same answer, delivered or sent once more
+  if ended then
+    tell(told, keep_ms, id, state, 'verdict', ended, 'entry', entry)
+  else
+    tell(told, keep_ms, id, 'answered', 'body', body, 'entry', entry)
+  end
   redis.call('XACK', answers, group, entry)
   return {'again', state}
 end
@@ -25,12 +36,21 @@ if digest ~= seen then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
 if waiters ~= expected then return {'waiters', waiters} end
 
-redis.call('HSET', record, 'state', outcome, 'verdict', verdict, 'answer', proof)
-redis.call('PEXPIRE', record, retain_ms)
-redis.call('ZREM', parked, id)
-if outcome ~= 'approved' then redis.call('ZREM', open, id) end -- approved: open until it is redeemed
-for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
-tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', entry)
-audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason)
+if outcome == 'answered' then
+  redis.call('HSET', record, 'votes', votes)
+  tell(told, keep_ms, id, outcome, 'body', body, 'entry', entry)
+else
+  redis.call('HSET', record, 'state', outcome, 'verdict', verdict, 'votes', votes)
+  redis.call('PEXPIRE', record, retain_ms)
+  redis.call('ZREM', parked, id)
+  judged(pace, outcome)
+  if outcome ~= 'approved' then redis.call('ZREM', open, id) end -- approved: open until it is redeemed
+  for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
+  tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', entry)
+end
+audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
+  described(details))
+if blocks ~= '' then bar(block, blocks, block_ms) end
+post(outbox, id, 18)
 redis.call('XACK', answers, group, entry)
-return {outcome, outcome}
+return {outcome, outcome == 'answered' and state or outcome}

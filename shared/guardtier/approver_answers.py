@@ -1,0 +1,131 @@
+"""ApproverAnswers: an approver approves and rejects, one action or many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import time
+
+from guardtier.action import partition_of
+from guardtier.answer import Answer, Choice, key_of
+from guardtier.approver_base import ApproverBase
+from guardtier.errors import GuardtierError, InvalidAction
+from guardtier.policy.grants import Remember
+from guardtier.policy.tally import Counted
+from guardtier.verdict import Verdict
+
+AT_ONCE = 64  #: answers under way at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an approver says of one action, before it is signed.
+
+    ``digest`` is that of the action which was looked at; None: whatever is parked under the id.
+    ``retry``: seconds for which a rejected action is refused at once when it comes again, 0 for none;
+    None: as the policy says. ``remember``: what is to be remembered of an approval.
+    """
+
+    id: str
+    choice: Choice
+    digest: str | None = None
+    reason: str = ""
+    retry: int | None = None
+    remember: Remember | None = None
+
+
+class ApproverAnswers(ApproverBase):
+    """The part of :class:`ApproverClient` that answers."""
+
+    async def approve(
+        self,
+        action_id: str,
+        *,
+        digest: str | None = None,
+        reason: str = "",
+        remember: Remember | None = None,
+        timeout: float = 30.0,
+    ) -> Verdict | Counted:
+        """Let the agent run it, once. ``digest`` is that of the action which you looked at.
+
+        ``remember``: release what is like it from now on, where this answer decides; the grant's name is
+        then :func:`~guardtier.policy.grants.grant_id` of the action.
+
+        Returns the verdict as it was recorded; Counted where more people have to approve. Raises
+        NotAuthorized, WrongState (somebody was quicker, or the deadline passed), DigestMismatch,
+        InvalidAnswer (the policy wants a reason, or it can't be remembered so), UnknownAction,
+        GuardTimeout.
+        """
+        draft = Draft(action_id, Choice.APPROVE, digest, reason, remember=remember)
+        return await self.answer(draft, timeout=timeout)
+
+    async def reject(
+        self,
+        action_id: str,
+        *,
+        digest: str | None = None,
+        reason: str,
+        retry: int | None = None,
+        timeout: float = 30.0,
+    ) -> Verdict | Counted:
+        """Forbid it, and what is identical to it for ``retry`` seconds (None: as the policy says).
+
+        The reason reaches the agent's model. Returns and raises as :meth:`approve`.
+        """
+        draft = Draft(action_id, Choice.REJECT, digest, reason, retry)
+        return await self.answer(draft, timeout=timeout)
+
+    async def answer_many(
+        self, drafts: Iterable[Draft], *, timeout: float = 30.0
+    ) -> list[Verdict | Counted | GuardtierError]:
+        """Answer many actions, each by itself: what came of each, or its error, in their order.
+
+        ``timeout`` (seconds) is for each of them. Raises what is no matter of a single one: ConfigError
+        without a token, and what redis-py raises where Redis can't be read.
+        """
+        self._credentials()
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def one(draft: Draft) -> Verdict | Counted | GuardtierError:
+            async with room:
+                try:
+                    return await self.answer(draft, timeout=timeout)
+                except GuardtierError as error:
+                    return error
+
+        made = [asyncio.create_task(one(draft)) for draft in drafts]
+        try:
+            return await asyncio.gather(*made)
+        finally:  # of what failed for all, nothing goes on behind the caller's back
+            for task in made:
+                task.cancel()
+            await asyncio.gather(*made, return_exceptions=True)
+
+    async def answer(self, draft: Draft, *, timeout: float = 30.0) -> Verdict | Counted:
+        """Sign and send one answer. Returns and raises as :meth:`approve`."""
+        approver, token = self._credentials()
+        partition = partition_of(draft.id)
+        if partition is None:
+            raise InvalidAction(
+                f"{draft.id[:100]!r} is no full action id: it must end with its partition",
+                field="id",
+            )
+        async with self._within(timeout, "look at the action again before you repeat it"):
+            said = {
+                "id": draft.id,
+                "client": self._client_id,
+                "approver": approver,
+                "choice": draft.choice,
+                "digest": draft.digest or (await self.get(draft.id)).digest,
+                "reason": draft.reason,
+                "at": int(time() * 1000),
+                "retry": draft.retry,
+                "grant": draft.remember,
+            }
+            answer = Answer.checked(said)
+            fields = answer.to_fields(answer.proof(key_of(token)))
+            reply = await self._replies.ask(self._wait(draft.id, partition, fields), partition)
+        if reply.verdict is not None:
+            return reply.verdict
+        return Counted.model_validate_json(reply.body or b"")

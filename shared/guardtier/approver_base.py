@@ -1,0 +1,94 @@
+"""ApproverBase: the connections of one approver: what is signed and sent, and what is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from secrets import token_hex
+from typing import Any, Self
+
+from guardtier.errors import ConfigError, GuardTimeout, TierUnavailable
+from guardtier.replies import Replies, Reply, Wait
+from guardtier.store.connection import connect
+from guardtier.store.keys import Keys
+from guardtier.store.pipe import CommandPipe
+from guardtier.store.records import Record, Records
+
+
+class ApproverBase:
+    """What every request of an approver needs; the requests themselves are in modules of their own."""
+
+    def __init__(
+        self,
+        redis_url: str,
+        *,
+        approver: str | None = None,
+        token: str | None = None,
+        partitions: int = 1,
+    ) -> None:
+        self._url = redis_url
+        self._approver, self._token = approver, token
+        self._partitions = partitions
+        self._client_id = token_hex(8)
+        self._redis = connect(redis_url)
+        self._pipe = CommandPipe(self._redis, insist=False)
+        self._records = Records(self._redis, partitions)
+        self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
+
+    async def get(self, action_id: str) -> Record:
+        """One action's record. Raises UnknownAction."""
+        return await self._records.get(action_id)
+
+    async def aclose(self) -> None:
+        await self._replies.close()
+        await self._pipe.close()
+        await self._redis.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _credentials(self) -> tuple[str, str]:
+        if self._approver is None or self._token is None:
+            raise ConfigError("an answer needs the approver's name and token", field="token")
+        return self._approver, self._token
+
+    @asynccontextmanager
+    async def _within(self, timeout: float, what_next: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(timeout):
+                yield
+        except TimeoutError as late:
+            trouble = self._pipe.trouble or self._replies.trouble
+            if trouble:
+                raise TierUnavailable(f"no answer within {timeout:g} s: {trouble}") from late
+            raise GuardTimeout(f"no policy worker took it within {timeout:g} s; {what_next}") from late
+
+    def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait:
+        """What is sent to the answers stream, and waited for."""
+        command: list[Any] = ["XADD", Keys(partition).answers, "NOMKSTREAM", "*"]
+        command += [part for pair in fields.items() for part in pair]
+
+        def send(wait: Wait) -> None:
+            self._pipe.post(*command).add_done_callback(lambda done: _on_sent(done, wait))
+
+        return Wait(name, _says_something, send)
+
+
+def _says_something(reply: Reply) -> bool:
+    return reply.verdict is not None or reply.body is not None
+
+
+def _on_sent(done: asyncio.Future[Any], wait: Wait) -> None:
+    if done.cancelled():
+        return
+    error = done.exception()
+    if error is not None:
+        wait.fail(TierUnavailable(f"the tier refused the answer: {error}"))
+    elif done.result() is None:
+        wait.fail(TierUnavailable("no policy worker has ever run on this Redis"))
+    else:
+        wait.sent_as(done.result())

@@ -1,0 +1,209 @@
+"""ApproverPolicies: how approvers set the policies at run time, in every partition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from secrets import token_hex
+from time import time
+from typing import TypeVar
+
+from guardtier.action import is_name
+from guardtier.answer import key_of
+from guardtier.approver_base import ApproverBase
+from guardtier.errors import ConfigError, PolicyNotEverywhere
+from guardtier.policy.confirmation import Policy
+from guardtier.policy.standing import (
+    EVERY_FLEET,
+    FileRequest,
+    PolicyRequest,
+    StandingFile,
+    StandingPolicy,
+    digest_of_file,
+    digest_of_policy,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionPolicy:
+    """What a fleet is under in one partition, as it was set at run time.
+
+    No ``standing``: nothing was set, the policy file and the settings count; where it is not
+    ``readable``, something was, and every action is parked until it is set anew. ``changed`` by the call
+    that returned this.
+    """
+
+    partition: int
+    standing: StandingPolicy | None = None
+    readable: bool = True
+    changed: bool = False
+
+    @property
+    def policy(self) -> Policy | None:
+        """What was set; None where the settings' policy counts, or where it can't be read."""
+        return self.standing.policy if self.standing else None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFile:
+    """Which policy file stands in one partition, as it was set at run time; see PartitionPolicy.
+
+    No ``standing``, or one without a digest: the settings' file counts, if they have one.
+    """
+
+    partition: int
+    standing: StandingFile | None = None
+    readable: bool = True
+    changed: bool = False
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the text that stands; None where none was set."""
+        return self.standing.digest if self.standing else None
+
+
+class ApproverPolicies(ApproverBase):
+    """The part of ApproverClient that reads and sets policies."""
+
+    async def policy(self, fleet: str) -> list[PartitionPolicy]:
+        """What was set for a fleet at run time, in each partition. No token is needed."""
+        found = await self._records.policies(_fleet_name(fleet))
+        return [_policy_in(partition, raw) for partition, raw in enumerate(found)]
+
+    async def set_policy(
+        self, fleet: str, policy: Policy, *, timeout: float = 30.0
+    ) -> list[PartitionPolicy]:
+        """Put a fleet under this policy, from its next action on, whatever the settings say.
+
+        Rules of the policy file that match an action come first. Where it stands already nothing is
+        sent, so it may be repeated. Raises NotAuthorized, UnknownFleet, WrongState (somebody else changed
+        it meanwhile), GuardTimeout; and PolicyNotEverywhere where it was set in some partitions and
+        failed in others.
+        """
+        return await self._configure(_fleet_name(fleet), policy, timeout)
+
+    async def reset_policy(self, fleet: str, *, timeout: float = 30.0) -> list[PartitionPolicy]:
+        """Back to the settings' policy. Raises as :meth:`set_policy`."""
+        return await self._configure(_fleet_name(fleet), None, timeout)
+
+    async def policy_file(self) -> list[PartitionFile]:
+        """Which policy file was set at run time, in each partition. No token is needed."""
+        found = await self._records.policies(EVERY_FLEET)
+        return [_file_in(partition, raw) for partition, raw in enumerate(found)]
+
+    async def policy_text(self, file: PartitionFile) -> str | None:
+        """The text of a policy file that stands; None where none was set, or where it is gone."""
+        if file.digest is None:
+            return None
+        raw = await self._records.policy_text(file.partition, file.digest)
+        return raw.decode(errors="replace") if raw is not None else None
+
+    async def set_policy_file(self, text: str, *, timeout: float = 30.0) -> list[PartitionFile]:
+        """Let this policy file (TOML, docs/policy.md) stand for all fleets, from their next action on.
+
+        The tier refuses one that is wrong (ConfigError): what can't be read, a test in it that fails,
+        a channel that the settings don't name, more approvals than there are people. Raises as
+        :meth:`set_policy` otherwise; the right ``configure`` for every fleet is needed.
+        """
+        try:
+            raw = text.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"the policy file is no UTF-8: {error}", field="file") from error
+        return await self._configure_file(raw, digest_of_file(raw), timeout)
+
+    async def reset_policy_file(self, *, timeout: float = 30.0) -> list[PartitionFile]:
+        """Back to the settings' policy file, or to none. Raises as :meth:`set_policy`."""
+        return await self._configure_file(b"", None, timeout)
+
+    async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
+        approver, token = self._credentials()
+
+        async def one(partition: int) -> PartitionPolicy:
+            async with self._within(timeout, "look at the policy again before you repeat it"):
+                raw = await self._records.policy(partition, fleet)
+                stands = _policy_in(partition, raw)
+                if stands.readable and stands.policy == policy:
+                    return stands
+                request = PolicyRequest(
+                    id=f"{token_hex(12)}.{partition}",
+                    client=self._client_id,
+                    approver=approver,
+                    fleet=fleet,
+                    policy=policy,
+                    replaces=digest_of_policy(raw),
+                    at=int(time() * 1000),
+                )
+                fields = request.to_fields(request.proof(key_of(token)))
+                reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
+            return PartitionPolicy(partition, StandingPolicy.read(reply.body or b""), changed=True)
+
+        return await everywhere(self._partitions, one)
+
+    async def _configure_file(self, text: bytes, digest: str | None, timeout: float) -> list[PartitionFile]:
+        approver, token = self._credentials()
+
+        async def one(partition: int) -> PartitionFile:
+            async with self._within(timeout, "look at the policy file again before you repeat it"):
+                raw = await self._records.policy(partition, EVERY_FLEET)
+                stands = _file_in(partition, raw)
+                if stands.readable and stands.digest == digest and await self._is_kept(stands):
+                    return stands
+                request = FileRequest(
+                    id=f"{token_hex(12)}.{partition}",
+                    client=self._client_id,
+                    approver=approver,
+                    digest=digest,
+                    replaces=digest_of_policy(raw),
+                    at=int(time() * 1000),
+                )
+                fields = request.with_text(request.proof(key_of(token)), text)
+                reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
+            return PartitionFile(partition, StandingFile.read(reply.body or b""), changed=True)
+
+        return await everywhere(self._partitions, one)
+
+    async def _is_kept(self, file: PartitionFile) -> bool:
+        """Whether the text that a pointer names is there. Where it is not, all is parked until it is."""
+        if file.digest is None:
+            return True
+        raw = await self._records.policy_text(file.partition, file.digest)
+        return raw is not None and digest_of_policy(raw) == file.digest
+
+
+async def everywhere(partitions: int, one: Callable[[int], Awaitable[T]]) -> list[T]:
+    """Do it in every partition; what failed somewhere is raised after all have been tried."""
+    made = await asyncio.gather(*(one(p) for p in range(partitions)), return_exceptions=True)
+    done = [found for found in made if not isinstance(found, BaseException)]
+    failed = {p: found for p, found in enumerate(made) if isinstance(found, BaseException)}
+    if not failed:
+        return done
+    partition, error = next(iter(failed.items()))
+    if not done:
+        raise error
+    raise PolicyNotEverywhere(
+        f"set in {len(done)} of {partitions} partitions, repeat it: partition {partition} says: {error}",
+        limit=len(failed),
+    ) from error
+
+
+def _fleet_name(fleet: str) -> str:
+    if not is_name(fleet):
+        raise ConfigError("fleet must be 1 to 64 letters, digits, _ or -", field="fleet")
+    return fleet
+
+
+def _policy_in(partition: int, raw: bytes) -> PartitionPolicy:
+    try:
+        return PartitionPolicy(partition, StandingPolicy.read(raw))
+    except ValueError:
+        return PartitionPolicy(partition, readable=False)
+
+
+def _file_in(partition: int, raw: bytes) -> PartitionFile:
+    try:
+        return PartitionFile(partition, StandingFile.read(raw))
+    except ValueError:
+        return PartitionFile(partition, readable=False)

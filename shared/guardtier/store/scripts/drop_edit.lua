@@ -1,0 +1,24 @@
+-- No change of state: an edit that was rated does not take effect; its approver is told why.
+--
+-- An edit of another proof stands for itself: then there is nobody to be told.
+--
+-- KEYS: record, the stream it came by, audit, dead letters, the approver's own stream
+-- ARGV: group, entry, id, the edit as the caller saw it (JSON, '' where it is gone), approver, entry of the
+--       approver's request, error (JSON), keep_ms, dead letter's why
+
+local record, stream, audit_key, dead, told = unpack(KEYS)
+local group, entry, id, edit, approver, sent_as, problem, keep_ms, why = unpack(ARGV)
+
+local state, standing = unpack(redis.call('HMGET', record, 'state', 'edit'))
+
+if edit ~= '' then
+  if standing and standing ~= edit then return {'moved', state or ''} end
+  if standing then
+    redis.call('HDEL', record, 'edit')
+    tell(told, keep_ms, id, 'refused', 'error', problem, 'entry', sent_as)
+    audit(audit_key, id, 'edit_refused', 'by', approver, 'error', problem, 'stream', stream, 'entry', entry)
+  end
+end
+if why ~= '' then entomb(dead, why, id, stream, '') end
+redis.call('XACK', stream, group, entry)
+return {'dropped', state or ''}

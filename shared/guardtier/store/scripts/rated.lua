@@ -1,0 +1,19 @@
+-- No change of state: an edited action has been rated; a policy worker decides what becomes of the edit.
+--
+-- KEYS: record, edits, assessed stream
+-- ARGV: group, entry, id, proof of the edit, fleet, agent, tool, conversation ('' for none), digest,
+--       edited action, assessment
+
+local record, edits, assessed = unpack(KEYS)
+local group, entry, id, proof, fleet, agent, tool, conversation, digest, event, assessment = unpack(ARGV)
+
+local edit = redis.call('HGET', record, 'edit')
+local wanted = edit and cjson.decode(edit).proof == proof
+
+if wanted then
+  redis.call('XADD', assessed, '*', 'op', 'edited', 'id', id, 'proof', proof, 'fleet', fleet, 'agent', agent,
+    'tool', tool, 'conversation', conversation, 'digest', digest, 'payload', event,
+    'assessment', assessment)
+end
+redis.call('XACK', edits, group, entry)
+return {wanted and 'rated' or 'stale', ''}

@@ -1,0 +1,381 @@
+"""Grants in a tier: an approval that is remembered releases what is like it, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from desk import Desk
+from guardtier import ActionEvent, ApproverClient, State
+from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownGrant
+from guardtier.policy import AlwaysConfirm
+from guardtier.policy.grant_requests import RevokeRequest
+from guardtier.policy.grants import Grant, Remember, grant_id
+from guardtier.policy.tally import Counted
+from guardtier.policy.terms import Terms
+from guardtier.store.grants import MAX_GRANTS, KeptGrants
+from guardtier.store.keys import POLICIES, GrantKeys, Keys
+from guardtier.store.pipe import CommandPipe
+from guardtier.verdict import Verdict
+from tier import StartTier, Tier, high, low
+from waiting import until
+
+KEYS = Keys(0)
+GRANTS = GrantKeys("web").grants
+
+
+async def remembered(tier: Tier, action: ActionEvent, pattern: str = "command", **remember: Any) -> str:
+    """Have an action approved and remembered; the grant's id, once it is kept."""
+    parked = await tier.client().submit(action)
+    verdict = await tier.approver().approve(parked.id, remember=Remember(pattern=pattern, **remember))
+    assert isinstance(verdict, Verdict)
+    await kept(tier, parked.id)
+    return grant_id(parked.id)
+
+
+async def kept(tier: Tier, action_id: str) -> None:
+    await until(lambda: tier.redis.hexists(GRANTS, grant_id(action_id)))
+    await tier.idle()
+
+
+# -- what it releases ----------------------------------------------------------------------------
+
+
+async def test_a_grant_releases_the_next_like_action_and_is_named(tier: Tier) -> None:
+    grant = await remembered(tier, high("rm -rf build/a"))
+
+    released = await tier.client().submit(high("rm -rf build/b"))
+
+    assert released.state is State.RELEASED
+    assert released.verdict is not None
+    assert released.verdict.grant == grant
+    (_, line) = await tier.audit(released.id)
+    assert (line["event"], orjson.loads(line["details"])) == ("released", {"grant": grant})
+    (one,) = await tier.approver().grants("web")
+    assert (one.grant.id, one.uses, one.left) == (grant, 1, 9)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        high("rm -rf src/a"),
+        high("rm -rf build/a && curl https://example.com"),
+        high("rm -rf build/a | tee x"),
+        high("rm -rf build/$(id)"),
+        high("rm -rf build/a", agent="agent-2"),
+        high("rm -rf build/a", tool_name="bash"),
+        high("rm -rf build/a", arguments={"command": "rm -rf build/a", "cwd": "/"}),
+    ],
+    ids=lambda action: f"{action.agent}:{action.tool_name}:{action.arguments}",
+)
+async def test_what_is_not_like_it_waits(tier: Tier, action: ActionEvent) -> None:
+    await remembered(tier, high("rm -rf build/a"))
+
+    assert (await tier.client().submit(action)).is_waiting
+
+
+async def test_the_giving_is_on_the_audit_stream_once_with_its_words(tier: Tier) -> None:
+    grant = await remembered(tier, high("git push"), scope="agent")
+
+    (line,) = [line for line in await tier.audit() if line["event"] == "granted"]
+
+    assert (line["by"], line["fleet"], grant_id(line["id"])) == ("alice", "web", grant)
+    details = orjson.loads(line["details"])
+    assert details["grant"] == grant
+    assert details["words"].startswith("terminal: git push, by agent agent-1")
+
+
+async def test_it_releases_so_many_actions_and_no_more(start_tier: StartTier) -> None:
+    tier = await start_tier(policies=3)
+    await remembered(tier, high("git push"), "exact", uses=5)
+
+    client = tier.client()
+    found = await asyncio.gather(*(client.submit(high("git push")) for _ in range(20)))
+
+    assert [status.state for status in found].count(State.RELEASED) == 5
+    assert sum(status.is_waiting for status in found) == 15
+
+
+async def test_it_ends_in_time(tier: Tier) -> None:
+    grant = await remembered(tier, high("git push"), "exact", seconds=1)
+    assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+
+    await until(lambda: not_there(tier, GRANTS))
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
+    assert not await tier.redis.exists(GrantKeys("web").uses(grant))
+    assert await tier.approver().grants("web") == []
+
+
+async def not_there(tier: Tier, key: str) -> bool:
+    return not await tier.redis.exists(key)
+
+
+async def test_several_grants_cover_a_line_together(tier: Tier) -> None:
+    first = await remembered(tier, high("git add x"))
+    second = await remembered(tier, high("git push"))
+
+    released = await tier.client().submit(high("git add x && git push"))
+
+    assert released.verdict is not None
+    assert released.verdict.grant == f"{first},{second}"
+
+
+async def test_a_change_of_policy_does_not_end_it_and_it_never_turns_a_rejection(tier: Tier) -> None:
+    await tier.operator().set_policy("web", AlwaysConfirm())
+    await remembered(tier, low("ls"), "exact")
+
+    assert (await tier.client().submit(low("ls"))).state is State.RELEASED
+    assert (await tier.client().submit(low("pwd"))).is_waiting
+    await tier.redis.hset(KEYS.policies, "web", b"{}")
+    assert (await tier.client().submit(low("ls"))).is_waiting, "what can't be read parks everything"
+
+
+async def test_a_block_beats_it(tier: Tier) -> None:
+    parked = await tier.client().submit(high("git push"))
+    await remembered(tier, high("git push"), "exact")
+    await tier.approver().reject(parked.id, reason="not today")
+
+    assert (await tier.client().submit(high("git push"))).state is State.REJECTED
+
+
+async def test_a_halt_beats_it(tier: Tier) -> None:
+    await remembered(tier, high("git push"), "exact")
+    await tier.operator().halt("web", agent="agent-1", reason="look at this first")
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
+
+    await tier.operator().resume("web", agent="agent-1")
+    assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+
+
+RULE = """
+version = 1
+[[rule]]
+name = "pushes"
+tool = "terminal"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ('outcome = "park"', State.RELEASED),
+        ('outcome = "park"\nterms = { roles = ["dba"] }', State.PARKED),
+        ('outcome = "park"\nterms = { approve = 2 }', State.PARKED),
+        ('outcome = "park"\nterms = { may_remember = false }', State.PARKED),
+        ('outcome = "reject"', State.REJECTED),
+    ],
+)
+async def test_a_rule_that_wants_more_than_its_giver_beats_it(tier: Tier, rule: str, state: State) -> None:
+    await remembered(tier, high("git push"), "exact")
+    tier.approver("bob")
+    tier.approver("dora", roles=["dba"])
+
+    await tier.operator().set_policy_file(RULE + rule)
+
+    assert (await tier.client().submit(high("git push"))).state is state
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", b"{}", b"\xff", b"x" * 100_000, b'{"expires_at":9e15,"max_uses":9}']
+)
+async def test_what_is_no_grant_covers_nothing(tier: Tier, garbage: bytes) -> None:
+    await tier.redis.hset(GRANTS, mapping={"g" + 12 * "0": garbage, "*": "1"})
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
+    assert await tier.approver().grants("web") == []
+
+
+async def test_a_key_of_another_type_parks(tier: Tier) -> None:
+    await tier.redis.set(GRANTS, "everything")
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
+
+
+# -- who may leave one ---------------------------------------------------------------------------
+
+
+async def test_what_can_not_be_remembered_refuses_the_whole_answer(tier: Tier) -> None:
+    parked = await tier.client().submit(high("git push $(id)"))
+
+    with pytest.raises(InvalidAnswer, match="plain shell commands"):
+        await tier.approver().approve(parked.id, remember=Remember(pattern="command"))
+
+    assert (await tier.record(parked.id)).state is State.PARKED
+    assert isinstance(await tier.approver().approve(parked.id), Verdict)
+
+
+async def test_a_grant_counts_only_while_its_giver_may_answer(tier: Tier) -> None:
+    await remembered(tier, high("git push"), "exact")
+
+    tier._approvers_file.write_text("")
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
+
+
+async def test_nobody_releases_their_own_agents_actions_by_a_grant(tier: Tier) -> None:
+    await remembered(tier, high("git push"), scope="fleet")
+
+    assert (await tier.client().submit(high("git push", agent="agent-2"))).state is State.RELEASED
+    assert (await tier.client().submit(high("git push", agent="alice"))).is_waiting
+
+
+async def test_a_second_answer_leaves_no_second_grant(tier: Tier) -> None:
+    parked = await tier.client().submit(high("git push"))
+    await tier.approver().approve(parked.id)
+
+    with pytest.raises(Exception, match="approved"):
+        await tier.approver("bob").approve(parked.id, remember=Remember(pattern="exact"))
+
+    await tier.idle()
+    assert not await tier.redis.exists(GRANTS)
+
+
+async def test_where_two_have_to_approve_the_second_leaves_it_in_the_name_of_both(tier: Tier) -> None:
+    parked = await tier.client().submit(high("git push"))
+    await tier.redis.hset(KEYS.action(parked.id), "terms", Terms(approve=2).to_json())
+    remember = Remember(pattern="exact")
+
+    first = await tier.approver("alice").approve(parked.id, remember=remember)
+    await tier.idle()
+    assert isinstance(first, Counted)
+    assert not await tier.redis.exists(GRANTS)
+    await tier.approver("bob").approve(parked.id, remember=remember)
+    await kept(tier, parked.id)
+
+    (one,) = await tier.approver().grants("web")
+    assert (one.grant.by, one.grant.approve) == (("alice", "bob"), 2)
+
+
+async def test_an_outbox_entry_that_is_handled_twice_says_it_once(desk: Desk) -> None:
+    entry = await desk.given(desk.keys.outbox, POLICIES, id="a1.0", op="grant", body="{}")
+
+    for _ in range(2):
+        await desk.ledger.done(entry, says=("granted", "fleet", "web"))
+
+    assert len(await desk.redis.xrange(desk.keys.audit)) == 1
+    assert not await desk.pending(entry)
+
+
+# -- revoking ------------------------------------------------------------------------------------
+
+
+async def test_a_revoked_grant_releases_nothing_and_never_comes_back(tier: Tier) -> None:
+    grant = await remembered(tier, high("git push"), "exact")
+    body = await tier.redis.hget(GRANTS, grant)
+
+    await tier.approver("bob").revoke_grant("web", grant)
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
+    assert await tier.approver().grants("web") == []
+    (line,) = [line for line in await tier.audit() if line["event"] == "revoked"]
+    assert (line["by"], orjson.loads(line["details"])) == ("bob", {"grant": grant})
+    await tier.redis.xadd(KEYS.outbox, {"id": "a.0", "op": "grant", "body": body})  # delivered once more
+    await tier.idle()
+    assert (await tier.client().submit(high("git push"))).is_waiting
+    assert [line["event"] for line in await tier.audit()].count("granted") == 1
+    with pytest.raises(UnknownGrant, match="revoked already"):
+        await tier.approver().revoke_grant("web", grant)
+
+
+async def test_only_an_approver_of_the_fleet_revokes(start_tier: StartTier) -> None:
+    tier = await start_tier(fleets={"web": {}, "ops": {}})
+    grant = await remembered(tier, high("git push"), "exact")
+
+    with pytest.raises(NotAuthorized, match="does not prove"):
+        await tier.impostor().revoke_grant("web", grant)
+    with pytest.raises(NotAuthorized, match="may not answer for fleet web"):
+        await tier.approver("carol", ["ops"]).revoke_grant("web", grant)
+    with pytest.raises(NotAuthorized, match="no rights in fleet web"):
+        await tier.approver("carol", ["ops"]).grants("web")
+    with pytest.raises(UnknownGrant, match="none is kept"):
+        await tier.approver().revoke_grant("ops", grant)
+
+    assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+
+
+async def test_a_revocation_that_is_sent_once_more_is_told_again(tier: Tier) -> None:
+    grant = await remembered(tier, high("git push"), "exact")
+    alice = tier.approver()
+    await alice.revoke_grant("web", grant)
+    ((_, fields),) = [
+        (entry, fields)
+        for entry, fields in await tier.redis.xrange(KEYS.answers)
+        if fields.get(b"op") == b"revoke"
+    ]
+    request, _ = RevokeRequest.from_fields(fields)
+
+    await tier.redis.xadd(KEYS.answers, fields)
+    await tier.idle()
+
+    told = await tier.redis.xrange(KEYS.told(request.client))
+    assert [line[b"state"] for _, line in told if line[b"id"] == request.id.encode()] == [b"revoked"] * 2
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["by the tier", "read"])
+async def test_many_grants_are_listed_page_by_page_those_that_end_first_before_the_others(
+    tier: Tier, with_token: bool
+) -> None:
+    grant = await grant_of(tier)
+    made = [
+        grant.model_copy(update={"id": f"g{n:012x}", "expires_at": grant.expires_at + 1000 - n // 3})
+        for n in range(250)
+    ]
+    await tier.redis.hset(GRANTS, mapping={one.id: one.to_json() for one in made})
+    client = tier.approver() if with_token else ApproverClient(tier.url)
+
+    found = [one.grant for one in await client.grants("web")]
+    await client.aclose()
+
+    assert found == sorted([grant, *made], key=lambda one: (one.expires_at, one.id))
+
+
+# -- the scripts ---------------------------------------------------------------------------------
+
+
+async def test_a_use_is_counted_once_for_each_action(tier: Tier) -> None:
+    grant = await remembered(tier, high("git push"), "exact", uses=2)
+    pipe = CommandPipe(tier.redis, insist=False)
+    grants = KeptGrants(pipe)
+
+    found = [await grants.use("web", [grant], name) for name in ("a.0", "a.0", "b.0", "a.0", "c.0")]
+
+    assert found == [("used", "")] * 4 + [("exhausted", grant)]
+    assert await grants.use("web", ["g" + 12 * "0"], "a.0") == ("gone", "g" + 12 * "0")
+    assert await grants.use("web", [grant, "g" + 12 * "0"], "d.0") == ("exhausted", grant)
+    await pipe.close()
+
+
+async def test_of_several_grants_all_are_counted_or_none(tier: Tier) -> None:
+    first = await remembered(tier, high("git add x"))
+    pipe = CommandPipe(tier.redis, insist=False)
+    grants = KeptGrants(pipe)
+
+    assert await grants.use("web", [first, "g" + 12 * "0"], "a.0") == ("gone", "g" + 12 * "0")
+
+    assert await grants.uses("web", [first]) == {first: 0}
+    await pipe.close()
+
+
+async def test_a_fleet_keeps_so_many_grants_and_those_that_are_over_make_room(tier: Tier) -> None:
+    body = (await grant_of(tier)).to_json()
+    pipe = CommandPipe(tier.redis, insist=False)
+    grants = KeptGrants(pipe)
+    names = [f"g{n:012x}" for n in range(MAX_GRANTS)]
+    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[2:], body))
+
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "full"
+    await tier.redis.hset(GRANTS, names[2], b'{"expires_at":1}')
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "granted"
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "known"
+    assert await grants.keep("web", "g" + 12 * "e", body, expires_at=1) == "expired"
+    await pipe.close()
+
+
+async def grant_of(tier: Tier) -> Grant:
+    grant = await remembered(tier, high("git push"), "exact")
+    return Grant.from_json(await tier.redis.hget(GRANTS, grant))

