@@ -374,6 +374,19 @@ async def test_an_edit_leads_past_no_quorum_and_no_role(start_tier: StartTier, t
     assert (await tier.record(asked.id)).policy == verdict.policy
 
 
+@pytest.mark.parametrize(
+    "matcher", ['label = ["secret.read"]', 'target = ["*/.aws/*"]', "when = 'size(action.arguments) == 1'"]
+)
+async def test_rules_look_at_the_edited_action(start_tier: StartTier, tmp_path: Path, matcher: str) -> None:
+    rule = f'[[rule]]\nname = "secrets"\nrisk = ["UNKNOWN"]\n{matcher}\noutcome = "reject"'
+    tier = await start_under(start_tier, tmp_path, rule)
+    asked = await parked(tier)
+
+    with pytest.raises(EditRefused, match="secrets"):
+        await tier.approver().edit(asked.id, {"command": "cat ~/.aws/credentials"})
+    asked.waiting.cancel()
+
+
 async def test_what_the_policy_would_release_still_needs_those_that_the_action_waited_for(
     start_tier: StartTier, tmp_path: Path
 ) -> None:

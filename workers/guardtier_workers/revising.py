@@ -143,7 +143,9 @@ class Revising:
                 field="policy",
             )
         policy = await self._policies.under(delivery.partition, action.fleet, under)
-        if action.conversation is None and policy.needs_action(action.fleet):
+        fleet, tool = action.fleet, action.tool_name
+        asked = policy.asks_labels(fleet, tool) or policy.needs_action(fleet, tool)
+        if asked and action.conversation is None:  # of one in a conversation, they are known
             labels = self._labels.of(action, assessment)
             assessment = assessment.model_copy(update={"labels": labels})
         ruling = policy.rule(facts_of(delivery, assessment, action))
