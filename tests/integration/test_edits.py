@@ -620,18 +620,18 @@ async def test_an_edit_sent_again_while_it_is_rated_is_rated_once(start_tier: St
     (fields,) = [found for _, found in await tier.redis.xrange(KEYS.answers) if found.get(b"op") == b"edit"]
 
     entry = await tier.redis.xadd(KEYS.answers, fields)
-    await until(lambda: _edit_entry_is(tier, asked.id, entry))
+    await until(lambda: _is_asking(tier, asked.id, entry))
     gate.open.set()
 
     reply = await told(tier, fields[b"client"].decode(), entry)
     assert b"verdict" in reply
     assert gate.entered == 1
     assert (await asked.waiting).arguments == SAFE
-    editing.cancel()
+    assert (await editing).allowed  # who asked first is told as well
 
 
-async def _edit_entry_is(tier: Tier, action_id: str, entry: bytes) -> bool:
-    return entry in (await tier.record(action_id)).edit
+async def _is_asking(tier: Tier, action_id: str, entry: bytes) -> bool:
+    return entry in await tier.redis.hget(KEYS.action(action_id), "asking")
 
 
 async def told(tier: Tier, client: str, entry: bytes) -> dict[bytes, bytes]:

@@ -114,7 +114,6 @@ class Revising:
         return Revision(
             edit=record.edit,
             proof=edit.proof,
-            entry=edit.entry,
             told=edit.client,
             approver=edit.approver,
             reason=edit.reason,
@@ -182,7 +181,6 @@ async def _drop(
         edit=record.edit,
         told=edit.client,
         approver=edit.approver,
-        entry=edit.entry,
         error=error,
         dead_letter=dead_letter,
     )
