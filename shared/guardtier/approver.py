@@ -10,9 +10,9 @@ from guardtier.approver_answers import ApproverAnswers
 from guardtier.approver_edits import ApproverEdits
 from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
+from guardtier.approver_looks import ApproverLooks
 from guardtier.approver_policies import ApproverPolicies, PartitionFile, PartitionPolicy
 from guardtier.store.keys import all_keys
-from guardtier.store.records import Record
 from guardtier.store.tail import Fields, Tail
 
 __all__ = ["ApproverClient", "AuditEvent", "PartitionFile", "PartitionPolicy"]
@@ -28,20 +28,15 @@ class AuditEvent:
     fields: dict[str, str]
 
 
-class ApproverClient(ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods):
+class ApproverClient(
+    ApproverLooks, ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods
+):
     """Reads the confirmation set, and answers with the token of one approver.
 
-    Without a token it can only read. The tier decides whether an answer counts: it checks the
-    proof, the fleets of the approver, the state and the digest.
+    With a token it shows that approver's fleets, by way of the tier; without one it can only read, what
+    its Redis credential may. The tier decides whether an answer counts: it checks the proof, the fleets
+    of the approver, the state and the digest.
     """
-
-    async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
-        """The confirmation set, the nearest deadline first; ``after`` skips as many."""
-        return await self._records.pending(limit=limit, after=after)
-
-    async def count(self) -> int:
-        """How many actions are parked."""
-        return await self._records.count()
 
     async def watch(self) -> AsyncIterator[AuditEvent]:
         """Every transition and refusal from now on, as it happens, through reconnects."""

@@ -93,7 +93,7 @@ async def test_watching_shows_each_transition_as_it_happens(tier: Tier) -> None:
     asking = asyncio.create_task(tier.client().check(action))
     await until(lambda: [event.event for event in seen] == ["assessed", "parked"])
     with pytest.raises(NotAuthorized):
-        await tier.impostor().approve(action.id)
+        await tier.impostor().approve(action.id, digest=action.digest)
     await tier.approver().approve(action.id, reason="fine")
     await asking
 

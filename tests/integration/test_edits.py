@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
+from audit_model import AuditModel
 from guardtier import ActionEvent, GuardClient, Outcome, SecurityRisk, State, Verdict
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.blocking import BlockingGuardClient
@@ -29,11 +32,22 @@ from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
 from guardtier.store.keys import Keys
 from guardtier_workers import approvers
-from tier import Gate, StartTier, Tier, high, only
+from tier import Gate, StartTier, Tier, audit_lines, high, only
 from waiting import until
 
 KEYS = Keys(0)
 SAFE = {"command": "ls ~/.ssh"}
+
+
+@pytest.fixture(autouse=True)
+async def the_audit_stream_tells_the_story(redis_url: str) -> AsyncIterator[None]:
+    """After each test: what the stream says comes to the state and the digest that each record has."""
+    yield
+    async with Redis.from_url(redis_url) as redis:
+        told = AuditModel().replay(await audit_lines(redis, KEYS))
+        for action_id, story in told.stories.items():
+            state, digest = await redis.hmget(KEYS.action(action_id), "state", "digest")
+            assert (story.state, story.digest) == (state.decode(), digest.decode())
 
 
 class ByWord(SecurityAnalyzer):
@@ -360,6 +374,19 @@ async def test_an_edit_leads_past_no_quorum_and_no_role(start_tier: StartTier, t
     assert (await tier.record(asked.id)).policy == verdict.policy
 
 
+@pytest.mark.parametrize(
+    "matcher", ['label = ["secret.read"]', 'target = ["*/.aws/*"]', "when = 'size(action.arguments) == 1'"]
+)
+async def test_rules_look_at_the_edited_action(start_tier: StartTier, tmp_path: Path, matcher: str) -> None:
+    rule = f'[[rule]]\nname = "secrets"\nrisk = ["UNKNOWN"]\n{matcher}\noutcome = "reject"'
+    tier = await start_under(start_tier, tmp_path, rule)
+    asked = await parked(tier)
+
+    with pytest.raises(EditRefused, match="secrets"):
+        await tier.approver().edit(asked.id, {"command": "cat ~/.aws/credentials"})
+    asked.waiting.cancel()
+
+
 async def test_what_the_policy_would_release_still_needs_those_that_the_action_waited_for(
     start_tier: StartTier, tmp_path: Path
 ) -> None:
@@ -606,18 +633,18 @@ async def test_an_edit_sent_again_while_it_is_rated_is_rated_once(start_tier: St
     (fields,) = [found for _, found in await tier.redis.xrange(KEYS.answers) if found.get(b"op") == b"edit"]
 
     entry = await tier.redis.xadd(KEYS.answers, fields)
-    await until(lambda: _edit_entry_is(tier, asked.id, entry))
+    await until(lambda: _is_asking(tier, asked.id, entry))
     gate.open.set()
 
     reply = await told(tier, fields[b"client"].decode(), entry)
     assert b"verdict" in reply
     assert gate.entered == 1
     assert (await asked.waiting).arguments == SAFE
-    editing.cancel()
+    assert (await editing).allowed  # who asked first is told as well
 
 
-async def _edit_entry_is(tier: Tier, action_id: str, entry: bytes) -> bool:
-    return entry in (await tier.record(action_id)).edit
+async def _is_asking(tier: Tier, action_id: str, entry: bytes) -> bool:
+    return entry in await tier.redis.hget(KEYS.action(action_id), "asking")
 
 
 async def told(tier: Tier, client: str, entry: bytes) -> dict[bytes, bytes]:

@@ -8,13 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from guardtier import ActionEvent, State
+from desk import Desk
+from guardtier import ActionEvent, ApproverClient, State
 from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownGrant
 from guardtier.policy import AlwaysConfirm
+from guardtier.policy.grant_requests import RevokeRequest
 from guardtier.policy.grants import Grant, Remember, grant_id
-from guardtier.policy.revoking import RevokeRequest
+from guardtier.policy.tally import Counted
+from guardtier.policy.terms import Terms
 from guardtier.store.grants import MAX_GRANTS, KeptGrants
-from guardtier.store.keys import GrantKeys, Keys
+from guardtier.store.keys import POLICIES, GrantKeys, Keys
 from guardtier.store.pipe import CommandPipe
 from guardtier.verdict import Verdict
 from tier import StartTier, Tier, high, low
@@ -132,18 +135,49 @@ async def test_a_change_of_policy_does_not_end_it_and_it_never_turns_a_rejection
 
 
 async def test_a_block_beats_it(tier: Tier) -> None:
-    action = high("git push")
-    await remembered(tier, action, "exact")
-    await tier.redis.set(KEYS.block(action.digest), b"{}")
+    parked = await tier.client().submit(high("git push"))
+    await remembered(tier, high("git push"), "exact")
+    await tier.approver().reject(parked.id, reason="not today")
 
-    assert (await tier.client().submit(high("git push"))).state is not State.RELEASED
+    assert (await tier.client().submit(high("git push"))).state is State.REJECTED
 
 
 async def test_a_halt_beats_it(tier: Tier) -> None:
     await remembered(tier, high("git push"), "exact")
-    await tier.redis.hset(KEYS.halts, "web", b"{}")
+    await tier.operator().halt("web", agent="agent-1", reason="look at this first")
 
-    assert (await tier.client().submit(high("git push"))).state is not State.RELEASED
+    assert (await tier.client().submit(high("git push"))).is_waiting
+
+    await tier.operator().resume("web", agent="agent-1")
+    assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+
+
+RULE = """
+version = 1
+[[rule]]
+name = "pushes"
+tool = "terminal"
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "state"),
+    [
+        ('outcome = "park"', State.RELEASED),
+        ('outcome = "park"\nterms = { roles = ["dba"] }', State.PARKED),
+        ('outcome = "park"\nterms = { approve = 2 }', State.PARKED),
+        ('outcome = "park"\nterms = { may_remember = false }', State.PARKED),
+        ('outcome = "reject"', State.REJECTED),
+    ],
+)
+async def test_a_rule_that_wants_more_than_its_giver_beats_it(tier: Tier, rule: str, state: State) -> None:
+    await remembered(tier, high("git push"), "exact")
+    tier.approver("bob")
+    tier.approver("dora", roles=["dba"])
+
+    await tier.operator().set_policy_file(RULE + rule)
+
+    assert (await tier.client().submit(high("git push"))).state is state
 
 
 @pytest.mark.parametrize(
@@ -201,6 +235,32 @@ async def test_a_second_answer_leaves_no_second_grant(tier: Tier) -> None:
     assert not await tier.redis.exists(GRANTS)
 
 
+async def test_where_two_have_to_approve_the_second_leaves_it_in_the_name_of_both(tier: Tier) -> None:
+    parked = await tier.client().submit(high("git push"))
+    await tier.redis.hset(KEYS.action(parked.id), "terms", Terms(approve=2).to_json())
+    remember = Remember(pattern="exact")
+
+    first = await tier.approver("alice").approve(parked.id, remember=remember)
+    await tier.idle()
+    assert isinstance(first, Counted)
+    assert not await tier.redis.exists(GRANTS)
+    await tier.approver("bob").approve(parked.id, remember=remember)
+    await kept(tier, parked.id)
+
+    (one,) = await tier.approver().grants("web")
+    assert (one.grant.by, one.grant.approve) == (("alice", "bob"), 2)
+
+
+async def test_an_outbox_entry_that_is_handled_twice_says_it_once(desk: Desk) -> None:
+    entry = await desk.given(desk.keys.outbox, POLICIES, id="a1.0", op="grant", body="{}")
+
+    for _ in range(2):
+        await desk.ledger.done(entry, says=("granted", "fleet", "web"))
+
+    assert len(await desk.redis.xrange(desk.keys.audit)) == 1
+    assert not await desk.pending(entry)
+
+
 # -- revoking ------------------------------------------------------------------------------------
 
 
@@ -217,6 +277,7 @@ async def test_a_revoked_grant_releases_nothing_and_never_comes_back(tier: Tier)
     await tier.redis.xadd(KEYS.outbox, {"id": "a.0", "op": "grant", "body": body})  # delivered once more
     await tier.idle()
     assert (await tier.client().submit(high("git push"))).is_waiting
+    assert [line["event"] for line in await tier.audit()].count("granted") == 1
     with pytest.raises(UnknownGrant, match="revoked already"):
         await tier.approver().revoke_grant("web", grant)
 
@@ -229,6 +290,8 @@ async def test_only_an_approver_of_the_fleet_revokes(start_tier: StartTier) -> N
         await tier.impostor().revoke_grant("web", grant)
     with pytest.raises(NotAuthorized, match="may not answer for fleet web"):
         await tier.approver("carol", ["ops"]).revoke_grant("web", grant)
+    with pytest.raises(NotAuthorized, match="no rights in fleet web"):
+        await tier.approver("carol", ["ops"]).grants("web")
     with pytest.raises(UnknownGrant, match="none is kept"):
         await tier.approver().revoke_grant("ops", grant)
 
@@ -251,6 +314,24 @@ async def test_a_revocation_that_is_sent_once_more_is_told_again(tier: Tier) -> 
 
     told = await tier.redis.xrange(KEYS.told(request.client))
     assert [line[b"state"] for _, line in told if line[b"id"] == request.id.encode()] == [b"revoked"] * 2
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["by the tier", "read"])
+async def test_many_grants_are_listed_page_by_page_those_that_end_first_before_the_others(
+    tier: Tier, with_token: bool
+) -> None:
+    grant = await grant_of(tier)
+    made = [
+        grant.model_copy(update={"id": f"g{n:012x}", "expires_at": grant.expires_at + 1000 - n // 3})
+        for n in range(250)
+    ]
+    await tier.redis.hset(GRANTS, mapping={one.id: one.to_json() for one in made})
+    client = tier.approver() if with_token else ApproverClient(tier.url)
+
+    found = [one.grant for one in await client.grants("web")]
+    await client.aclose()
+
+    assert found == sorted([grant, *made], key=lambda one: (one.expires_at, one.id))
 
 
 # -- the scripts ---------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 
 from desk import FLEET, Desk, verdict_on
 from guardtier import ActionEvent, Outcome, State
+from guardtier.errors import TierUnavailable
 from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
 from guardtier.store.decisions import HaltLeft
@@ -17,6 +18,7 @@ from guardtier.store.keys import ARQ_QUEUE, Keys
 from guardtier.store.ledger import Decision
 from guardtier_workers.steward import Deadlines, Steward
 from tier import StartTier
+from waiting import until
 
 KEYS = Keys(0)
 
@@ -278,3 +280,49 @@ async def test_an_edited_action_expires_under_the_digest_that_stands(late: Late)
 
     verdict = orjson.loads(await late.field(action, "verdict"))
     assert (verdict["outcome"], verdict["digest"]) == ("expired", edited)
+
+
+# -- at the same moment ------------------------------------------------------------------------
+
+
+async def test_of_an_answer_and_a_timeout_at_the_same_moment_one_counts(late: Late) -> None:
+    for number in range(20):
+        terms = Terms(on_timeout="halt") if number % 2 else b""
+        action = await late.parked(terms, park_ms=3, conversation=f"talk-{number}")
+
+        await asyncio.gather(
+            late.desk.resolve(action, Outcome.APPROVED),
+            late.steward.sweep(),
+            late.steward.sweep(),
+            return_exceptions=True,
+        )
+        await until(lambda of=action: over(late, of))
+
+        ends = [event for event in await late.desk.events(action) if event in ("approved", "expired")]
+        assert ends == [await late.desk.state_of(action)]
+        halted = f"web agent-1 talk-{number}" in await late.halts()
+        assert halted == (ends == ["expired"] and bool(number % 2))
+
+
+async def over(late: Late, action: ActionEvent) -> bool:
+    """Whether it ended; what is due by now is settled on the way."""
+    await late.steward.sweep()
+    return await late.desk.state_of(action) != State.PARKED
+
+
+@pytest.mark.parametrize("on_timeout", ["wait", "halt"])
+async def test_where_redis_refuses_writes_nothing_is_changed_by_halves(late: Late, on_timeout: Any) -> None:
+    action = await late.parked(Terms(on_timeout=on_timeout, notify=("oncall",)))
+    before = await late.desk.snapshot(action)
+    await late.desk.redis.config_set("maxmemory", 1)
+    desk = late.desk
+    told = {"fleet": FLEET, "agent": "agent-1", "waiters": "client-1"}
+    act = desk.expire(action) if on_timeout == "halt" else desk.ledger.extend(action.id, **told, park_ms=9)
+    with pytest.raises(TierUnavailable):
+        await act
+    await desk.redis.config_set("maxmemory", 0)
+
+    assert await late.desk.snapshot(action) == before
+    assert await late.halts() == {}
+    await late.steward.sweep()
+    assert await late.desk.events(action) != ["assessed", "parked"]

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from guardtier import ActionEvent, Assessment, SecurityRisk
 from guardtier.assessment import Finding
 from guardtier.errors import InvalidAnswer
+from guardtier.policy.file import PolicyFile
 from guardtier.policy.grants import Grant, Pattern, Remember, Scope
+from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.policy.terms import Terms
 from guardtier_workers.grants.drafting import Approval, draft, suggested
 from guardtier_workers.grants.remembered import fitting
@@ -280,6 +282,19 @@ def test_it_stands_in_only_for_an_approval_that_its_giver_could_have_given(
     grant = draft(Remember(pattern="exact"), approval(action(), **given))
 
     assert grant.is_enough_for(Terms(**asked)) is enough
+
+
+def test_a_rule_that_can_not_be_told_parks_and_no_grant_stands_in() -> None:
+    rule = '[[rule]]\nname = "prod"\noutcome = "release"\ntarget = ["*/prod/*"]\n'
+    compiled = PolicyFile.parse(f"version = 1\n{rule}").compiled()
+
+    def raises() -> tuple[str, ...]:
+        raise ValueError("nobody knows")
+
+    facts = Facts("web", "coder", "terminal", LOW, action=action(), targets=raises)
+    ruling = compiled.rule(facts, lambda _: Ruling(Effect.RELEASE, "default"), "file@1")
+
+    assert (ruling.effect, ruling.terms.may_remember) == (Effect.PARK, False)
 
 
 # -- what can't be remembered --------------------------------------------------------------------

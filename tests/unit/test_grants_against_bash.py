@@ -19,8 +19,8 @@ from guardtier_workers.grants.remembered import fitting
 
 BASH = shutil.which("bash")
 RATED = Assessment(risk=SecurityRisk.HIGH)
-#: Writes down what it is called as and with, a word a line.
-STUB = '#!/bin/sh\nprintf "%s\\n" "${0##*/}" "$@" >> "$LOG"\nprintf -- "--\\n" >> "$LOG"\n'
+#: Writes down how it is called: how many arguments, its name, the arguments.
+STUB = '#!/bin/sh\nprintf "%s\\0" "$#" "${0##*/}" "$@" >> "$LOG"\n'
 
 COVERED = [
     "git push",
@@ -72,12 +72,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(BASH is None, reason="bash is not installed")
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(line=lines())
 @example(line="git push && rm -rf build/b; git push\nrm -rf 'build/b c'")
 @example(line="git push\r")
 @example(line="git push &&")
 @example(line="git push\n\r")
+@example(line="\n\rgit push")
+@example(line="git push\n\rgit push")
 @example(line="rm -rf build/b\\\n/../../x")
 def test_bash_runs_nothing_that_is_not_granted(bench: Path, line: str) -> None:
     if not fitting(grants(), action(line), RATED):
@@ -99,5 +101,10 @@ def ran(bench: Path, line: str) -> list[list[str]]:
         [str(BASH), "-c", line], cwd=bench / "work", env=env, capture_output=True, timeout=10, check=False
     )
     assert done.stderr == b"", line
-    calls = log.read_bytes().decode().split("--\n")[:-1]
-    return [call.split("\n")[:-1] for call in calls]
+    said = log.read_bytes().decode().split("\0")[:-1]
+    calls: list[list[str]] = []
+    while said:
+        end = 2 + int(said[0])
+        calls.append(said[1:end])
+        said = said[end:]
+    return calls

@@ -6,19 +6,23 @@ import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from guardtier import ActionEvent, Assessment, Finding, SecurityRisk
 from guardtier.channels import EmailChannel
-from guardtier.errors import ConfigError
+from guardtier.errors import ConfigError, InvalidAction
 from guardtier.policy.terms import Step, Terms
 from guardtier.settings import Settings
 from guardtier.state import State
 from guardtier.store.records import Record
 from guardtier_workers.notices.addresses import Forbidden, addresses_of, check, why_forbidden
 from guardtier_workers.notices.channels import slack_text, webhook_body
+from guardtier_workers.notices.cutting import LONGEST, cut, trimmed
 from guardtier_workers.notices.mail import message_of
 from guardtier_workers.notices.plan import Notice, planned, posted
 from guardtier_workers.notices.rendering import MOST_CALL, Renderer, Shown, text_of
@@ -198,7 +202,7 @@ def test_what_is_hidden_is_spelled_out(char: str):
 def test_a_second_line_stays_a_line_and_a_header_can_not_be_ended():
     content = shown({"command": "ls\nrm -rf /"}, tool_name="t\r\nBcc: eve@example.org")
 
-    assert "  ls\n  rm -rf /" in "\n".join(text_of(content))
+    assert "  | ls\n  | rm -rf /" in "\n".join(text_of(content))
     message = message_of(mail_channel(), content)
     assert message["Bcc"] is None
     assert b"\nBcc:" not in message.as_bytes().partition(b"\n\n")[0]
@@ -229,10 +233,29 @@ def test_a_long_call_is_cut_and_the_notice_says_so(command: str):
 
 
 def test_one_too_long_to_be_looked_through_is_not_shown_at_all():
-    content = shown({"command": "é " * 100_000 + TOKEN})
+    content = shown({str(number): "é" * 4000 for number in range(10)})
 
     assert content.call == ""
     assert "too many to be shown" in content.call_cut
+
+
+@pytest.mark.parametrize("before", [LONGEST - 20, LONGEST - len(TOKEN) - 1, LONGEST, 1900])
+def test_no_half_of_a_secret_is_shown_where_a_text_is_cut(before: int):
+    arguments = {"path": "x", "content": "a " * (before // 2) + TOKEN + " b" * 5000}
+
+    content = shown(arguments)
+
+    assert content.call_cut == f"only a part of its {len(orjson.dumps(arguments))} bytes stands here"
+    assert content.call.startswith('{"path":"x"') or content.call.startswith('{"content"')
+    assert TOKEN[:8] not in content.call
+
+
+def test_nothing_that_stands_before_a_cut_is_shown_however_much_was_taken_out():
+    key = "-----BEGIN RSA PRIVATE KEY-----\n" + "QUJD" * 1900 + "\n"  # cut in its middle
+    content = shown({"a": key + "QUJD" * 4000, "b": ["x" * 20_000, {"c": "y" * 9_000}]})
+
+    assert "QUJD" not in content.call
+    assert content.call_cut
 
 
 def test_a_summary_without_end_is_not_looked_through():
@@ -264,6 +287,37 @@ def test_a_mail_has_the_same_id_each_time_it_is_sent():
     assert first["Message-ID"] == second["Message-ID"]
     assert first["To"] == "a@example.org, b@example.org"
     assert first["Auto-Submitted"] == "auto-generated"
+
+
+_TEXT = st.text(max_size=30) | st.sampled_from(["\u202e", "\x1b[2J", "```", "<!here>", TOKEN, "x" * 9_000])
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(arguments=st.dictionaries(_TEXT, _JSON, max_size=4), summary=_TEXT, tool=_TEXT.filter(bool))
+def test_whatever_an_agent_sends_is_shown_bounded_and_in_plain_sight(
+    arguments: Any, summary: str, tool: str
+):
+    try:
+        content = shown(arguments, summary=summary, tool_name=tool[:256])
+    except InvalidAction:
+        return  # the tier takes no such action either
+
+    for text in every_text(content):
+        assert TOKEN not in text
+        assert len(text) < 20_000
+        assert not any(
+            category(char) in ("Cc", "Cf", "Cs") for char in text.replace("\r\n", "").replace("\n", "")
+        )
+    assert trimmed(arguments, cut(arguments)) == arguments or content.call_cut
 
 
 # -- signatures --------------------------------------------------------------------------------

@@ -75,6 +75,17 @@ class Approver(BaseModel):
     def may_halt(self, fleet: str) -> bool:
         return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
 
+    def may_see(self, fleet: str) -> bool:
+        """Whether the actions of a fleet are shown to them: whoever has any right there."""
+        return bool(self.may) and self._has(fleet)
+
+    @property
+    def sees(self) -> frozenset[str] | None:
+        """The fleets whose actions are shown to them; None: every fleet."""
+        if not self.may:
+            return frozenset()
+        return None if EVERY_FLEET in self.fleets else self.fleets
+
     def has_role(self, roles: Collection[str]) -> bool:
         """Whether it has one of these; where none is wanted, everybody has."""
         return not roles or not self.roles.isdisjoint(roles)

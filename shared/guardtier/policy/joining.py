@@ -13,9 +13,9 @@ def joined(terms: Sequence[Terms]) -> Terms:
     """One set of terms from those of the rules, which come in the order of the file.
 
     The most approvals, the fewest rejections, the shortest time limit, the longest block of a retry, the
-    hardest end; a reason where one asks for it, no edit where one forbids it; notices to all channels.
-    Who may answer: those with a role that all the rules with roles have in common; where there is none,
-    the roles of the first of them. Reminders and escalation are those of the first that has them.
+    hardest end; a reason where one asks for it, no edit and no grant where one forbids it; notices to all
+    channels. Who may answer: those with a role that all the rules with roles have in common; where there is
+    none, the roles of the first of them. Reminders and escalation are those of the first that has them.
     """
     if len(terms) == 1:
         return terms[0]
@@ -30,6 +30,7 @@ def joined(terms: Sequence[Terms]) -> Terms:
         reject=min(one.reject for one in terms),
         reason_required=any(one.reason_required for one in terms),
         may_edit=all(one.may_edit for one in terms),
+        may_remember=all(one.may_remember for one in terms),
         retry=max(one.retry for one in terms),
         notify=tuple(dict.fromkeys(channel for one in terms for channel in one.notify)),
         remind_every=next((one.remind_every for one in terms if one.remind_every is not None), None),

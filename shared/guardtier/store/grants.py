@@ -43,7 +43,7 @@ class KeptGrants:
         return Kept(version, grants, revoked)
 
     async def keep(self, fleet: str, grant: str, body: bytes, *, expires_at: int) -> str:
-        """Keep a grant: ``granted``, ``known`` (kept before, or revoked), ``expired`` or ``full``."""
+        """Keep a grant: ``granted``, ``known`` (kept before), ``revoked``, ``expired`` or ``full``."""
         keys, args = [GrantKeys(fleet).grants], [grant, body, expires_at, MAX_GRANTS]
         return _text((await self._pipe.script("grant", keys, args))[0])
 

@@ -77,6 +77,10 @@ class Keys:
         """STREAM: what one approver's client is told."""
         return f"{self._slot}told:{approver_client}"
 
+    def shown(self, approver_client: str) -> str:
+        """LIST with a time to live: which entries of ``told`` hold records; the oldest of them go."""
+        return f"{self._slot}shown:{approver_client}"
+
     def alive(self, group: str, consumer: str) -> str:
         """STRING with a time to live: a worker's heartbeat."""
         return f"{self._slot}alive:{group}:{consumer}"

@@ -1,7 +1,7 @@
 """Ledger: the record of every action. The only writer of state; each method is one atomic script.
 
 ``decisions.py`` and ``answers.py`` have the methods of the second stage and of the approvers, ``edits.py``
-those of what approvers change, ``halts.py`` those that stop what is new.
+those of what approvers change, ``looks.py`` what they are shown, ``halts.py`` those that stop what is new.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from guardtier.store.delivery import Delivery
 from guardtier.store.edits import Edits
 from guardtier.store.files import PolicyFiles
 from guardtier.store.halts import Halts
+from guardtier.store.looks import Looks
 from guardtier.store.scripting import Retention, Transition
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts):
+class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(

@@ -6,15 +6,14 @@ the records say what is true, so what is over is left out of a page and named, t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from guardtier.errors import InvalidAction
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis
+from guardtier.store.cursor import Cursor
 from guardtier.store.keys import Keys
 
 PAGE = 100  #: actions that one page looks at
@@ -22,8 +21,6 @@ CHUNK = 10  #: records of one round trip: a record may hold 1 MiB
 PAGE_BYTES = 128 * 1024  #: of actions in one page; a page that has reached them ends there
 MOST_BYTES = 16 * 1024  #: an action that is longer is listed without its arguments
 
-#: Where the next page begins: the last action's time and id.
-_CURSOR = re.compile(r"^(\d{1,16}):([A-Za-z0-9_.-]{1,80})$")
 _OPEN = frozenset({State.ASSESSED, State.PARKED, State.APPROVED})
 
 
@@ -64,7 +61,7 @@ async def open_page(
         last, score = chunk[-1]
         seen = start + len(chunk)
         if seen < len(found) and (room <= 0 or seen == PAGE):
-            return Page(page.items, page.over, f"{score:.0f}:{last}")
+            return Page(page.items, page.over, str(Cursor(int(score), last)))
     return page
 
 
@@ -72,10 +69,7 @@ async def _first(redis: AnyRedis, listed: str, after: str) -> int:
     """The rank at which a page begins. What left the list meanwhile may show an action twice."""
     if not after:
         return 0
-    cursor = _CURSOR.match(after)
-    if cursor is None:
-        raise InvalidAction("after must be what the page before it gave", field="after")
-    score, action_id = cursor.groups()
+    score, action_id = Cursor.read(after)
     rank = await redis.zrank(listed, action_id)
     return int(await redis.zcount(listed, "-inf", f"({score}")) if rank is None else int(rank) + 1
 

@@ -205,3 +205,8 @@ class Records:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else (value or "")
+
+
+def record_fields() -> list[str]:
+    """What :meth:`Record.from_fields` takes, in its order."""
+    return list(_FIELDS)

@@ -15,7 +15,7 @@ def test_one_alone_is_itself():
 def test_the_stricter_of_each_counts():
     found = joined(
         [
-            Terms(time_limit=60, approve=2, reject=2, retry=10, notify=("desk",)),
+            Terms(time_limit=60, approve=2, reject=2, retry=10, notify=("desk",), may_remember=False),
             Terms(on_timeout="halt", reason_required=True, may_edit=False, notify=("oncall", "desk")),
         ]
     )
@@ -27,6 +27,7 @@ def test_the_stricter_of_each_counts():
         reject=1,
         reason_required=True,
         may_edit=False,
+        may_remember=False,
         retry=600,
         notify=("desk", "oncall"),
     )

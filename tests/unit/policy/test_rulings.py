@@ -44,6 +44,12 @@ def test_all_rules_of_the_strictest_outcome_are_named():
     assert ruled(rule("a") + rule("z", "release") + rule("b")).rules == ("a", "b")
 
 
+def test_it_names_no_more_than_a_record_should_hold():
+    text = "".join(rule(f"r{number}") for number in range(100))
+
+    assert ruled(text).rules == tuple(f"r{number}" for number in range(20))
+
+
 def test_a_rule_releases_what_the_default_would_park():
     assert ruled(rule(outcome="release"), default=parked).effect is RELEASE
 

@@ -4,7 +4,8 @@
 ``answer.py`` (approve, reject), ``watch.py``, ``check.py`` (with ``rating.py``: offline, and the
 ``--jsonl`` contract), ``doctor.py`` (with ``checkup.py``), ``listing.py`` (url, version), ``analyzers.py``,
 ``fleet.py``, ``approver.py``, ``policy.py`` (with ``policy_standing.py``, the file at run time; offline
-``policy_file.py``; ``policy_replay.py``), ``edit.py``, ``channel.py``, ``trace.py``.
+``policy_file.py``; ``policy_replay.py``), ``edit.py``, ``grants.py`` (with ``remember.py``),
+``channel.py``, ``trace.py``.
 
 What they share: ``app.py`` puts them together, ``entry.py`` runs them and tells errors, ``exits.py``
 has the exit codes, ``options.py`` the options, ``tier.py`` finds the tier, ``state.py`` is the directory

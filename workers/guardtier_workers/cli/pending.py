@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from guardtier.readmodel import view_of
+from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
-from guardtier_workers.cli.options import Config, Json, RedisUrl
+from guardtier_workers.cli.needs import needs_cell
+from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
 from guardtier_workers.cli.output import (
     call_text,
     cell,
@@ -27,24 +30,39 @@ from guardtier_workers.clock import now_ms
 def pending(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")] = 50,
     after: Annotated[int, typer.Option(min=0, help="Skip as many.")] = 0,
+    fleet: Annotated[str | None, typer.Option(metavar="FLEET", help="Of this fleet alone.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="AGENT", help="Of this agent alone.")] = None,
+    risk: Annotated[
+        list[SecurityRisk] | None, typer.Option(help="Rated so. Repeat for more.", case_sensitive=False)
+    ] = None,
+    name: ApproverName = None,
+    token_file: TokenFile = None,
     redis_url: RedisUrl = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """List the actions that wait for a person."""
+    """List the actions that wait for a person: your fleets' with a token, else all that Redis shows."""
 
     async def run() -> tuple[int, list[Record]]:
-        async with tier_at(redis_url, config) as tier, tier.reader() as reader:
-            return await reader.count(), await reader.pending(limit=limit, after=after)
+        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
+            found = await viewer.pending(
+                limit=limit, after=after, fleet=fleet, agent=agent, risk=risk or ()
+            )
+            return await viewer.count(fleet=fleet), found
 
     total, records = asyncio.run(run())
     if as_json:
-        emit({"total": total, "pending": [record_body(record) for record in records]})
-        return
-    if not records:
+        emit({"total": total, "pending": [view_of(record) for record in records]})
+    elif records:
+        _print(records, after, total, filtered=bool(agent or risk))
+    elif agent or risk:
+        say(f"none of these among {total} that wait" + (f", after {after}" if after else ""))
+    else:
         say("nothing waits for an answer" if not total else f"{total} wait, none after {after}")
-        return
-    listed = table(("id", "fleet", "agent", "risk", "left", "tool", "call"), wraps=("call",))
+
+
+def _print(records: list[Record], after: int, total: int, *, filtered: bool) -> None:
+    listed = table(("id", "fleet", "agent", "risk", "left", "needs", "tool", "call"), wraps=("call",))
     for record in records:
         action = record.action
         listed.add_row(
@@ -53,25 +71,10 @@ def pending(
             cell(action.agent),
             risk_cell(record.assessment.risk.value),
             cell(span_text((record.deadline or 0) - now_ms())),
+            cell(needs_cell(record)),
             cell(action.tool_name),
             cell(shortened(call_text(action), 200)),
         )
     console().print(listed)
-    shown = f"{after + 1} to {after + len(records)} of {total}"
+    shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total}")
     say(f"{shown}; guardtier show ID for all of one, then guardtier approve or reject ID")
-
-
-def record_body(record: Record) -> dict[str, Any]:
-    """A record as plain data."""
-    return {
-        "id": record.id,
-        "state": record.state.value,
-        "fleet": record.fleet,
-        "digest": record.digest,
-        "received_at": record.received_at,
-        "deadline": record.deadline,
-        "policy": record.policy,
-        "action": record.action.model_dump(mode="json", exclude_defaults=True),
-        "assessment": record.assessment.model_dump(mode="json"),
-        "verdict": record.verdict.model_dump(mode="json") if record.verdict else None,
-    }

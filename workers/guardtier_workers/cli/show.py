@@ -10,10 +10,11 @@ import typer
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import ChildVote, Finding
+from guardtier.readmodel import view_of
 from guardtier.store.records import Record
-from guardtier_workers.cli.options import Config, Json, RedisUrl
+from guardtier_workers.cli.needs import needs_lines
+from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
 from guardtier_workers.cli.output import emit, say, span_text
-from guardtier_workers.cli.pending import record_body
 from guardtier_workers.cli.safe_text import quoted, safe_lines
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
@@ -21,16 +22,23 @@ from guardtier_workers.clock import now_ms
 Id = Annotated[str, typer.Argument(metavar="ID", help="The action's full id, as pending lists it.")]
 
 
-def show(action_id: Id, redis_url: RedisUrl = None, config: Config = None, as_json: Json = False) -> None:
+def show(
+    action_id: Id,
+    name: ApproverName = None,
+    token_file: TokenFile = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Show one action: its call, its rating with the reasons, and what became of it."""
 
     async def run() -> Record:
-        async with tier_at(redis_url, config) as tier, tier.reader() as reader:
-            return await reader.get(action_id)
+        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
+            return await viewer.get(action_id)
 
     record = asyncio.run(run())
     if as_json:
-        emit(record_body(record))
+        emit(view_of(record))
         return
     for line in _lines(record):
         say(line)
@@ -51,6 +59,7 @@ def _lines(record: Record) -> list[str]:
     ]
     lines += ["arguments"] + [f"  {line}" for line in _arguments(action)]
     lines += [f"finding       {_finding(found, action)}" for found in assessment.findings]
+    lines += needs_lines(record)
     if record.verdict is not None:
         verdict = record.verdict
         by = f" by {', '.join(verdict.decided_by)}" if verdict.decided_by else ""

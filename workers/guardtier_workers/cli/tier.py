@@ -48,6 +48,10 @@ class Tier:
         """A client that can look, and answer nothing."""
         return ApproverClient(self.url, partitions=self.partitions)
 
+    def viewer(self, name: str | None, token_file: Path | None) -> ApproverClient:
+        """A client that looks as this approver; where none is named, as Redis lets it."""
+        return self.reader() if name is None and token_file is None else self.approver(name, token_file)
+
     def approver(self, name: str | None, token_file: Path | None) -> ApproverClient:
         """A client that answers. Raises ConfigError where name or token is missing."""
         known, token = self._credentials(name, token_file)
@@ -60,7 +64,7 @@ class Tier:
         if not name or not token:
             missing = "name (--as NAME)" if token else f"token ({TOKEN}, or --token-file FILE)"
             raise ConfigError(
-                f"an answer needs an approver's {missing}; guardtier approver add makes one",
+                f"this needs an approver's {missing}; guardtier approver add makes one",
                 field="token" if name else "approver",
             )
         return name, token

@@ -68,8 +68,10 @@ def _said(script: Script, text: str, done: list[Done]) -> tuple[Said, ...] | Non
         join = _join(text[end : command.span[0]])
         end = command.span[1]
         words = (command.name.text, *(word.text for word in command.args))
-        found.append(Said("" if not found else join, words, _paths(command, effects)))
-    if text[end:].strip(" \t\n") not in ("", ";"):  # after ``&&`` a shell waits for what it gets next
+        if not found and join not in ("", "\n"):
+            return None
+        found.append(Said(join if found else "", words, _paths(command, effects)))
+    if _join(text[end:]) not in ("", "\n", ";"):  # after ``&&`` a shell waits for what it gets next
         return None
     return tuple(found)
 

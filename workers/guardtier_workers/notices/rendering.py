@@ -21,15 +21,15 @@ from guardtier.settings import Settings
 from guardtier.store.records import Record
 from guardtier_workers.cli.output import call_text
 from guardtier_workers.cli.safe_text import safe, safe_lines, shortened
+from guardtier_workers.notices.cutting import LONGEST, cut, trimmed
 from guardtier_workers.notices.plan import Notice
 
 if TYPE_CHECKING:
     from guardtier.analyzers.text.redact import Redactor
 
-#: Bytes of a call that is redacted and shown. Measured: 1 MB of text that is not ASCII with 200 secrets
-#: takes 9 s, 64 KiB of it 0.5 s.
-LARGEST_CALL = 64 * 1024
-LARGEST_SUMMARY = 8 * 1024  #: characters of a summary, likewise
+#: Bytes of a call that are looked through for secrets. Measured, of text that is not ASCII and full of
+#: them: 16 KiB take 0.3 s, 32 KiB 0.9 s, 1 MiB 9 s; of any other text, 1 ms.
+LARGEST_CALL = 32 * 1024
 MOST_CALL = 2000  #: characters of the call as it is shown
 MOST_LINES = 40  #: of the call
 MOST_TEXT = 300  #: characters of anything else that others wrote
@@ -58,7 +58,7 @@ class Shown(NamedTuple):
 
 
 class Renderer:
-    """Shows actions. It blocks for up to half a second: call it in a thread."""
+    """Shows actions. It blocks for up to a second: call it in a thread."""
 
     def __init__(self, settings: Settings) -> None:
         self._console = (settings.console_url or "").rstrip("/")
@@ -97,13 +97,17 @@ class Renderer:
         """The call, and what is left out of it."""
         if action is None:
             return "", "it can't be read"
-        size = len(orjson.dumps(action.arguments))
-        if size > LARGEST_CALL:
+        whole, part = action.arguments, cut(action.arguments)
+        size = len(orjson.dumps(whole))
+        if len(orjson.dumps(part)) > LARGEST_CALL:
             return "", f"it has {size} bytes, too many to be shown here"
-        (clean,) = self._clean(action.arguments)
+        (clean,) = self._clean(part)
         if not isinstance(clean, dict):
             return "", "it holds too many secrets to be shown here"
-        return _bounded(safe_lines(call_text(action.model_copy(update={"arguments": clean}))))
+        text = safe_lines(call_text(action.model_copy(update={"arguments": trimmed(whole, clean)})))
+        kept = "\n".join(text.split("\n")[:MOST_LINES])[:MOST_CALL]
+        all_of_it = kept == text and part == whole
+        return kept, "" if all_of_it else f"only a part of its {size} bytes stands here"
 
     def _clean(self, *values: Any) -> list[Any]:
         """These without secrets; what holds too many of them is not shown at all."""
@@ -132,7 +136,7 @@ def text_of(shown: Shown) -> list[str]:
         f"summary       {shown.summary or '-'} (by the agent itself)",
     ]
     if shown.call:
-        lines += ["call", *(f"  {line}" for line in shown.call.split("\n"))]
+        lines += ["call", *(f"  | {line}" for line in shown.call.split("\n"))]
     if shown.call_cut:
         lines += [f"LOOK AT ALL OF THE CALL BEFORE YOU ANSWER: {shown.call_cut}"]
     lines += [f"finding       {risk} {name}: {message}" for risk, name, message in shown.findings]
@@ -197,14 +201,6 @@ def _words_of(action: ActionEvent | None) -> list[str]:
     if action is None:
         return ["?", "", "?", ""]
     summary = action.summary
-    if len(summary) > LARGEST_SUMMARY:  # cut first, half a secret would not be known as one
+    if len(summary) > LONGEST:
         summary = f"[{len(summary)} characters, too many to be shown]"
     return [action.agent, action.conversation or "", action.tool_name, summary]
-
-
-def _bounded(text: str) -> tuple[str, str]:
-    lines = text.split("\n")
-    kept = "\n".join(lines[:MOST_LINES])[:MOST_CALL]
-    if len(kept) == len(text):
-        return text, ""
-    return kept, f"only the first {len(kept)} of its {len(text)} characters stand here"

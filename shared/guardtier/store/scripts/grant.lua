@@ -10,7 +10,8 @@ local grants = KEYS[1]
 local id, grant, expires_at, most = unpack(ARGV)
 local now = now_ms()
 
-if redis.call('HEXISTS', grants, id) == 1 then return {'known', ''} end
+local kept = redis.call('HGET', grants, id)
+if kept then return {string.sub(kept, 1, 1) == '-' and 'revoked' or 'known', ''} end
 if tonumber(expires_at) <= now then return {'expired', ''} end
 
 if redis.call('HLEN', grants) >= tonumber(most) then -- those that are over make room

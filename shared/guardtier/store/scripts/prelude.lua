@@ -39,6 +39,14 @@ local function tell(key, keep_ms, id, state, ...)
     redis.call('PEXPIRE', key, whole(2 * keep_ms))
     redis.call('XTRIM', key, 'MINID', '~', whole(string.match(entry, '%d+') - keep_ms))
   end
+  return entry
+end
+
+-- Tell one approver what came of a request, once for each entry by which it was sent.
+local function tell_all(key, keep_ms, id, entries, state, field, value)
+  for entry in string.gmatch(entries or '', '%S+') do
+    tell(key, keep_ms, id, state, field, value, 'entry', entry)
+  end
 end
 
 -- Remember one more client that waits for this action: the last four, each once.

@@ -1,0 +1,211 @@
+"""ApproverLooks: how approvers see what is parked: through the tier with a token, directly without one."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+from functools import cached_property
+from secrets import token_hex
+from time import time
+from typing import Any
+
+import orjson
+
+from guardtier.action import is_label, is_name, partition_of
+from guardtier.answer import key_of
+from guardtier.approver_base import ApproverBase
+from guardtier.errors import ConfigError, InvalidAction
+from guardtier.look import LookRequest, seen
+from guardtier.risk import SecurityRisk
+from guardtier.store.keys import Keys, all_keys
+from guardtier.store.parked import PAGE, ParkedPage, Wanted, parked_count, parked_page
+from guardtier.store.records import Record
+
+#: Of one client in one partition: of its replies with records the last 8 are kept (store/looks.py).
+AT_ONCE = 4
+
+
+class ApproverLooks(ApproverBase):
+    """The part of :class:`ApproverClient` that sees.
+
+    With a token a policy worker answers, which shows the approver's own fleets and nothing else; calls
+    raise NotAuthorized, GuardTimeout and TierUnavailable then. Without a token they read Redis, with a
+    credential that may read the records of every fleet (docs/read-model.md).
+    """
+
+    async def pending(
+        self,
+        *,
+        limit: int = 50,
+        after: int = 0,
+        fleet: str | None = None,
+        agent: str | None = None,
+        risk: Iterable[SecurityRisk] = (),
+        timeout: float = 30.0,
+    ) -> list[Record]:
+        """The confirmation set, the nearest deadline first; ``after`` skips as many.
+
+        ``fleet``, ``agent`` and ``risk`` (the ratings) leave out the others. ``timeout`` is for each page
+        of 100 that a policy worker is asked for.
+        """
+        wanted = _wanted(fleet, agent, risk)
+        found: list[Record] = []
+        size = min(after + limit, PAGE)
+        async with aclosing(_in_order(self, wanted, size, timeout)) as records:
+            async for record in records:
+                if after:
+                    after -= 1
+                    continue
+                found.append(record)
+                if len(found) >= limit:
+                    break
+        return found
+
+    async def parked(
+        self,
+        *,
+        fleet: str | None = None,
+        agent: str | None = None,
+        risk: Iterable[SecurityRisk] = (),
+        timeout: float = 30.0,
+    ) -> AsyncIterator[Record]:
+        """All of the confirmation set, as :meth:`pending`, read page by page.
+
+        What is parked, answered or given more time meanwhile may be missed, or seen twice.
+        """
+        async with aclosing(_in_order(self, _wanted(fleet, agent, risk), PAGE, timeout)) as records:
+            async for record in records:
+                yield record
+
+    async def count(self, *, fleet: str | None = None, timeout: float = 30.0) -> int:
+        """How many actions are parked, as far as they are shown to this approver."""
+        if self._token is None and fleet is None:
+            return await self._records.count()
+        counts = (_count_in(self, keys, fleet, timeout) for keys in all_keys(self._partitions))
+        return sum(await asyncio.gather(*counts))
+
+    async def get(self, action_id: str, *, timeout: float = 30.0) -> Record:
+        """One action's record, in any state. Raises UnknownAction, also for another fleet's."""
+        if self._token is None:
+            return await self._records.get(action_id)
+        partition = partition_of(action_id)
+        if partition is None or partition >= self._partitions:
+            raise InvalidAction(
+                f"{action_id[:100]!r} is no full action id: it must end with its partition, as in …a1.0",
+                field="id",
+            )
+        body = await _look(self, partition, timeout, what="action", action=action_id)
+        return seen(body["action"])
+
+    @cached_property
+    def _looking(self) -> dict[int, asyncio.Semaphore]:
+        """What keeps the looks from being more, for each partition."""
+        return defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+
+
+async def _in_order(
+    client: ApproverLooks, wanted: Wanted, size: int, timeout: float
+) -> AsyncGenerator[Record, None]:
+    """The parked actions of all partitions, the nearest deadline first, each page when it is needed."""
+    sources = [_Source(client, keys, wanted, size, timeout) for keys in all_keys(client._partitions)]
+    await asyncio.gather(*(source.fill() for source in sources))
+    heads = [source.head for source in sources if source.page]
+    heapq.heapify(heads)
+    while heads:
+        source = sources[heads[0][2]]
+        yield source.page.pop()
+        if not source.page:
+            await source.fill()
+        if source.page:
+            heapq.heapreplace(heads, source.head)
+        else:
+            heapq.heappop(heads)
+
+
+class _Source:
+    """The parked actions of one partition: the page that is being used up, the nearest deadline last."""
+
+    def __init__(
+        self, client: ApproverLooks, keys: Keys, wanted: Wanted, size: int, timeout: float
+    ) -> None:
+        self._client, self._keys, self._wanted = client, keys, wanted
+        self._size, self._timeout = size, timeout
+        self._after: str | None = ""
+        self.page: list[Record] = []
+
+    @property
+    def head(self) -> tuple[int, str, int]:
+        return self.page[-1].deadline or 0, self.page[-1].id, self._keys.partition
+
+    async def fill(self) -> None:
+        """Read pages until one has something in it, or there is no more."""
+        while not self.page and self._after is not None:
+            found = await _page_of(
+                self._client, self._keys, self._wanted, self._after, self._size, self._timeout
+            )
+            self.page, self._after = found.records[::-1], found.after
+
+
+async def _page_of(
+    client: ApproverLooks, keys: Keys, wanted: Wanted, after: str, limit: int, timeout: float
+) -> ParkedPage:
+    if client._token is None:
+        return await parked_page(client._redis, keys, wanted, after=after, limit=limit)
+    (fleet,) = wanted.fleets or (None,)
+    risk = tuple(sorted(wanted.risks, key=str))
+    body = await _look(
+        client,
+        keys.partition,
+        timeout,
+        what="page",
+        after=after,
+        limit=limit,
+        fleet=fleet,
+        agent=wanted.agent,
+        risk=risk,
+    )
+    return ParkedPage([seen(one) for one in body["parked"]], body["after"])
+
+
+async def _count_in(client: ApproverLooks, keys: Keys, fleet: str | None, timeout: float) -> int:
+    """How many are parked in one partition, counted in steps of bounded work."""
+    counted, after = 0, ""
+    while True:
+        more: str | None
+        if client._token is None:
+            fleets = frozenset({fleet}) if fleet else None
+            step, more = await parked_count(client._redis, keys, fleets, after=after)
+        else:
+            body = await _look(client, keys.partition, timeout, what="count", after=after, fleet=fleet)
+            step, more = body["count"], body["after"]
+        counted += step
+        if more is None:
+            return counted
+        after = more
+
+
+async def _look(client: ApproverLooks, partition: int, timeout: float, **asked: Any) -> dict[str, Any]:
+    """Ask a policy worker; the body of its answer. Raises what it refuses with."""
+    approver, token = client._credentials()
+    async with client._looking[partition], client._within(timeout, "does one run?"):
+        request = LookRequest(
+            id=f"{token_hex(12)}.{partition}",
+            client=client._client_id,
+            approver=approver,
+            at=int(time() * 1000),
+            **asked,
+        )
+        fields = request.to_fields(request.proof(key_of(token)))
+        reply = await client._replies.ask(client._wait(request.id, partition, fields), partition)
+    body: dict[str, Any] = orjson.loads(reply.body or b"{}")
+    return body
+
+
+def _wanted(fleet: str | None, agent: str | None, risk: Iterable[SecurityRisk]) -> Wanted:
+    for field, value, fits in (("fleet", fleet, is_name), ("agent", agent, is_label)):
+        if value is not None and not fits(value):
+            raise ConfigError(f"no {field} can be called {value[:80]!r}", field=field)
+    return Wanted(frozenset({fleet}) if fleet else None, agent, frozenset(risk))

@@ -1,0 +1,143 @@
+"""The confirmation set of one partition, a bounded page at a time, for those who may see a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from guardtier.risk import SecurityRisk
+from guardtier.state import State
+from guardtier.store.connection import AnyRedis
+from guardtier.store.cursor import Cursor
+from guardtier.store.keys import Keys
+from guardtier.store.records import Record, record_fields
+
+PAGE = 100  #: actions of one page at the most
+PAGE_BYTES = 256 * 1024  #: of records in one page; one that is longer is a page of its own
+SCAN = 500  #: parked actions that one page looks at, most of which others may own
+COUNT_SCAN = 2000  #: those that one step of counting looks at
+CHUNK = 10  #: records of one round trip: a record may hold 1 MiB
+FLEETS_CHUNK = 100  #: names of fleets of one round trip
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which parked actions are looked for. ``fleets``: None is every fleet; no ``risks``: any rating."""
+
+    fleets: frozenset[str] | None = None
+    agent: str | None = None
+    risks: frozenset[SecurityRisk] = frozenset()
+
+    def takes(self, record: Record) -> bool:
+        return (
+            (self.fleets is None or record.fleet in self.fleets)
+            and (not self.risks or record.assessment.risk in self.risks)
+            and (self.agent is None or record.agent == self.agent)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedPage:
+    """``records``, the nearest deadline first; ``after`` is the cursor of the next page, None: the end.
+
+    A page may be empty and still have a next one: its actions were not among those that are looked for.
+    """
+
+    records: list[Record] = field(default_factory=list)
+    after: str | None = None
+
+
+async def parked_page(
+    redis: AnyRedis, keys: Keys, wanted: Wanted, *, after: str = "", limit: int = PAGE
+) -> ParkedPage:
+    """One page. Raises InvalidAction for a cursor that no page has given."""
+    listed = await _listed(redis, keys, after, SCAN)
+    page = _Filling(wanted, limit)
+    for part in _parts(listed[:SCAN], FLEETS_CHUNK):
+        for chunk in _parts(await _of_fleets(redis, keys, part, wanted.fleets), CHUNK):
+            for at, row in zip(chunk, await _rows(redis, keys, chunk), strict=True):
+                if not page.takes(at, row):
+                    return ParkedPage(page.records, str(page.last))
+    return ParkedPage(page.records, str(listed[SCAN - 1]) if len(listed) > SCAN else None)
+
+
+class _Filling:
+    """A page while it is filled. ``last`` is what it has looked at last."""
+
+    def __init__(self, wanted: Wanted, limit: int) -> None:
+        self._wanted, self._limit, self._room = wanted, limit, PAGE_BYTES
+        self.records: list[Record] = []
+        self.last: Cursor | None = None
+
+    def takes(self, at: Cursor, row: Sequence[bytes | None]) -> bool:
+        """Look at one; False where the page is full without it."""
+        size = sum(len(value) for value in row if value)
+        if len(self.records) == self._limit or (self.records and self._room < size):
+            return False
+        record = Record.from_fields(at.action_id, row)
+        if record is not None and record.state is State.PARKED and self._wanted.takes(record):
+            self.records.append(record)
+            self._room -= size
+        self.last = at
+        return True
+
+
+async def parked_count(
+    redis: AnyRedis, keys: Keys, fleets: frozenset[str] | None, *, after: str = ""
+) -> tuple[int, str | None]:
+    """How many are parked of these fleets, and where to go on counting; None: that is all."""
+    if fleets is None:
+        return int(await redis.zcard(keys.parked)), None
+    listed = await _listed(redis, keys, after, COUNT_SCAN)
+    counted = 0
+    for part in _parts(listed[:COUNT_SCAN], FLEETS_CHUNK):
+        counted += len(await _of_fleets(redis, keys, part, fleets))
+    return counted, str(listed[COUNT_SCAN - 1]) if len(listed) > COUNT_SCAN else None
+
+
+async def _listed(redis: AnyRedis, keys: Keys, after: str, most: int) -> list[Cursor]:
+    """What comes behind the cursor, up to one more than ``most``."""
+    if not after:
+        return await _range(redis, keys, 0, most)
+    cursor = Cursor.read(after)
+    rank = await redis.zrank(keys.parked, cursor.action_id)
+    if rank is not None and await redis.zscore(keys.parked, cursor.action_id) == cursor.score:
+        return await _range(redis, keys, int(rank) + 1, most)
+    # It has been decided since, or waits for longer now. Others may have the same deadline.
+    first = int(await redis.zcount(keys.parked, "-inf", f"({cursor.score}"))
+    while found := await _range(redis, keys, first, most):
+        behind = [at for at in found if at > cursor]
+        if behind:
+            return behind
+        first += len(found)
+    return []
+
+
+async def _range(redis: AnyRedis, keys: Keys, first: int, most: int) -> list[Cursor]:
+    found = await redis.zrange(keys.parked, first, first + most, withscores=True)
+    return [Cursor(int(score), name.decode()) for name, score in found]
+
+
+async def _of_fleets(
+    redis: AnyRedis, keys: Keys, part: list[Cursor], fleets: frozenset[str] | None
+) -> list[Cursor]:
+    if fleets is None:
+        return part
+    pipeline = redis.pipeline(transaction=False)
+    for at in part:
+        pipeline.hget(keys.action(at.action_id), "fleet")
+    owners = await pipeline.execute()
+    return [at for at, owner in zip(part, owners, strict=True) if (owner or b"").decode() in fleets]
+
+
+async def _rows(redis: AnyRedis, keys: Keys, chunk: list[Cursor]) -> list[Any]:
+    pipeline = redis.pipeline(transaction=False)
+    for at in chunk:
+        pipeline.hmget(keys.action(at.action_id), record_fields())
+    rows: list[Any] = await pipeline.execute()
+    return rows
+
+
+def _parts(listed: list[Cursor], length: int) -> Iterator[list[Cursor]]:
+    return (listed[start : start + length] for start in range(0, len(listed), length))

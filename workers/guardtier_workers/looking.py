@@ -1,0 +1,82 @@
+"""An approver looks at what is parked: their own fleets, a bounded page at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from guardtier.action import partition_of
+from guardtier.errors import InvalidAction, InvalidAnswer, NotAuthorized, UnknownAction
+from guardtier.look import LookRequest, shown
+from guardtier.store.delivery import Delivery
+from guardtier.store.parked import Wanted, parked_count, parked_page
+from guardtier.store.records import Records
+from guardtier_workers.approvers import Approver, Approvers
+from guardtier_workers.clock import now_ms
+from guardtier_workers.lane import Lane
+
+LOOK_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
+
+
+async def look(lane: Lane, delivery: Delivery, approvers: Approvers, records: Records) -> None:
+    """Show what was asked for. Raises what the approver is to be told."""
+    request, proof = LookRequest.from_fields(delivery.fields)
+    approver = _proved(request, proof, approvers, delivery.partition)
+    if request.what == "action":
+        body = await _one(request, approver, records)
+    elif request.what == "count":
+        body = await _count(lane, request, approver)
+    else:
+        body = await _page(lane, request, approver)
+    await lane.ledger.shown(delivery, told=request.client, body=orjson.dumps(body))
+
+
+async def _one(request: LookRequest, approver: Approver, records: Records) -> dict[str, Any]:
+    """One record. What is in another fleet is told as what is not there."""
+    unknown = UnknownAction(
+        f"no action {request.action} in your fleets: never published, or past its retention", field="id"
+    )
+    try:
+        record = await records.get(request.action or "")
+    except (UnknownAction, InvalidAction):
+        raise unknown from None
+    if not approver.may_see(record.fleet):
+        raise unknown
+    return {"action": shown(record)}
+
+
+async def _page(lane: Lane, request: LookRequest, approver: Approver) -> dict[str, Any]:
+    wanted = Wanted(_fleets(request, approver), request.agent, frozenset(request.risk))
+    page = await parked_page(lane.redis, lane.keys, wanted, after=request.after, limit=request.limit)
+    return {"parked": [shown(record) for record in page.records], "after": page.after}
+
+
+async def _count(lane: Lane, request: LookRequest, approver: Approver) -> dict[str, Any]:
+    fleets = _fleets(request, approver)
+    counted, after = await parked_count(lane.redis, lane.keys, fleets, after=request.after)
+    return {"count": counted, "after": after}
+
+
+def _fleets(request: LookRequest, approver: Approver) -> frozenset[str] | None:
+    """The fleets that are shown; None: all. Raises NotAuthorized, whether the fleet exists or not."""
+    if request.fleet is None:
+        return approver.sees
+    if not approver.may_see(request.fleet):
+        raise NotAuthorized(f"{approver.name} has no rights in fleet {request.fleet}", field="fleet")
+    return frozenset({request.fleet})
+
+
+def _proved(request: LookRequest, proof: str, approvers: Approvers, partition: int) -> Approver:
+    approver = approvers.named(request.approver)
+    if approver is None or not request.is_proved_by(proof, bytes.fromhex(approver.key)):
+        raise NotAuthorized("the request does not prove a known approver", field="approver")
+    if partition_of(request.id) != partition:
+        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
+    if abs(request.at - now_ms()) > LOOK_MINUTES * 60_000:
+        raise NotAuthorized(
+            f"the request's time is more than {LOOK_MINUTES} minutes off: check the clocks",
+            field="at",
+            limit=LOOK_MINUTES,
+        )
+    return approver
