@@ -55,11 +55,12 @@ class Story:
 
 
 class AuditModel:
-    """Replays the audit stream of one partition, or of several one after the other."""
+    """Replays the audit stream of one partition, or of several, one call for each."""
 
     def __init__(self) -> None:
         self.stories: dict[str, Story] = {}
         self.beside: list[Line] = []
+        self.halted: set[str] = set()  #: in the partition that is replayed: "fleet[ agent[ conversation]]"
         self._rules: dict[str, Callable[[Story, Line, dict[str, Any]], None]] = {
             "released": self._by_policy,
             "rejected": self._rejected,
@@ -74,7 +75,8 @@ class AuditModel:
         }
 
     def replay(self, lines: Iterable[Line]) -> AuditModel:
-        """Take these lines, in their order. Raises AuditBroken at the first that can't be."""
+        """Take these lines of one partition, in order. Raises AuditBroken at the first that can't be."""
+        self.halted.clear()
         for line in lines:
             try:
                 self.take(line)
@@ -87,7 +89,7 @@ class AuditModel:
         event, action_id = line["event"], line["id"]
         story = self.stories.get(action_id)
         if event in BESIDE:
-            self.beside.append(line)
+            self._beside(line)
         elif event.endswith("refused"):
             if story is not None:
                 story.refused += 1
@@ -106,8 +108,26 @@ class AuditModel:
     def states(self) -> dict[str, str]:
         return {action_id: story.state for action_id, story in self.stories.items()}
 
+    def _beside(self, line: Line) -> None:
+        self.beside.append(line)
+        if line["event"] in ("halted", "resumed"):
+            scope = json.loads(line["details"])["scope"]
+            if line["event"] == "halted":
+                self.halted.add(scope)
+            else:
+                _check(scope in self.halted, "resumed, though it was not halted")
+                self.halted.remove(scope)
+
+    def _may_run(self, line: Line) -> None:
+        """Nothing is released or redeemed of what is halted."""
+        names = [line["fleet"], line["agent"], line.get("conversation", "")]
+        halts = self.halted & {" ".join(names[:count]) for count in (1, 2, 3)}
+        _check(not halts, f"it may run, though {halts} is halted")
+
     def _by_policy(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
         _check(story.state == "assessed", f"decided, though it is {story.state}")
+        if line["event"] == "released":
+            self._may_run(line)
         if "digest" in line:
             _same_digest(story, line)
         story.state = line["event"]
@@ -171,6 +191,7 @@ class AuditModel:
 
     def _redeemed(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
         _check(story.state == "approved", f"redeemed, though it is {story.state}")
+        self._may_run(line)
         _same_digest(story, line)
         story.state = "redeemed"
 

@@ -182,6 +182,9 @@ class ByHand:
     async def audit(self) -> list[dict[str, str]]:
         return await audit_lines(self.redis, KEYS)
 
+    async def events(self) -> list[str]:
+        return [line["event"] for line in await self.audit()]
+
     async def told(self, fleet: str, client: str = "client-1") -> list[dict[str, str]]:
         """Everything that a client was told."""
         entries = await self.redis.xrange(KEYS.reply(fleet, client))

@@ -230,6 +230,12 @@ class Tier:
         kept = [block for block in blocks if f'name = "{name}"\n' not in block]
         self._approvers_file.write_text("\n\n".join(kept))
 
+    def forget(self, name: str) -> None:
+        """Take an approver out of the file."""
+        blocks = self._approvers_file.read_text().split("[[approver]]")
+        kept = [block for block in blocks if f'name = "{name}"' not in block]
+        self._approvers_file.write_text("[[approver]]".join(kept))
+
     def token_of(self, name: str) -> str:
         return self._tokens[name]
 

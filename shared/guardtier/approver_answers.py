@@ -81,8 +81,7 @@ class ApproverAnswers(ApproverBase):
     ) -> list[Verdict | Counted | GuardtierError]:
         """Answer many actions, each by itself: what came of each, or its error, in their order.
 
-        ``timeout`` (seconds) is for each of them. Raises what is no matter of a single one: ConfigError
-        without a token, and what redis-py raises where Redis can't be read.
+        ``timeout`` (seconds) is for each of them. Raises ConfigError without a token.
         """
         self._credentials()
         room = asyncio.Semaphore(AT_ONCE)

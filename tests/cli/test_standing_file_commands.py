@@ -108,6 +108,19 @@ def test_what_a_file_would_change_is_told_before_it_is_set(cli: Here, rules: Pat
     assert body["changes"][0]["rules"] == ["no-listing"]
 
 
+def test_what_the_file_says_of_a_fleet_is_shown(cli: Here, rules: Path) -> None:
+    rules.write_text('version = 1\n[fleet.filed]\npolicy = { kind = "never_confirm" }\nmode = "shadow"\n')
+    assert cli.run("policy", "set", "--file", str(rules)).code == 0
+
+    shown = cli.run("policy", "show", "filed")
+    set_at_run_time = cli.run("policy", "set", "filed", "always_confirm", "--json").json
+    cli.run("policy", "reset", "filed")
+
+    assert "filed: never_confirm, file@" in shown.out
+    assert shown.out.endswith(", from the policy file, in shadow mode: everything is released\n")
+    assert (set_at_run_time["source"], set_at_run_time["shadow"]) == ("run time", True)
+
+
 def test_a_file_whose_tests_fail_is_not_sent(cli: Here, rules: Path) -> None:
     rules.write_text(RULES.replace('expect = "park"', 'expect = "release"'))
 

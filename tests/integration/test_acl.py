@@ -158,7 +158,7 @@ async def test_a_deadline_is_kept_by_job_and_by_sweep(start_roles: StartRoles) -
     assert await made.stuck() == []
 
 
-async def test_an_operator_sets_a_policy(tier: Tier, server: Server) -> None:
+async def test_an_operator_sets_policies_halts_and_sees_grants(tier: Tier, server: Server) -> None:
     tier.approver("olga", None, Right)
     token = tier.token_of("olga")
     async with ApproverClient(
@@ -166,9 +166,17 @@ async def test_an_operator_sets_a_policy(tier: Tier, server: Server) -> None:
     ) as operator:
         done = await operator.set_policy("web", NeverConfirm())
         assert [found.policy for found in await operator.policy("web")] == [NeverConfirm()] * 2
+        assert all(found.changed for found in done)
+        assert (await tier.client().check(high())).allowed
 
-    assert all(found.changed for found in done)
-    assert (await tier.client().check(high())).allowed
+        await operator.set_policy_file("version = 1")
+        (text,) = {await operator.policy_text(found) for found in await operator.policy_file()}
+        assert text == "version = 1"
+
+        await operator.halt("web", reason="to look at it")
+        assert len(await operator.halts()) == 2
+        await operator.resume("web")
+        assert await operator.grants("web") == []
 
 
 async def test_an_auditor_reads_the_audit_stream(tier: Tier, server: Server) -> None:
@@ -236,7 +244,12 @@ MAY: dict[str, set[str]] = {
     "dashboard": {f"HMGET {RECORD}", f"ZRANGE {KEYS.parked}"},
     "auditor": {f"XRANGE {KEYS.audit}"},
     "approver": {f"XADD {KEYS.answers}"},
-    "operator": {f"XADD {KEYS.answers}"},
+    "operator": {
+        f"XADD {KEYS.answers}",
+        f"HGETALL {KEYS.policies}",
+        f"HGETALL {KEYS.halts}",
+        f"HGETALL {GrantKeys('web').grants}",
+    },
     "agent-web": {f"XADD {KEYS.actions('web')}"},
 }
 #: Workers may touch every key of ours; what they can't is the server's own.

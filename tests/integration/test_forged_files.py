@@ -126,6 +126,16 @@ async def test_a_replayed_request_changes_nothing(tier: Tier) -> None:
     assert [line["event"] for line in await tier.audit()].count("configured") == 2
 
 
+async def test_what_counts_already_is_told_again_though_it_would_be_refused_now(tier: Tier) -> None:
+    """The worker died before it had told: the people who were there then may be gone."""
+    tier.operator(), tier.approver("alice")
+    fields = request(tier, b"version = 1\n[fleet.web.terms]\napprove = 2\n")
+    assert await send(tier, fields) is None
+    tier.forget("alice")
+
+    assert await send(tier, fields) is None
+
+
 async def test_of_two_who_saw_the_same_one_is_told_that_it_changed(start_tier: StartTier) -> None:
     tier = await start_tier(policies=2)
     tier.operator()

@@ -222,6 +222,15 @@ async def test_a_wrong_file_is_refused_and_changes_nothing(tier: Tier, how: str)
     assert (await tier.client().submit(low())).state is State.RELEASED
 
 
+async def test_a_channel_that_the_settings_know_is_accepted(start_tier: StartTier) -> None:
+    oncall = {"kind": "webhook", "url": "https://hooks.example/x", "secret": "s" * 32}
+    tier = await start_tier(channel={"oncall": oncall})
+
+    done = await tier.operator().set_policy_file(PARKS_LS + '[rule.terms]\nnotify = ["oncall"]\n')
+
+    assert done[0].changed
+
+
 async def test_a_file_that_is_too_long_is_refused_before_it_is_sent(tier: Tier) -> None:
     assert MAX_FILE == MAX_BYTES == MAX_TEXT
 

@@ -76,6 +76,8 @@ class Actions(RuleBasedStateMachine):
         self._folder = Path(tempfile.mkdtemp())
         self.sent: dict[str, ActionEvent] = {}
         self.seen: dict[str, State] = {}
+        self.halted: set[str] = set()  # the scopes, after the step before
+        self.resumed = 0
         self._edits = self._asked = 0
         self._do(self._open())
 
@@ -184,11 +186,16 @@ class Actions(RuleBasedStateMachine):
 
     @invariant()
     def states_follow_each_other_and_the_set_is_what_is_parked(self) -> None:
-        states, waiting = self._do(self._states())
+        states, waiting, halts = self._do(self._states())
+        resumed = self._do(self.tier.events()).count("resumed")
+        stopped = self.halted if resumed == self.resumed else set()
         for action_id, state in states.items():
-            known = self.seen.setdefault(action_id, state)
-            assert state is known or state in TRANSITIONS[known], f"{action_id}: {known} → {state}"
+            known = self.seen.get(action_id)
+            assert known in (None, state) or state in follows(known), f"{action_id}: {known} → {state}"
+            if state is not known and state in (State.RELEASED, State.REDEEMED):
+                assert stopped.isdisjoint({"web", f"web {self.sent[action_id].agent}"})
             self.seen[action_id] = state
+        self.halted, self.resumed = halts, resumed
         assert waiting == {name for name, state in states.items() if state is State.PARKED}
 
     def teardown(self) -> None:
@@ -226,14 +233,24 @@ class Actions(RuleBasedStateMachine):
         if verdicts:
             assert Verdict.from_json(verdicts.pop().encode()) == record.verdict
 
-    async def _states(self) -> tuple[dict[str, State], set[str]]:
+    async def _states(self) -> tuple[dict[str, State], set[str], set[str]]:
         pipeline = self.tier.redis.pipeline(transaction=False)
         for action_id in self.sent:
             pipeline.hget(KEYS.action(action_id), "state")
         pipeline.zrange(KEYS.parked, 0, -1)
-        *states, waiting = await pipeline.execute()
+        pipeline.hkeys(KEYS.halts)
+        *states, waiting, halts = await pipeline.execute()
         found = zip(self.sent, states, strict=True)
-        return {name: State(s.decode()) for name, s in found if s}, {name.decode() for name in waiting}
+        return (
+            {name: State(s.decode()) for name, s in found if s},
+            {name.decode() for name in waiting},
+            {scope.decode() for scope in halts},
+        )
+
+
+def follows(state: State) -> set[State]:
+    """What may come of it, in one step or in several: ``everybody_works`` takes as many as there are."""
+    return {end for after in TRANSITIONS[state] for end in (after, *follows(after))}
 
 
 def other_than(action: ActionEvent) -> ActionEvent:

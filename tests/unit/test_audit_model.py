@@ -14,7 +14,7 @@ A, B = "a" * 64, "b" * 64  # digests
 
 def line(event: str, action_id: str = "a1.0", **fields: Any) -> Line:
     details = fields.pop("details", None)
-    known = {"id": action_id, "event": event, "fleet": "web", "digest": A} | fields
+    known = {"id": action_id, "event": event, "fleet": "web", "agent": "bot", "digest": A} | fields
     return known | ({"details": json.dumps(details)} if details else {})
 
 
@@ -37,6 +37,14 @@ def vote(
 def edit(who: str = "ann", *, digest: str = B, was: str = A, riskier: bool = False) -> Line:
     counted = [] if riskier else [who]
     return vote("edited", who, approved=counted, digest=digest, was=was)
+
+
+def halt(scope: str) -> Line:
+    return line("halted", "h1.0", details={"scope": scope})
+
+
+def resume(scope: str) -> Line:
+    return line("resumed", "h2.0", details={"scope": scope})
 
 
 ASSESSED, PARKED = line("assessed"), line("parked")
@@ -79,7 +87,9 @@ STORIES: dict[str, tuple[list[Line], str]] = {
     "rejected by a halt": ([PARKED, line("rejected", details={"halt": "web"})], "rejected"),
     "refusals change nothing": ([PARKED, line("answer_refused"), line("edit_refused"), EXPIRED], "expired"),
     "repeated": ([line("released"), line("repeated", state="released")], "released"),
-    "what is beside it": ([line(event) for event in ("halted", "granted", "blocked")] + [PARKED], "parked"),
+    "what is beside it": ([line("granted"), line("blocked"), PARKED], "parked"),
+    "halted, then resumed": ([PARKED, halt("web"), APPROVED, resume("web"), REDEEMED], "redeemed"),
+    "others are halted": ([halt("web bot c1"), halt("web bo"), halt("we"), line("released")], "released"),
 }
 
 BROKEN: dict[str, list[Line]] = {
@@ -122,6 +132,13 @@ BROKEN: dict[str, list[Line]] = {
         line("extended", was="5", deadline="15"),
     ],
     "repeated in another state": [PARKED, line("repeated", state="released")],
+    "released while its fleet is halted": [halt("web"), line("released")],
+    "released while its conversation is halted": [
+        halt("web bot c1"),
+        line("released", conversation="c1"),
+    ],
+    "redeemed while its agent is halted": [PARKED, APPROVED, halt("web bot"), REDEEMED],
+    "resumed, though nothing was halted": [halt("web"), resume("web bot")],
     "of another fleet": [line("parked", fleet="ops")],
     "unknown": [line("forgiven")],
 }

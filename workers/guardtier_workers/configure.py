@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from guardtier.action import partition_of
 from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownFleet, WrongState
@@ -61,21 +61,23 @@ async def configure_file(
     delivery: Delivery,
     approvers: Approvers,
     records: Records,
-    check: Callable[[str], None],
+    check: Callable[[str], Awaitable[None]],
 ) -> None:
     """The same for a policy file. ``check`` raises what is wrong with its text."""
     request, proof = FileRequest.from_fields(delivery.fields)
     check_may(request, proof, approvers, delivery.partition, EVERY_FLEET)
     text = request.text_in(delivery.fields)
-    if request.digest is not None:
-        check(text)
+    checked = request.digest is None
     while True:
         raw = await records.policy(delivery.partition, EVERY_FLEET)
         standing = _file_in(raw)
         if standing is not None and standing.request == request.id:
-            replaces, made = raw, standing
+            replaces, made = raw, standing  # what was checked then is not checked again
         else:
             _check_replaces(raw, request.replaces, EVERY_FLEET)
+            if not checked:
+                await check(text)
+                checked = True
             replaces, made = raw, _made_file(request, standing)
         done = await lane.ledger.configure_file(
             delivery,

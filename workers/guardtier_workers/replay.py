@@ -20,10 +20,10 @@ from guardtier.settings import Settings
 from guardtier.store.ledger import Circumstances
 from guardtier.store.records import Record, Records
 from guardtier.store.trail import Trail
+from guardtier_workers.facts import facts_on
 from guardtier_workers.policies import InForce, Policies, in_force, nobody_knows
 from guardtier_workers.policyfiles import FileInForce
 from guardtier_workers.replay_report import Decided, Replayed, Report
-from guardtier_workers.targets import targets_of
 
 BATCH = 50  #: records held at once: 50 MiB at the most
 FLOW = "flow."  #: the findings that need a conversation's history
@@ -103,6 +103,9 @@ class Replay:
         if record is None:
             report.gone += 1
             return
+        if record.asked is not None:
+            report.edited += 1
+            return
         try:
             action = record.action
         except GuardtierError:
@@ -110,7 +113,7 @@ class Replay:
             return
         recorded = record.assessment
         today = recorded if self._rate is None else with_flow(await self._rate(action), recorded)
-        ruling = await self._rule(was.partition, facts_of(action, record, today))
+        ruling = await self._rule(was.partition, facts_on(action, today, at_ms=record.received_at))
         shadow = ruling.would is not None
         report.add(
             Replayed(
@@ -147,20 +150,3 @@ def _risk_of(risk: SecurityRisk, more: list[Finding]) -> SecurityRisk:
     if found is not SecurityRisk.HIGH and SecurityRisk.UNKNOWN in risks:
         return SecurityRisk.UNKNOWN
     return found
-
-
-def facts_of(action: ActionEvent, record: Record, rated: Assessment) -> Facts:
-    """What the policy is asked about: the action as it was, at the time when it came."""
-    return Facts(
-        fleet=record.fleet,
-        agent=action.agent,
-        tool=action.tool_name,
-        risk=rated.risk,
-        conversation=action.conversation,
-        findings=tuple(finding.id for finding in rated.findings),
-        labels=rated.labels,
-        failed=rated.failed,
-        now_ms=record.received_at,
-        action=action,
-        targets=targets_of(action, rated.findings),
-    )

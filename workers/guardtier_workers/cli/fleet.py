@@ -11,7 +11,7 @@ from guardtier.action import is_name
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import emit, say
-from guardtier_workers.cli.policy import policy_body
+from guardtier_workers.cli.policy_fleets import files_in, policy_body
 from guardtier_workers.cli.tier import tier_at
 
 
@@ -41,10 +41,11 @@ def list_fleets(redis_url: RedisUrl = None, config: Config = None, as_json: Json
 
     async def run() -> list[dict[str, object]]:
         async with tier_at(redis_url, config) as tier, tier.reader() as reader:
+            files = await files_in(tier)
             return [
                 {
                     "fleet": name,
-                    "policy": policy_body(tier, name, await reader.policy(name))["version"],
+                    "policy": policy_body(tier.settings, name, await reader.policy(name), files)["version"],
                     "park_seconds": tier.settings.park_ms_of(name) / 1000,
                 }
                 for name in await tier.upkeep.fleets()

@@ -10,6 +10,7 @@ import typer
 from guardtier.readmodel import view_of
 from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
+from guardtier_workers.cli.needs import needs_cell
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
 from guardtier_workers.cli.output import (
     call_text,
@@ -70,20 +71,10 @@ def _print(records: list[Record], after: int, total: int, *, filtered: bool) -> 
             cell(action.agent),
             risk_cell(record.assessment.risk.value),
             cell(span_text((record.deadline or 0) - now_ms())),
-            cell(_needs(record)),
+            cell(needs_cell(record)),
             cell(action.tool_name),
             cell(shortened(call_text(action), 200)),
         )
     console().print(listed)
     shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total}")
     say(f"{shown}; guardtier show ID for all of one, then guardtier approve or reject ID")
-
-
-def _needs(record: Record) -> str:
-    """``1 of 2 dba``: how many approvals it has and needs, of which roles; empty for one of anybody."""
-    answers = view_of(record)["answers"]
-    given, needed, roles = answers["approve"]["given"], answers["approve"]["needed"], answers["roles"]
-    if needed is None:
-        return "?"
-    count = f"{given} of {needed}" if needed > 1 else ""
-    return " ".join(filter(None, (count, "/".join(roles))))

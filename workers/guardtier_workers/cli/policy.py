@@ -13,11 +13,11 @@ import typer
 from guardtier.approver import ApproverClient, PartitionFile, PartitionPolicy
 from guardtier.errors import UnknownFleet
 from guardtier.policy.confirmation import AlwaysConfirm, ConfirmRisky, NeverConfirm, Policy
-from guardtier.policy.standing import UNREADABLE
 from guardtier.risk import SecurityRisk
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
-from guardtier_workers.cli.output import emit, say, span_text
+from guardtier_workers.cli.output import emit, say
+from guardtier_workers.cli.policy_fleets import files_in, policy_body, tell_fleet
 from guardtier_workers.cli.policy_standing import (
     change_file,
     file_body,
@@ -25,8 +25,7 @@ from guardtier_workers.cli.policy_standing import (
     tell_file,
     tested_text,
 )
-from guardtier_workers.cli.tier import Tier, load_settings, tier_at
-from guardtier_workers.clock import now_ms
+from guardtier_workers.cli.tier import load_settings, tier_at
 
 Fleet = Annotated[str | None, typer.Argument(metavar="FLEET", show_default=False)]
 
@@ -144,7 +143,8 @@ def show(
             if fleet is not None and fleet not in known:
                 raise UsageError(f"no fleet {fleet!r} is registered: guardtier fleet list", field="fleet")
             names = known if fleet is None else [fleet]
-            bodies = [policy_body(tier, name, await reader.policy(name)) for name in names]
+            files = await files_in(tier)
+            bodies = [policy_body(tier.settings, name, await reader.policy(name), files) for name in names]
             return bodies, file_body(tier.settings, await reader.policy_file())
 
     found, stands = asyncio.run(run())
@@ -154,7 +154,7 @@ def show(
     if stands["source"] != "none" or not stands["agreed"]:
         tell_file(stands)
     for body in found:
-        _tell(body)
+        tell_fleet(body)
     if not found:
         say("no fleet is registered: guardtier fleet add NAME")
 
@@ -189,64 +189,10 @@ def _change(
                 raise UnknownFleet(
                     f"no fleet {fleet!r} is registered: guardtier fleet list", field="fleet"
                 )  # the tier was not asked: a reset had nothing to do
-            return policy_body(tier, fleet, found)
+            return policy_body(tier.settings, fleet, found, await files_in(tier))
 
     body = asyncio.run(run())
     if as_json:
         emit(body)
     else:
-        _tell(body)
-
-
-def policy_body(tier: Tier, fleet: str, found: list[PartitionPolicy]) -> dict[str, Any]:
-    """What a fleet is under. ``partitions`` are told apart, since each is set for itself."""
-    parts = [_partition(tier, fleet, part) for part in found]
-    first = parts[0]
-    return {
-        "fleet": fleet,
-        "policy": first["policy"],
-        "source": first["source"],
-        "version": first["version"],
-        "agreed": all(
-            (part["policy"], part["source"]) == (first["policy"], first["source"]) for part in parts
-        ),
-        "partitions": parts,
-    }
-
-
-def _partition(tier: Tier, fleet: str, part: PartitionPolicy) -> dict[str, Any]:
-    standing = part.standing
-    policy = part.policy or tier.settings.policy_of(fleet)
-    body: dict[str, Any] = {
-        "partition": part.partition,
-        "policy": policy.model_dump(mode="json"),
-        "source": "run time" if part.policy else "settings",
-        "version": f"{policy.version}@{standing.version}" if standing else policy.version,
-        "changed": part.changed,
-    }
-    if not part.readable:
-        body |= {"policy": AlwaysConfirm().model_dump(mode="json"), "source": "unreadable"}
-        body["version"] = UNREADABLE
-    if standing is not None:
-        body |= {"by": standing.by, "at": standing.at}
-    return body
-
-
-def _tell(body: dict[str, Any]) -> None:
-    if body["agreed"]:
-        say(f"{body['fleet']}: {_line(body['partitions'][0])}")
-        return
-    say(f"{body['fleet']}: its partitions are under different policies; set or reset it once more")
-    for part in body["partitions"]:
-        say(f"  partition {part['partition']}: {_line(part)}")
-
-
-def _line(part: dict[str, Any]) -> str:
-    if part["source"] == "unreadable":
-        return "everything is parked, since what was set can't be read: set or reset it"
-    where = "set at run time" if part["source"] == "run time" else "from these settings"
-    if "by" not in part:
-        return f"{part['version']}, {where}"
-    reset = "" if part["source"] == "run time" else ", reset"
-    when = span_text(now_ms() - part["at"])
-    return f"{part['version']}, {where}{reset} by {part['by']} {when} ago"
+        tell_fleet(body)

@@ -23,14 +23,14 @@ from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Assessment
 from guardtier.canonical import MAX_PAYLOAD, parse_strict
 from guardtier.errors import GuardtierError, InvalidAction
-from guardtier.policy.ruling import Effect, Facts, Ruling
+from guardtier.policy.ruling import Effect, Ruling
 from guardtier.settings import Settings
 from guardtier_workers.cli.exits import error_body
 from guardtier_workers.cli.safe_text import json_text
 from guardtier_workers.clock import now_ms
+from guardtier_workers.facts import facts_on
 from guardtier_workers.policies import in_force
 from guardtier_workers.policyfiles import FileInForce, own_file
-from guardtier_workers.targets import targets_of
 from guardtier_workers.warm import warm
 
 AGENT = "check"  #: the agent and, unless one is named, the fleet that offline actions are said to be of
@@ -104,7 +104,7 @@ class Rater:
         assessment = self.assess(action)
         us = (perf_counter_ns() - start) // 1000
         policy = in_force(self._settings, action.fleet, None, self._file)
-        return Rating(assessment, policy.rule(_facts(action, assessment)), us)
+        return Rating(assessment, policy.rule(facts_on(action, assessment, at_ms=now_ms())), us)
 
     @cached_property
     def _file(self) -> FileInForce | None:
@@ -122,22 +122,6 @@ class Rater:
             return {"id": name, **self.rate(action).to_body()}
         except GuardtierError as error:
             return {"id": _name_in(line), "error": error_body(error)}
-
-
-def _facts(action: ActionEvent, assessment: Assessment) -> Facts:
-    return Facts(
-        fleet=action.fleet,
-        agent=action.agent,
-        tool=action.tool_name,
-        risk=assessment.risk,
-        conversation=action.conversation,
-        findings=tuple(finding.id for finding in assessment.findings),
-        labels=assessment.labels,
-        failed=assessment.failed,
-        now_ms=now_ms(),
-        action=action,
-        targets=targets_of(action, assessment.findings),
-    )
 
 
 def _action_in(line: bytes, fleet: str) -> tuple[str | int, ActionEvent]:

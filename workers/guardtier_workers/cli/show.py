@@ -12,6 +12,7 @@ from guardtier.action import ActionEvent
 from guardtier.assessment import ChildVote, Finding
 from guardtier.readmodel import view_of
 from guardtier.store.records import Record
+from guardtier_workers.cli.needs import needs_lines
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
 from guardtier_workers.cli.output import emit, say, span_text
 from guardtier_workers.cli.safe_text import quoted, safe_lines
@@ -58,6 +59,7 @@ def _lines(record: Record) -> list[str]:
     ]
     lines += ["arguments"] + [f"  {line}" for line in _arguments(action)]
     lines += [f"finding       {_finding(found, action)}" for found in assessment.findings]
+    lines += needs_lines(record)
     if record.verdict is not None:
         verdict = record.verdict
         by = f" by {', '.join(verdict.decided_by)}" if verdict.decided_by else ""
