@@ -208,7 +208,7 @@ def rules_of_a_policy(options: argparse.Namespace, server: EmbeddedRedis) -> dic
     found = policy_rules.measure()
     few, some, many = (found[f"{rules} rules"] for rules in policy_rules.RULES)
     say(
-        f"\nan action under 200 rules: {some:.1f} µs (mean, at most 30), "
+        f"\nan action under 200 rules: {some:.1f} µs of CPU (mean, at most 30), "
         f"{ratio(some, few)} × that under 20; under 2,000: {many:.1f} µs"
     )
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from time import time
 from typing import Any
@@ -12,6 +13,8 @@ from redis.asyncio import Redis
 
 from guardtier import ActionEvent
 from guardtier.answer import Answer, Choice, key_of
+from guardtier.policy.halts import HaltRequest, ResumeRequest, Scope
+from guardtier.policy.request import SignedRequest
 from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import Keys
@@ -111,8 +114,9 @@ class ByHand:
         await self.redis.aclose()
 
     def approver(self, name: str, **known: Any) -> None:
-        """Make somebody an approver."""
-        self._tokens[name] = approvers.add(self._approvers_file, name, may=(Right.ANSWER,), **known)
+        """Make somebody an approver, who may answer unless ``may`` says more."""
+        known = {"may": (Right.ANSWER,)} | known
+        self._tokens[name] = approvers.add(self._approvers_file, name, **known)
 
     async def submit(self, action: ActionEvent, client: str = "client-1", **envelope: Any) -> None:
         await self.redis.xadd(KEYS.actions(action.fleet), submitted(action, client) | envelope)
@@ -128,6 +132,25 @@ class ByHand:
             | more
         )
         await self.send(said.to_fields(said.proof(self.key_of(name))))
+
+    async def halt(self, request: str, name: str, agent: str | None, **more: Any) -> None:
+        """Ask to halt the fleet ``web``, or one of its agents."""
+        await self._request(HaltRequest, request, name, agent, reason="stop", **more)
+
+    async def resume(self, request: str, name: str, agent: str | None) -> None:
+        """Ask to lift that halt, as it stands now."""
+        raw = await self.redis.hget(KEYS.halts, Scope(fleet="web", agent=agent).key) or b""
+        await self._request(ResumeRequest, request, name, agent, lifts=sha256(raw).hexdigest())
+
+    async def _request(
+        self, kind: type[SignedRequest], request: str, name: str, agent: str | None, **more: Any
+    ) -> None:
+        said = kind(
+            **{"id": request, "client": "console-1", "approver": name, "at": int(time() * 1000)}
+            | {"scope": Scope(fleet="web", agent=agent)}
+            | more
+        )
+        await self.redis.xadd(KEYS.answers, said.to_fields(said.proof(self.key_of(name))))
 
     async def send(self, entry: dict[str, Any]) -> None:
         """Add an entry to the answers stream."""
@@ -181,6 +204,9 @@ class ByHand:
 
     async def audit(self) -> list[dict[str, str]]:
         return await audit_lines(self.redis, KEYS)
+
+    async def events(self) -> list[str]:
+        return [line["event"] for line in await self.audit()]
 
     async def told(self, fleet: str, client: str = "client-1") -> list[dict[str, str]]:
         """Everything that a client was told."""

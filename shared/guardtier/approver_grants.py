@@ -3,66 +3,72 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from secrets import token_hex
 from time import time
+from typing import Any, TypeVar
 
 from guardtier.action import is_name
 from guardtier.answer import key_of
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError
-from guardtier.policy.grants import GRANT_ID, Grant
-from guardtier.policy.revoking import RevokeRequest
+from guardtier.granted import granted_page
+from guardtier.policy.grant_requests import GrantInUse, GrantsPage, GrantsRequest, RevokeRequest
+from guardtier.policy.grants import GRANT_ID
+from guardtier.policy.request import SignedRequest
 from guardtier.store.grants import KeptGrants
 
+PARTITION = 0  #: any would do: grants are kept for the fleet
 
-@dataclass(frozen=True, slots=True)
-class GrantInUse:
-    """A grant as it stands, and how many actions it has released."""
-
-    grant: Grant
-    uses: int
-
-    @property
-    def left(self) -> int:
-        return max(0, self.grant.max_uses - self.uses)
+_Request = TypeVar("_Request", bound=SignedRequest)
 
 
 class ApproverGrants(ApproverBase):
     """The part of :class:`ApproverClient` that is about remembered approvals."""
 
-    async def grants(self, fleet: str) -> list[GrantInUse]:
+    async def grants(self, fleet: str, *, timeout: float = 30.0) -> list[GrantInUse]:
         """The grants that stand for a fleet, those that end first before the others.
 
-        No token is needed. What has expired or was revoked is left out, also what can't be read: it
-        releases nothing.
+        With a token a policy worker shows them, to approvers of the fleet; without one they are read
+        from Redis. What has expired or was revoked is left out, also what can't be read: it releases
+        nothing. ``timeout`` is for each page of 100. Raises NotAuthorized, GuardTimeout.
         """
-        kept = KeptGrants(self._pipe)
-        raw = (await kept.of(_fleet(fleet))).grants
-        now = int(time() * 1000)
-        found = [grant for one in raw.values() if (grant := _read(one)) and grant.expires_at > now]
-        uses = await kept.uses(fleet, [grant.id for grant in found])
-        found.sort(key=lambda grant: grant.expires_at)
-        return [GrantInUse(grant, uses[grant.id]) for grant in found]
+        found: list[GrantInUse] = []
+        after: str | None = ""
+        while after is not None:
+            page = await self._page(_fleet(fleet), after, timeout)
+            found += page.grants
+            after = page.after
+        return found
 
     async def revoke_grant(self, fleet: str, grant: str, *, timeout: float = 30.0) -> None:
         """End a grant: it releases nothing from now on.
 
         What it has released already is not called back. Raises UnknownGrant, NotAuthorized, GuardTimeout.
         """
+        asked = {"fleet": _fleet(fleet), "grant": _grant(grant)}
+        await self._request(RevokeRequest, timeout, asked)
+
+    async def _page(self, fleet: str, after: str, timeout: float) -> GrantsPage:
+        if self._token is None:
+            return await granted_page(KeptGrants(self._pipe), fleet, after, now_ms=int(time() * 1000))
+        return GrantsPage.model_validate_json(
+            await self._request(GrantsRequest, timeout, {"fleet": fleet, "after": after})
+        )
+
+    async def _request(self, kind: type[_Request], timeout: float, asked: dict[str, Any]) -> bytes:
+        """Sign and send it; the body of the answer. Raises what it is refused with."""
         approver, token = self._credentials()
-        partition = 0  # any would do: grants are kept for the fleet
         async with self._within(timeout, "look at the grants again before you repeat it"):
-            request = RevokeRequest(
-                id=f"{token_hex(12)}.{partition}",
+            request = kind(
+                id=f"{token_hex(12)}.{PARTITION}",
                 client=self._client_id,
                 approver=approver,
-                fleet=_fleet(fleet),
-                grant=_grant(grant),
                 at=int(time() * 1000),
+                **asked,
             )
             fields = request.to_fields(request.proof(key_of(token)))
-            await self._replies.ask(self._wait(request.id, partition, fields), partition)
+            reply = await self._replies.ask(self._wait(request.id, PARTITION, fields), PARTITION)
+        return reply.body or b""
 
 
 def _fleet(fleet: str) -> str:
@@ -75,10 +81,3 @@ def _grant(grant: str) -> str:
     if re.fullmatch(GRANT_ID, grant) is None:
         raise ConfigError(f"{grant[:40]!r} is no grant: guardtier grants list shows them", field="grant")
     return grant
-
-
-def _read(raw: bytes) -> Grant | None:
-    try:
-        return Grant.from_json(raw)
-    except ValueError:
-        return None

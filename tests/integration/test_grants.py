@@ -9,11 +9,11 @@ import orjson
 import pytest
 
 from desk import Desk
-from guardtier import ActionEvent, State
+from guardtier import ActionEvent, ApproverClient, State
 from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownGrant
 from guardtier.policy import AlwaysConfirm
+from guardtier.policy.grant_requests import RevokeRequest
 from guardtier.policy.grants import Grant, Remember, grant_id
-from guardtier.policy.revoking import RevokeRequest
 from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
 from guardtier.store.grants import MAX_GRANTS, KeptGrants
@@ -290,6 +290,8 @@ async def test_only_an_approver_of_the_fleet_revokes(start_tier: StartTier) -> N
         await tier.impostor().revoke_grant("web", grant)
     with pytest.raises(NotAuthorized, match="may not answer for fleet web"):
         await tier.approver("carol", ["ops"]).revoke_grant("web", grant)
+    with pytest.raises(NotAuthorized, match="no rights in fleet web"):
+        await tier.approver("carol", ["ops"]).grants("web")
     with pytest.raises(UnknownGrant, match="none is kept"):
         await tier.approver().revoke_grant("ops", grant)
 
@@ -312,6 +314,24 @@ async def test_a_revocation_that_is_sent_once_more_is_told_again(tier: Tier) -> 
 
     told = await tier.redis.xrange(KEYS.told(request.client))
     assert [line[b"state"] for _, line in told if line[b"id"] == request.id.encode()] == [b"revoked"] * 2
+
+
+@pytest.mark.parametrize("with_token", [True, False], ids=["by the tier", "read"])
+async def test_many_grants_are_listed_page_by_page_those_that_end_first_before_the_others(
+    tier: Tier, with_token: bool
+) -> None:
+    grant = await grant_of(tier)
+    made = [
+        grant.model_copy(update={"id": f"g{n:012x}", "expires_at": grant.expires_at + 1000 - n // 3})
+        for n in range(250)
+    ]
+    await tier.redis.hset(GRANTS, mapping={one.id: one.to_json() for one in made})
+    client = tier.approver() if with_token else ApproverClient(tier.url)
+
+    found = [one.grant for one in await client.grants("web")]
+    await client.aclose()
+
+    assert found == sorted([grant, *made], key=lambda one: (one.expires_at, one.id))
 
 
 # -- the scripts ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from shutil import which
+from socket import AF_INET, SOCK_STREAM
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from subprocess import run
 from time import time
@@ -241,6 +242,51 @@ async def test_a_metadata_address_is_refused_whatever_is_allowed(house: Any, ser
     action = await made.told(NOW)
 
     assert "no notice goes there" in await made.result(action)
+
+
+class Names:
+    """A name server: ``hook.test`` has what is said in turn, the last again and again."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+        self.asked = 0
+        self._answers = list(answers)
+        self._others = asyncio.BaseEventLoop.getaddrinfo
+        monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", self._in_place_of_it())
+
+    def _in_place_of_it(self) -> Any:
+        async def getaddrinfo(loop: Any, host: Any, port: Any, **options: Any) -> Any:
+            if host != "hook.test":
+                return await self._others(loop, host, port, **options)
+            self.asked += 1
+            found = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            return [(AF_INET, SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+        return getaddrinfo
+
+
+async def test_a_name_that_changes_its_address_is_looked_up_once(
+    house: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = Names(monkeypatch, ["127.0.0.1"], ["169.254.169.254"])
+    made: House = await house(hook=webhook(server, url=server.url.replace("127.0.0.1", "hook.test")))
+
+    action = await made.told(NOW)
+
+    assert await made.result(action) == "sent"
+    assert names.asked == 1
+    assert server.requests[0].headers["host"] == server.url.replace("http://127.0.0.1", "hook.test")
+
+
+async def test_where_one_address_can_not_be_reached_the_next_is_tried(
+    house: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Names(monkeypatch, ["127.0.0.2", "127.0.0.1"])
+    made: House = await house(hook=webhook(server, url=server.url.replace("127.0.0.1", "hook.test")))
+
+    action = await made.told(NOW)
+
+    assert await made.result(action) == "sent"
+    assert len(server.requests) == 1
 
 
 async def test_one_that_never_comes_back_is_given_up_at_last(

@@ -174,6 +174,15 @@ def test_what_a_grant_released_is_no_matter_of_the_policy() -> None:
     assert not found.by_policy
 
 
+async def test_what_was_edited_since_is_counted(tier: Tier) -> None:
+    parked = await tier.client(accept_edits=True).submit(high())
+    await tier.approver().edit(parked.id, {"command": "ls"})
+
+    report = await replayed(tier, MIXED)
+
+    assert (report.replayed, report.edited, report.changes) == (0, 1, {})
+
+
 async def test_a_record_that_is_gone_is_counted(tier: Tier) -> None:
     status = await tier.client().submit(low())
     await tier.redis.delete(f"gt:{{0}}:action:{status.id}")

@@ -1,4 +1,4 @@
-"""Any order of submit, assess, decide, answer, redeem, expire, with deaths between any two steps."""
+"""Any order of submit, assess, decide, answer, redeem, expire, halt, with deaths between any two steps."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from guardtier import ActionEvent, State
 from guardtier.answer import Choice
 from guardtier.state import TRANSITIONS
 from guardtier.verdict import Verdict
+from guardtier_workers.approvers import Right
 from guardtier_workers.embedded import EmbeddedRedis
 from tier import high, low
 
 APPROVERS = ("alice", "bob", "carol")
+AGENTS = ("agent-1", "alice")
 OVER = (State.RELEASED, State.REJECTED, State.EXPIRED, State.REDEEMED)
+HALTS = st.sampled_from((None, *AGENTS))  # the fleet, or one agent
 dying = st.sampled_from(Dies)
 
 
@@ -39,6 +42,9 @@ class Actions(RuleBasedStateMachine):
         self._folder = Path(tempfile.mkdtemp())
         self.sent: dict[str, ActionEvent] = {}
         self.seen: dict[str, State] = {}
+        self.halted: set[str] = set()  # the scopes, after the step before
+        self.resumed = 0
+        self.requests = 0
         self._do(self._open())
 
     def _do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -50,10 +56,11 @@ class Actions(RuleBasedStateMachine):
         await self.tier.open()
         for name in APPROVERS:
             self.tier.approver(name)
+        self.tier.approver("olga", may=[Right.HALT])
 
     # -- what agents do ----------------------------------------------------------------------
 
-    @rule(target=actions, risky=st.booleans(), agent=st.sampled_from(("agent-1", "alice")))
+    @rule(target=actions, risky=st.booleans(), agent=st.sampled_from(AGENTS))
     def submit(self, risky: bool, agent: str) -> ActionEvent:
         made = (high if risky else low)(f"run {len(self.sent)}", agent=agent, id=f"a{len(self.sent)}.0")
         self.sent[made.id] = made
@@ -81,6 +88,19 @@ class Actions(RuleBasedStateMachine):
         digest = action.digest if same else "0" * 64
         self._do(self.tier.answer(action.id, digest, name, choice, reason="because"))
 
+    @rule(
+        agent=st.sampled_from((None, *AGENTS)), then=st.sampled_from(("park", "reject")), all_=st.booleans()
+    )
+    def halt(self, agent: str | None, then: str, all_: bool) -> None:
+        self.requests += 1
+        name = f"h{self.requests}.0"
+        self._do(self.tier.halt(name, "olga", agent, then=then, reject_parked=all_))
+
+    @rule(agent=HALTS)
+    def resume(self, agent: str | None) -> None:
+        self.requests += 1
+        self._do(self.tier.resume(f"h{self.requests}.0", "olga", agent))
+
     # -- what the tier does ------------------------------------------------------------------
 
     @rule(dies=dying, last=st.booleans())
@@ -90,6 +110,10 @@ class Actions(RuleBasedStateMachine):
     @rule(dies=dying, last=st.booleans())
     def decide(self, dies: Dies, last: bool) -> None:
         self._do(self.tier.work(self.tier.policy, dies=dies, last=last))
+
+    @rule()
+    def work_off(self) -> None:
+        self._do(self.tier.finish())
 
     @rule(dies=dying)
     def expire(self, dies: Dies) -> None:
@@ -103,11 +127,16 @@ class Actions(RuleBasedStateMachine):
 
     @invariant()
     def states_follow_each_other_and_the_set_is_what_is_parked(self) -> None:
-        states, waiting = self._do(self._states())
+        states, waiting, halts = self._do(self._states())
+        resumed = self._do(self.tier.events()).count("resumed")
+        stopped = self.halted if resumed == self.resumed else set()
         for action_id, state in states.items():
-            known = self.seen.setdefault(action_id, state)
-            assert state is known or state in TRANSITIONS[known], f"{action_id}: {known} → {state}"
+            known = self.seen.get(action_id)
+            assert known in (None, state) or state in follows(known), f"{action_id}: {known} → {state}"
+            if state is not known and state in (State.RELEASED, State.REDEEMED):
+                assert stopped.isdisjoint({"web", f"web {self.sent[action_id].agent}"})
             self.seen[action_id] = state
+        self.halted, self.resumed = halts, resumed
         assert waiting == {name for name, state in states.items() if state is State.PARKED}
 
     def teardown(self) -> None:
@@ -147,14 +176,24 @@ class Actions(RuleBasedStateMachine):
                 if verdicts:
                     assert Verdict.from_json(verdicts.pop().encode()) == record.verdict
 
-    async def _states(self) -> tuple[dict[str, State], set[str]]:
+    async def _states(self) -> tuple[dict[str, State], set[str], set[str]]:
         pipeline = self.tier.redis.pipeline(transaction=False)
         for action_id in self.sent:
             pipeline.hget(KEYS.action(action_id), "state")
         pipeline.zrange(KEYS.parked, 0, -1)
-        *states, waiting = await pipeline.execute()
+        pipeline.hkeys(KEYS.halts)
+        *states, waiting, halts = await pipeline.execute()
         found = zip(self.sent, states, strict=True)
-        return {name: State(s.decode()) for name, s in found if s}, {name.decode() for name in waiting}
+        return (
+            {name: State(s.decode()) for name, s in found if s},
+            {name.decode() for name in waiting},
+            {scope.decode() for scope in halts},
+        )
+
+
+def follows(state: State) -> set[State]:
+    """What may come of it, in one step or in several: ``work_off`` takes as many as there are."""
+    return {end for after in TRANSITIONS[state] for end in (after, *follows(after))}
 
 
 def other_than(action: ActionEvent) -> ActionEvent:
@@ -174,7 +213,7 @@ def test_whatever_comes_in_whatever_order_each_action_ends_once(server: Embedded
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=80,
+            max_examples=50,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),

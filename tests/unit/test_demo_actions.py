@@ -55,8 +55,8 @@ async def test_exactly_those_with_an_answer_are_parked():
         assert parked == ("answer" in call), action.arguments
 
 
-def test_the_approver_approves_6_rejects_4_and_leaves_2():
+def test_the_approver_approves_5_edits_1_rejects_4_and_leaves_2():
     answers = [call["answer"] for call in tool_calls() if "answer" in call]
 
-    assert Counter(answer["do"] for answer in answers) == {"approve": 6, "reject": 4, "leave": 2}
+    assert Counter(answer["do"] for answer in answers) == {"approve": 5, "edit": 1, "reject": 4, "leave": 2}
     assert all(answer["reason"] for answer in answers if answer["do"] == "reject")

@@ -90,6 +90,7 @@ class Policies:
         self._settings = settings
         self._files = PolicyFiles(settings, records)
         self._seen: dict[tuple[int, str], tuple[Circumstances, InForce]] = {}
+        self._complained = b""
 
     @property
     def own_file(self) -> FileInForce | None:
@@ -110,13 +111,19 @@ class Policies:
         try:
             file = await self._files.under(partition, lasting.file)
         except Unreadable as error:
-            log.error("everything is parked until a policy file is set, since %s", error)  # noqa: TRY400
+            self._complain(lasting.file, error)
             return nobody_knows(self._settings, fleet)  # and not remembered: its text may come back
         found = self._read(fleet, lasting.policy, file)
         if len(self._seen) >= MOST:
             self._seen.clear()
         self._seen[partition, fleet] = lasting, found
         return found
+
+    def _complain(self, pointer: bytes, error: Unreadable) -> None:
+        """Once for each pointer, not for each action."""
+        if pointer != self._complained:
+            self._complained = pointer
+            log.error("everything is parked until a policy file is set, since %s", error)
 
     def _read(self, fleet: str, raw: bytes, file: FileInForce | None) -> InForce:
         try:

@@ -27,7 +27,8 @@ from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.editing import Editing
 from guardtier_workers.filecheck import check_file_beside, check_quorums
 from guardtier_workers.grants.remembered import Remembered
-from guardtier_workers.grants.revoking import revoke
+from guardtier_workers.grants.requests import OPERATIONS as GRANTS
+from guardtier_workers.grants.requests import serve as serve_grants
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
 from guardtier_workers.lane import Lane, Streams
@@ -102,8 +103,8 @@ class PolicyWorker(StreamWorker):
                     await self._halting.serve(lane, delivery)
                 elif delivery.fields.get(b"op") == b"edit":
                     await self._editing.edit(lane, delivery)
-                elif delivery.fields.get(b"op") == b"revoke":
-                    await revoke(lane, delivery, self._approvers, self._remembered)
+                elif delivery.fields.get(b"op") in GRANTS:
+                    await serve_grants(lane, delivery, self._approvers, self._remembered)
                 else:
                     await self._answering.answer(lane, delivery)
             except GuardtierError as error:
@@ -149,7 +150,7 @@ class PolicyWorker(StreamWorker):
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in HALTS
+        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in (*HALTS, *GRANTS)
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,

@@ -103,6 +103,9 @@ class Replay:
         if record is None:
             report.gone += 1
             return
+        if record.asked is not None:
+            report.edited += 1
+            return
         try:
             action = record.action
         except GuardtierError:

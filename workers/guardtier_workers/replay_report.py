@@ -104,13 +104,15 @@ class Report:
     """What a replay came to. ``gone``: decided on, but the record is past its retention.
 
     ``unread``: what nobody could read then, and is parked whatever the policy. ``beyond``: what a halt, a
-    block or a grant decided. ``more`` counts changes of kinds beyond MAX_KINDS.
+    block or a grant decided. ``edited``: an approver has changed the action since. ``more`` counts
+    changes of kinds beyond MAX_KINDS.
     """
 
     replayed: int = 0
     gone: int = 0
     unread: int = 0
     beyond: int = 0
+    edited: int = 0
     rated_otherwise: int = 0
     more: int = 0
     changes: dict[Kind, Change] = field(default_factory=dict)

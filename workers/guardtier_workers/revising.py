@@ -114,7 +114,6 @@ class Revising:
         return Revision(
             edit=record.edit,
             proof=edit.proof,
-            entry=edit.entry,
             told=edit.client,
             approver=edit.approver,
             reason=edit.reason,
@@ -144,7 +143,9 @@ class Revising:
                 field="policy",
             )
         policy = await self._policies.under(delivery.partition, action.fleet, under)
-        if action.conversation is None and policy.needs_action(action.fleet):
+        fleet, tool = action.fleet, action.tool_name
+        asked = policy.asks_labels(fleet, tool) or policy.needs_action(fleet, tool)
+        if asked and action.conversation is None:  # of one in a conversation, they are known
             labels = self._labels.of(action, assessment)
             assessment = assessment.model_copy(update={"labels": labels})
         ruling = policy.rule(facts_of(delivery, assessment, action))
@@ -182,7 +183,6 @@ async def _drop(
         edit=record.edit,
         told=edit.client,
         approver=edit.approver,
-        entry=edit.entry,
         error=error,
         dead_letter=dead_letter,
     )

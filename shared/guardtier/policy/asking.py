@@ -39,8 +39,11 @@ class Questions:
                 except ConfigError as error:
                     raise in_rule(name, rule.name, error) from error
 
-    def about(self, facts: Facts) -> Asked:
-        return Asked(self, facts)
+        self.asking = frozenset(self._targets) | frozenset(self._conditions)
+
+    def about(self, facts: Facts, unsure: int = 0) -> Asked:
+        """``unsure``: a bit for each rule that can't be told, whatever it asks."""
+        return Asked(self, facts, unsure)
 
     def ask(self, number: int, asked: Asked) -> bool:
         """Whether the rule's targets and condition hold. Raises where it can't be told."""
@@ -57,8 +60,9 @@ class Questions:
 class Asked:
     """What was asked about one action: each question once, the costly facts once and only if needed."""
 
-    def __init__(self, questions: Questions, facts: Facts) -> None:
+    def __init__(self, questions: Questions, facts: Facts, unsure: int) -> None:
         self._questions = questions
+        self._unsure = unsure
         self._facts = facts
         self._answers: dict[int, bool | None] = {}
         self._targets: Callable[[], tuple[str, ...]] = facts.targets
@@ -66,7 +70,11 @@ class Asked:
         self._until: float | None = None
 
     def holds(self, number: int) -> bool | None:
-        """Whether the rule holds; None where that could not be told."""
+        """Whether the rule holds that matches otherwise; None where that could not be told."""
+        if self._unsure >> number & 1:
+            return None
+        if number not in self._questions.asking:
+            return True
         if number not in self._answers:
             try:
                 self._check_time()

@@ -14,6 +14,7 @@ from guardtier.policy.hours import Timetable
 from guardtier.policy.inline import Assess, DefaultOf, InlineTest, TargetsOf, TestResult, run
 from guardtier.policy.joining import joined
 from guardtier.policy.masks import GlobMasks, bits_of
+from guardtier.policy.quorums import Quorum, quorum_of, quorums_of
 from guardtier.policy.rules import Rule
 from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.policy.section import FleetSection
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 Default = Callable[[Facts], Ruling]
 
 BROKEN = "policy.broken"  #: the rule that a ruling names where the policy itself failed
+MAX_NAMED = 20  #: rules that a ruling names: it is kept in the record
 _EMPTY = FleetSection()
 
 
@@ -93,9 +95,14 @@ class CompiledPolicy:
         return frozenset(told) | {channel for step in steps for channel in step.notify}
 
     @property
-    def quorums(self) -> dict[str, tuple[tuple[str, ...], int]]:
-        """Which roles may approve, and how many must: by ``rule.NAME`` and ``fleet.NAME``."""
-        return {where: (terms.roles, terms.approve) for where, terms in self._all_terms().items()}
+    def quorums(self) -> dict[str, Quorum]:
+        """Which roles may approve, and how many must: by ``rule.NAME`` and ``fleet.NAME``.
+
+        Of a rule together with those that surely match what it matches.
+        """
+        rules = {f"rule.{name}": quorum for name, quorum in quorums_of(self.rules).items()}
+        fleets = {f"fleet.{name}": section.terms for name, section in self._fleets.items()}
+        return rules | {where: quorum_of(terms) for where, terms in fleets.items() if terms is not None}
 
     def rule(self, facts: Facts, default: Default, version: str) -> Ruling:
         """What is to be done. Never raises: what goes wrong parks.
@@ -107,7 +114,8 @@ class CompiledPolicy:
             return self._rule(facts, default, version)
         except Exception:
             log.exception("the policy failed on an action of fleet %s: it is parked", facts.fleet)
-            return Ruling(Effect.PARK, version, (BROKEN,), Terms(may_remember=False))
+            unknown = self.terms_of(facts.fleet).model_copy(update={"may_remember": False})
+            return Ruling(Effect.PARK, version, (BROKEN,), unknown)
 
     def run_tests(
         self,
@@ -121,7 +129,7 @@ class CompiledPolicy:
 
     def _rule(self, facts: Facts, default: Default, version: str) -> Ruling:
         mask = self._matching(facts)
-        asked = self._questions.about(facts)
+        asked = self._questions.about(facts, unsure=self._unsure(facts))
         enforced = self._resolve(mask & ~self._shadow, facts, asked, default, version)
         if self.is_shadow(facts.fleet) and not facts.failed and enforced.effect is not Effect.RELEASE:
             return Ruling(Effect.RELEASE, enforced.version, would=enforced.effect, would_by=enforced.rules)
@@ -141,7 +149,7 @@ class CompiledPolicy:
         )
 
     def _matching(self, facts: Facts) -> int:
-        """The rules whose matchers hold, but for those that must be asked (:meth:`_holds`)."""
+        """The rules whose matchers hold, but for targets, conditions and what is unsure."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
         mask &= self._label.any_of(facts.labels)
         if len(facts.findings) < MAX_FINDINGS:
@@ -154,16 +162,16 @@ class CompiledPolicy:
 
     def _resolve(self, mask: int, facts: Facts, asked: Asked, default: Default, version: str) -> Ruling:
         """The strictest outcome of these rules, or the fleet's default."""
-        if mask and (found := self._strictest(mask, facts, asked)):
+        if mask and (found := self._strictest(mask, asked, facts.failed)):
             effect, numbers = found
             rules = [self.rules[number] for number in numbers]
             terms = self._terms_of(facts.fleet, tuple(numbers)) if effect is Effect.PARK else USUAL
-            if effect is Effect.PARK and not all(self._holds(n, facts, asked) for n in numbers):
+            if effect is Effect.PARK and not all(map(asked.holds, numbers)):
                 terms = terms.model_copy(update={"may_remember": False})  # nobody knows: a person must look
             return Ruling(
                 effect,
                 version,
-                tuple(rule.name for rule in rules),
+                tuple(rule.name for rule in rules[:MAX_NAMED]),
                 terms,
                 next((rule.reason for rule in rules if rule.reason), "") if effect is Effect.REJECT else "",
             )
@@ -174,15 +182,15 @@ class CompiledPolicy:
             return Ruling(Effect.PARK, ruling.version, ruling.rules, self.terms_of(facts.fleet))
         return ruling
 
-    def _strictest(self, mask: int, facts: Facts, asked: Asked) -> tuple[Effect, list[int]] | None:
+    def _strictest(self, mask: int, asked: Asked, failed: bool) -> tuple[Effect, list[int]] | None:
         """The strictest level with a rule that holds. One whose question fails parks, whatever it says."""
         broken: list[int] = []
         for effect in (Effect.REJECT, Effect.PARK, Effect.RELEASE):
-            if effect is Effect.RELEASE and facts.failed and not broken:
+            if effect is Effect.RELEASE and failed and not broken:
                 return None
             holding: list[int] = []
             for number in bits_of(mask & self._levels[effect]):
-                holds = self._holds(number, facts, asked)
+                holds = asked.holds(number)
                 if holds is None:
                     broken.append(number)
                 elif holds:
@@ -194,15 +202,14 @@ class CompiledPolicy:
                 return effect, holding
         return None
 
-    def _holds(self, number: int, facts: Facts, asked: Asked) -> bool | None:
-        """Whether the rule holds that matches otherwise; None where it can't be told.
+    def _unsure(self, facts: Facts) -> int:
+        """The rules of which nobody knows whether they match: an assessment keeps 64 findings.
 
-        An assessment keeps 64 findings. Where it is full, the one that a rule asks for may have been cut
-        off: what is buried under 64 others must not get away.
+        Where it is full, the one that a rule asks for may have been cut off, and what is buried under 64
+        others must not get away.
         """
-        if len(facts.findings) >= MAX_FINDINGS and not self._finding.any_of(facts.findings) >> number & 1:
-            return None
-        return asked.holds(number) if self._asking >> number & 1 else True
+        full = len(facts.findings) >= MAX_FINDINGS
+        return ~self._finding.any_of(facts.findings) if full else 0
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:
         return joined([self.rules[number].terms or self.terms_of(fleet) for number in numbers])

@@ -38,14 +38,6 @@ def matcher(glob: str) -> Matches:
     return matches
 
 
-def covers(wide: str, narrow: str) -> bool:
-    """Whether every text that matches ``narrow`` matches ``wide``; False also where that can't be told.
-
-    A star of the narrow one is itself only matched by a star, so reading it as a character is enough.
-    """
-    return matcher(wide)(narrow)
-
-
 def may_overlap(one: str, other: str) -> bool:
     """Whether a text may match both; True also where that can't be told (stars in both, in the middle)."""
     if not is_wild(one):

@@ -23,7 +23,6 @@ class Revision:
 
     edit: bytes
     proof: str
-    entry: str  #: of the approver's request, on the answers stream
     told: str  #: the approver's client
     approver: str
     reason: str
@@ -118,7 +117,6 @@ class Edits(Scripts):
             made.votes,
             made.policy,
             made.approver,
-            made.entry,
             made.reason,
             made.details,
             self._keep.record_ms,
@@ -134,7 +132,6 @@ class Edits(Scripts):
         edit: bytes = b"",
         told: str = "",
         approver: str = "",
-        entry: str = "",
         error: GuardtierError | None = None,
         dead_letter: str = "",
     ) -> Transition:
@@ -150,7 +147,6 @@ class Edits(Scripts):
                 *(delivery.group, delivery.entry, delivery.id),
                 edit,
                 approver,
-                entry,
                 error.to_json() if error else b"",
                 self._keep.reply_ms,
                 dead_letter,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from guardtier.errors import ConfigError
@@ -55,7 +57,17 @@ def test_channels_and_quorums_are_told_for_whoever_knows_people_and_settings():
     )
 
     assert policy.channels == {"desk", "oncall"}
-    assert policy.quorums == {"rule.a": (("dba",), 2), "rule.b": ((), 1), "fleet.web": ((), 3)}
+    assert policy.quorums == {"rule.a": (("dba",), 2), "rule.b": (("dba",), 2), "fleet.web": ((), 3)}
+
+
+def test_a_quorum_is_that_of_all_rules_that_surely_match_together():
+    text = rule("all-dba", more='terms = { roles = ["dba"] }') + rule(
+        "two", more='tool = "sql"\nterms = { approve = 2, roles = ["dba", "sre"] }'
+    )
+
+    assert compiled(text).quorums == {"rule.all-dba": (("dba",), 1), "rule.two": (("dba",), 2)}
+    only_web = text.replace('name = "all-dba"', 'name = "all-dba"\nfleet = "web"')
+    assert compiled(only_web).quorums["rule.two"] == (("dba", "sre"), 2)
 
 
 #: What is wrong, the field that the error names, and what its message says.
@@ -159,7 +171,7 @@ def test_without_the_extra_a_condition_names_it(monkeypatch: pytest.MonkeyPatch)
     from guardtier.policy import condition
 
     condition._environment.cache_clear()
-    monkeypatch.setitem(__import__("sys").modules, "cel_expr_python", None)
+    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
     try:
         assert "guardtier[cel]" in complaint(rule(more="when = 'true'")).message
     finally:

@@ -44,6 +44,12 @@ def test_all_rules_of_the_strictest_outcome_are_named():
     assert ruled(rule("a") + rule("z", "release") + rule("b")).rules == ("a", "b")
 
 
+def test_it_names_no_more_than_a_record_should_hold():
+    text = "".join(rule(f"r{number}") for number in range(100))
+
+    assert ruled(text).rules == tuple(f"r{number}" for number in range(20))
+
+
 def test_a_rule_releases_what_the_default_would_park():
     assert ruled(rule(outcome="release"), default=parked).effect is RELEASE
 
@@ -203,7 +209,7 @@ def test_targets_are_asked_for_once_and_only_where_a_rule_that_holds_asks():
 
 
 def test_what_may_be_buried_under_too_many_findings_parks():
-    full = facts(findings=("shell.read.home",) * 64)
+    full = facts(findings=("shell.read.home",) * 64)  # what an assessment keeps
     text = rule("sent", "reject", 'finding = "shell.send.*"')
 
     assert ruled(text, facts(findings=("shell.read.home",) * 63)).effect is RELEASE
@@ -226,6 +232,16 @@ def test_an_error_of_the_default_parks():
     ruling = ruled("", default=broken)
 
     assert (ruling.effect, ruling.rules) == (PARK, (BROKEN,))
+    assert not ruling.terms.may_remember
+
+
+def test_no_grant_releases_what_a_rule_could_not_tell():
+    text = rule("amounts", more="when = 'action.arguments.amount > 100.0'")
+
+    assert ruled(text, refund(200)).terms.may_remember
+    assert not ruled(text, refund("200")).terms.may_remember
+    buried = facts(findings=("shell.read.home",) * 64)
+    assert not ruled(rule(more='finding = "shell.send.*"'), buried).terms.may_remember
 
 
 def test_a_rule_in_shadow_mode_changes_nothing_and_says_what_it_would():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from guardtier.approver import ApproverClient
-from guardtier.approver_grants import GrantInUse
-from guardtier.errors import UnknownGrant
+from guardtier.errors import NotAuthorized, UnknownGrant
+from guardtier.policy.grant_requests import GrantInUse
 from guardtier.policy.grants import Grant
 from guardtier.store.records import Record
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
@@ -24,14 +25,26 @@ Fleet = Annotated[str | None, typer.Option("--fleet", metavar="FLEET", help="Els
 
 
 def list_grants(
-    fleet: Fleet = None, redis_url: RedisUrl = None, config: Config = None, as_json: Json = False
+    fleet: Fleet = None,
+    name: ApproverName = None,
+    token_file: TokenFile = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
-    """List the grants that stand, those that end first before the others."""
+    """List the grants that stand: your fleets' with a token, else all that Redis shows."""
 
     async def run() -> list[GrantInUse]:
-        async with tier_at(redis_url, config) as tier, tier.reader() as reader:
+        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
             fleets = [fleet] if fleet else await tier.upkeep.fleets()
-            return [one for name in fleets for one in await reader.grants(name)]
+            found: list[GrantInUse] = []
+            for one in fleets:
+                try:
+                    found += await viewer.grants(one)
+                except NotAuthorized:
+                    if fleet is not None:
+                        raise
+            return found
 
     found = asyncio.run(run())
     if as_json:
@@ -56,13 +69,18 @@ def list_grants(
 
 
 def suggest(
-    action_id: Id, redis_url: RedisUrl = None, config: Config = None, as_json: Json = False
+    action_id: Id,
+    name: ApproverName = None,
+    token_file: TokenFile = None,
+    redis_url: RedisUrl = None,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Say what could be remembered of an action, the narrowest first."""
 
     async def run() -> Record:
-        async with tier_at(redis_url, config) as tier, tier.reader() as reader:
-            return await reader.get(action_id)
+        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
+            return await viewer.get(action_id)
 
     found = suggested(approval_of(asyncio.run(run()), "you"))
     if as_json:
@@ -102,8 +120,9 @@ def revoke(
 async def _owner(reader: ApproverClient, grant: str, fleets: list[str]) -> str:
     """The fleet that a grant is of. Raises UnknownGrant."""
     for fleet in fleets:
-        if any(one.grant.id == grant for one in await reader.grants(fleet)):
-            return fleet
+        with suppress(NotAuthorized):
+            if any(one.grant.id == grant for one in await reader.grants(fleet)):
+                return fleet
     raise UnknownGrant(f"no grant {grant[:40]} stands: guardtier grants list shows them", field="grant")
 
 

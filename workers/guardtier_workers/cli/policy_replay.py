@@ -110,6 +110,8 @@ def _tell(report: Report, since: str) -> None:
         say(f"{report.rated_otherwise} of them are rated otherwise today than they were")
     if report.gone:
         say(f"{report.gone} could not be replayed: their records are past their retention")
+    if report.edited:
+        say(f"{report.edited} could not be replayed: an approver has edited them since")
     if report.unread:
         say(f"{report.unread} could not be read then, and are parked under any policy")
     if report.beyond:
@@ -154,6 +156,7 @@ def _body(report: Report, since_ms: int) -> dict[str, Any]:
         "gone": report.gone,
         "unread": report.unread,
         "beyond": report.beyond,
+        "edited": report.edited,
         "rated_otherwise": report.rated_otherwise,
         "newly": {_WORDS[effect]: report.newly(effect) for effect in Effect},
         "changes": [_change_body(change) for change in report.sorted],

@@ -2,5 +2,6 @@
 
 A line holds the fields of an ActionEvent without its id. Those that the default settings park have
 an ``answer`` besides: what the demo's approver does, ``approve``, ``reject`` (with the ``reason``
-that the model reads) or ``leave``, until the deadline passes.
+that the model reads), ``edit`` (with the ``arguments`` that run instead) or ``leave``, until the deadline
+passes.
 """

@@ -33,8 +33,9 @@ class Reaction(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    do: Literal["approve", "reject", "leave"]
+    do: Literal["approve", "reject", "edit", "leave"]
     reason: str = ""
+    arguments: dict[str, Any] = Field(default_factory=dict)
 
 
 class Call(BaseModel):
@@ -74,7 +75,9 @@ async def run_demo(settings: Settings, running: Running, *, as_json: bool) -> No
         await parts.enter_async_context(_approver(running, reactions, stage))
         guards = {
             fleet: await parts.enter_async_context(
-                GuardClient(settings.redis_url, fleet=fleet, partitions=settings.partitions)
+                GuardClient(
+                    settings.redis_url, fleet=fleet, partitions=settings.partitions, accept_edits=True
+                )
             )
             for fleet in FLEETS
         }
@@ -130,7 +133,9 @@ async def _answer_all(approver: ApproverClient, reactions: dict[str, Reaction], 
 async def _answer(approver: ApproverClient, action_id: str, digest: str, reaction: Reaction) -> None:
     await asyncio.sleep(THINKING_SECONDS)
     try:
-        if reaction.do == "approve":
+        if reaction.do == "edit":
+            await approver.edit(action_id, reaction.arguments, digest=digest, reason=reaction.reason)
+        elif reaction.do == "approve":
             await approver.approve(action_id, digest=digest, reason=reaction.reason)
         else:
             await approver.reject(action_id, digest=digest, reason=reaction.reason)

@@ -86,6 +86,9 @@ class Stage:
         )
         if verdict.reason and verdict.outcome is Outcome.REJECTED:
             self._console.print(cell(f"{'':28}told: {shortened(verdict.reason, 110)}", "dim"))
+        if verdict.allowed and verdict.is_edited:
+            runs = shortened(call_text(verdict.apply(action)), 110)
+            self._console.print(cell(f"{'':28}changed by the approver, it runs: {runs}", "dim"))
 
     def sum_up(self) -> None:
         """The last line: how many of each, and how long a released call waited."""

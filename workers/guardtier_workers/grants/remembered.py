@@ -12,7 +12,9 @@ from redis.exceptions import RedisError
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
 from guardtier.errors import GuardtierError
+from guardtier.granted import granted_page
 from guardtier.policy.covering import covering
+from guardtier.policy.grant_requests import GrantsPage
 from guardtier.policy.grants import Grant, Pattern, digest_of_call, saw
 from guardtier.policy.ruling import Effect, Ruling
 from guardtier.policy.standing import UNREADABLE
@@ -85,6 +87,10 @@ class Remembered:
     async def revoke(self, fleet: str, grant: str, request: str) -> str:
         """End a grant: ``revoked``, ``gone`` (by another request) or ``unknown``."""
         return await self._kept.revoke(fleet, grant, request)
+
+    async def page(self, fleet: str, after: str) -> GrantsPage:
+        """Some of the grants that stand. Raises InvalidAnswer for a cursor that no page has given."""
+        return await granted_page(self._kept, fleet, after, now_ms=now_ms())
 
     async def close(self) -> None:
         await self._pipe.close()

@@ -3,19 +3,19 @@
 -- An edit of another proof stands for itself: then there is nobody to be told.
 --
 -- KEYS: record, the stream it came by, audit, dead letters, the approver's own stream
--- ARGV: group, entry, id, the edit as the caller saw it (JSON, '' where it is gone), approver, entry of the
---       approver's request, error (JSON), keep_ms, dead letter's why
+-- ARGV: group, entry, id, the edit as the caller saw it (JSON, '' where it is gone), approver, error (JSON),
+--       keep_ms, dead letter's why
 
 local record, stream, audit_key, dead, told = unpack(KEYS)
-local group, entry, id, edit, approver, sent_as, problem, keep_ms, why = unpack(ARGV)
+local group, entry, id, edit, approver, problem, keep_ms, why = unpack(ARGV)
 
-local state, standing = unpack(redis.call('HMGET', record, 'state', 'edit'))
+local state, standing, asking = unpack(redis.call('HMGET', record, 'state', 'edit', 'asking'))
 
 if edit ~= '' then
   if standing and standing ~= edit then return {'moved', state or ''} end
   if standing then
-    redis.call('HDEL', record, 'edit')
-    tell(told, keep_ms, id, 'refused', 'error', problem, 'entry', sent_as)
+    redis.call('HDEL', record, 'edit', 'asking')
+    tell_all(told, keep_ms, id, asking, 'refused', 'error', problem)
     audit(audit_key, id, 'edit_refused', 'by', approver, 'error', problem, 'stream', stream, 'entry', entry)
   end
 end

@@ -2,7 +2,8 @@
 --
 -- One edit of an action is rated at a time; one that has come to nothing for ten minutes (its rating was
 -- lost) gives way to the next. The same edit once more is answered again: where it is being
--- rated, its later entry is the one that is told; where it has taken effect, what stands is told.
+-- rated, each of its entries (the first eight) is told what comes of it; where it has taken effect, what
+-- stands is told.
 --
 -- KEYS: record, answers stream, the approver's own stream, edits
 -- ARGV: group, entry, id, digest that the approver saw, edit (JSON), its proof, edited action, fleet,
@@ -12,8 +13,8 @@
 local record, answers, told, edits = unpack(KEYS)
 local group, entry, id, seen, edit, proof, event, fleet, body, keep_ms = unpack(ARGV)
 
-local state, digest, deadline, rated, revised, verdict = unpack(redis.call(
-  'HMGET', record, 'state', 'digest', 'deadline', 'edit', 'revised', 'verdict'))
+local state, digest, deadline, rated, revised, verdict, asking = unpack(redis.call(
+  'HMGET', record, 'state', 'digest', 'deadline', 'edit', 'revised', 'verdict', 'asking'))
 
 if revised == proof then
   if verdict then
@@ -33,8 +34,14 @@ local other = rated and cjson.decode(rated)
 local same = other and other.proof == proof
 if other and not same and now_ms() - string.match(other.entry, '%d+') < 600000 then return {'busy', state} end
 
-redis.call('HSET', record, 'edit', edit)
-if not same then
+if same then
+  asking = asking or ''
+  local _, many = string.gsub(asking, '%S+', '')
+  if many < 8 and not string.find(asking, entry, 1, true) then
+    redis.call('HSET', record, 'asking', asking .. ' ' .. entry)
+  end
+else
+  redis.call('HSET', record, 'edit', edit, 'asking', entry)
   redis.call('XADD', edits, '*', 'id', id, 'fleet', fleet, 'proof', proof, 'payload', event)
 end
 redis.call('XACK', answers, group, entry)

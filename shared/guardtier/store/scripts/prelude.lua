@@ -42,6 +42,13 @@ local function tell(key, keep_ms, id, state, ...)
   return entry
 end
 
+-- Tell one approver what came of a request, once for each entry by which it was sent.
+local function tell_all(key, keep_ms, id, entries, state, field, value)
+  for entry in string.gmatch(entries or '', '%S+') do
+    tell(key, keep_ms, id, state, field, value, 'entry', entry)
+  end
+end
+
 -- Remember one more client that waits for this action: the last four, each once.
 local function with_waiter(waiters, client)
   local kept = {}

@@ -10,13 +10,13 @@
 --       as the caller has seen them, agent, conversation, outcome ('approved' or 'parked'), verdict (''
 --       where it stays parked), what its approver is told there (JSON), digest, edited action,
 --       assessment, terms (JSON, '' for the usual), votes (JSON, '' for none), policy version, approver,
---       entry of the approver's request, reason, details for the audit line (JSON), retain_ms, keep_ms,
+--       reason, details for the audit line (JSON), retain_ms, keep_ms,
 --       then what goes to the outbox where it stays parked
 
 local record, stream, parked, audit_key, told, policies, halts, block, pace, outbox = unpack(KEYS, 1, 10)
 local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
 local agent, conversation, outcome, verdict, body, digest, event, assessment, terms, votes, policy, approver,
-  sent_as, reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 27)
+  reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 26)
 
 local function circumstances(fleet) -- as in decide.lua
   local stands = redis.pcall('HMGET', policies, fleet, '*')
@@ -27,8 +27,8 @@ local function circumstances(fleet) -- as in decide.lua
   }
 end
 
-local state, waiters, fleet, was, deadline, standing, asked, before = unpack(redis.call(
-  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'edit', 'asked', 'event'))
+local state, waiters, fleet, was, deadline, standing, asked, before, asking = unpack(redis.call(
+  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'edit', 'asked', 'event', 'asking'))
 
 if standing ~= edit then return {'edit', state or ''} end
 if state ~= 'parked' then return {'wrong', state or ''} end
@@ -42,7 +42,7 @@ if waiters ~= expected then return {'waiters', waiters} end
 
 redis.call('HSET', record, 'state', outcome, 'digest', digest, 'event', event, 'assessment', assessment,
   'policy', policy, 'revised', proof)
-redis.call('HDEL', record, 'edit', 'votes', 'terms')
+redis.call('HDEL', record, 'edit', 'asking', 'votes', 'terms')
 if votes ~= '' then redis.call('HSET', record, 'votes', votes) end
 if terms ~= '' then redis.call('HSET', record, 'terms', terms) end
 if not asked then
@@ -59,13 +59,13 @@ if outcome == 'approved' then -- it stays open until it is redeemed
   redis.call('ZREM', parked, id)
   judged(pace, outcome)
   for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
-  tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', sent_as)
+  tell_all(told, keep_ms, id, asking, outcome, 'verdict', verdict)
   audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
     described(details))
 else
   for i = 11, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'deadline', deadline) end
-  tell(told, keep_ms, id, 'revised', 'body', body, 'entry', sent_as)
-  post(outbox, id, 28)
+  tell_all(told, keep_ms, id, asking, 'revised', 'body', body)
+  post(outbox, id, 27)
 end
 redis.call('XACK', stream, group, entry)
 return {outcome, outcome}

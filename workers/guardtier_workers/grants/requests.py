@@ -1,0 +1,63 @@
+"""What approvers ask about grants: who may see and revoke them, and what takes effect."""
+
+from __future__ import annotations
+
+from guardtier.action import partition_of
+from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownGrant
+from guardtier.policy.grant_requests import GrantsRequest, RevokeRequest
+from guardtier.store.delivery import Delivery
+from guardtier_workers.approvers import Approver, Approvers
+from guardtier_workers.clock import now_ms
+from guardtier_workers.grants.remembered import Remembered
+from guardtier_workers.lane import Lane
+
+REQUEST_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
+OPERATIONS = (b"grants", b"revoke")
+
+
+async def serve(lane: Lane, delivery: Delivery, approvers: Approvers, remembered: Remembered) -> None:
+    """Answer a request. Raises what the approver is to be told."""
+    if delivery.fields.get(b"op") == b"grants":
+        await _show(lane, delivery, approvers, remembered)
+    else:
+        await _revoke(lane, delivery, approvers, remembered)
+
+
+async def _show(lane: Lane, delivery: Delivery, approvers: Approvers, remembered: Remembered) -> None:
+    request, proof = GrantsRequest.from_fields(delivery.fields)
+    approver = _proved(request, proof, approvers, delivery.partition)
+    if not approver.may_see(request.fleet):
+        raise NotAuthorized(f"{approver.name} has no rights in fleet {request.fleet}", field="fleet")
+    page = await remembered.page(request.fleet, request.after)
+    await lane.ledger.shown(delivery, told=request.client, body=page.model_dump_json().encode())
+
+
+async def _revoke(lane: Lane, delivery: Delivery, approvers: Approvers, remembered: Remembered) -> None:
+    request, proof = RevokeRequest.from_fields(delivery.fields)
+    approver = _proved(request, proof, approvers, delivery.partition)
+    if not approver.may_answer(request.fleet):
+        raise NotAuthorized(f"{approver.name} may not answer for fleet {request.fleet}", field="fleet")
+    done = await remembered.revoke(request.fleet, request.grant, request.id)
+    if done != "revoked":
+        why = "it is revoked already" if done == "gone" else "none is kept: guardtier grants list"
+        raise UnknownGrant(f"no grant {request.grant} in fleet {request.fleet}: {why}", field="grant")
+    await lane.ledger.revoked(
+        delivery, fleet=request.fleet, grant=request.grant, approver=request.approver, told=request.client
+    )
+
+
+def _proved(
+    request: GrantsRequest | RevokeRequest, proof: str, approvers: Approvers, partition: int
+) -> Approver:
+    approver = approvers.named(request.approver)
+    if approver is None or not request.is_proved_by(proof, bytes.fromhex(approver.key)):
+        raise NotAuthorized("the request does not prove a known approver", field="approver")
+    if partition_of(request.id) != partition:
+        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
+    if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:
+        raise NotAuthorized(
+            f"the request's time is more than {REQUEST_MINUTES} minutes off: check the clocks",
+            field="at",
+            limit=REQUEST_MINUTES,
+        )
+    return approver
