@@ -10,7 +10,7 @@ import pytest
 from cli.conftest import Terminal, Up
 from waiting import until_sync
 
-HARMFUL = "rm -rf ~/.ssh"
+HARMFUL = "rm -rf ~/.gnupg"  # a rejection in another file would block the same
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def parked(cli: Terminal, command: str, *options: str) -> str:
 def test_an_edit_is_shown_sent_and_run_instead(cli: Terminal) -> None:
     with cli.running("submit", HARMFUL, "--json", "--accept-edits", "--tool", "terminal") as waiting:
         action_id = until_sync(lambda: _newest(cli))
-        shown = cli.run("edit", action_id, "--arguments", '{"command": "ls ~/.ssh"}', "--yes")
+        shown = cli.run("edit", action_id, "--arguments", '{"command": "ls ~/.gnupg"}', "--yes")
         out, _ = waiting.communicate(timeout=30)
 
     verdict = json.loads(out)
     assert shown.code == 0
-    assert "    - rm -rf ~/.ssh" in shown.out
-    assert "    + ls ~/.ssh" in shown.out
+    assert "    - rm -rf ~/.gnupg" in shown.out
+    assert "    + ls ~/.gnupg" in shown.out
     assert "approved by operator" in shown.out
     assert waiting.returncode == 0
-    assert verdict["arguments"] == {"command": "ls ~/.ssh"}
-    assert "ls ~/.ssh" in verdict["feedback"]
+    assert verdict["arguments"] == {"command": "ls ~/.gnupg"}
+    assert "ls ~/.gnupg" in verdict["feedback"]
     assert "edited        by an approver" in cli.run("show", action_id).out
 
 
