@@ -74,6 +74,14 @@ async def test_pages_leave_nothing_out_where_many_have_one_deadline(redis: Redis
         assert await all_ids(redis, Wanted(), limit=limit) == every
 
 
+async def test_more_of_one_deadline_than_one_look_takes(redis: Redis) -> None:
+    every = [f"a{number:05}.0" for number in range(2 * SCAN + 10)]
+    await put(redis, *every)
+
+    assert await all_ids(redis, Wanted()) == every
+    assert await all_ids(redis, Wanted(MINE)) == every
+
+
 async def test_what_is_decided_meanwhile_moves_no_page(redis: Redis) -> None:
     await put(redis, "a1.0", "a2.0", "a3.0", "a4.0")
     page = await parked_page(redis, KEYS, Wanted(), limit=2)
