@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -88,6 +89,25 @@ async def test_what_is_decided_meanwhile_moves_no_page(redis: Redis) -> None:
     await redis.zrem(KEYS.parked, "a1.0", "a2.0")  # the cursor's own among them
 
     assert ids(await parked_page(redis, KEYS, Wanted(), after=page.after or "")) == ["a3.0", "a4.0"]
+
+
+async def test_what_is_decided_while_pages_are_read_hides_no_other(redis: Redis) -> None:
+    decided, waiting = (
+        [f"a{number:04}.0" for number in range(600)],
+        [f"b{number:03}.0" for number in range(99)],
+    )
+    await put(redis, *decided)
+    await put(redis, *waiting, deadline=200)
+
+    async def decide() -> None:
+        for action_id in decided:
+            await redis.zrem(KEYS.parked, action_id)
+
+    deciding = asyncio.create_task(decide())
+    found = await all_ids(redis, Wanted(), limit=10)
+    await deciding
+
+    assert [action_id for action_id in found if action_id in waiting] == waiting
 
 
 async def test_what_was_given_more_time_is_no_cursor_any_more(redis: Redis) -> None:
