@@ -9,7 +9,7 @@ from typing import Any
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis
-from guardtier.store.cursor import Cursor
+from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import Keys
 from guardtier.store.records import Record, record_fields
 
@@ -52,7 +52,7 @@ async def parked_page(
     redis: AnyRedis, keys: Keys, wanted: Wanted, *, after: str = "", limit: int = PAGE
 ) -> ParkedPage:
     """One page. Raises InvalidAction for a cursor that no page has given."""
-    listed, more = await _listed(redis, keys, after, SCAN)
+    listed, more = await behind(redis, keys.parked, after, SCAN)
     page = _Filling(wanted, limit)
     for part in _parts(listed, FLEETS_CHUNK):
         for chunk in _parts(await _of_fleets(redis, keys, part, wanted.fleets), CHUNK):
@@ -89,36 +89,11 @@ async def parked_count(
     """How many are parked of these fleets, and where to go on counting; None: that is all."""
     if fleets is None:
         return int(await redis.zcard(keys.parked)), None
-    listed, more = await _listed(redis, keys, after, COUNT_SCAN)
+    listed, more = await behind(redis, keys.parked, after, COUNT_SCAN)
     counted = 0
     for part in _parts(listed, FLEETS_CHUNK):
         counted += len(await _of_fleets(redis, keys, part, fleets))
     return counted, str(listed[-1]) if more else None
-
-
-async def _listed(redis: AnyRedis, keys: Keys, after: str, most: int) -> tuple[list[Cursor], bool]:
-    """What comes behind the cursor, ``most`` at the most, and whether there is more.
-
-    By score and not by rank, in one command: whatever is decided meanwhile would move the ranks, and
-    others would be left out.
-    """
-    cursor = Cursor.read(after) if after else Cursor(0, "")
-    skipped = 0
-    while True:
-        found = await redis.zrange(
-            keys.parked,
-            cursor.score,  # that of others too, of which some have been seen
-            "+inf",  # type: ignore[arg-type]
-            byscore=True,
-            withscores=True,
-            offset=skipped,
-            num=most + 1,
-        )
-        listed = [Cursor(int(score), name.decode()) for name, score in found[:most]]
-        behind, more = [at for at in listed if at > cursor], len(found) > most
-        if behind or not more:
-            return behind, more
-        skipped += most
 
 
 async def _of_fleets(
