@@ -4,24 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from cli.conftest import Terminal, Up
+from cli.conftest import Done, Up
+from guardtier_workers.cli.entry import run
 
 
-@pytest.fixture(scope="module")
-def cli(up: Up) -> Iterator[Terminal]:
-    assert up.terminal.run("fleet", "add", "halted").code == 0
-    yield up.terminal
-    up.terminal.run("resume", "--fleet", "halted")
+@dataclass
+class Here:
+    """Runs commands in this process, with the state directory of a tier that runs."""
+
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def run(self, *args: str, token: str = "") -> Done:
+        self.capsys.readouterr()
+        with self.monkeypatch.context() as patch:
+            if token:
+                patch.setenv("GUARDTIER_APPROVER_TOKEN", token)
+            code = run(list(args))
+        return Done(code, *self.capsys.readouterr())
 
 
-def submitted(cli: Terminal, command: str, agent: str = "bot") -> int:
+@pytest.fixture
+def cli(up: Up, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    for name, value in up.terminal.env.items():
+        if name.startswith("GUARDTIER_"):
+            monkeypatch.setenv(name, value)
+    here = Here(capsys, monkeypatch)
+    assert here.run("fleet", "add", "halted").code == 0
+    yield here
+    here.run("resume", "--fleet", "halted")
+
+
+def submitted(cli: Here, command: str, agent: str = "bot") -> int:
     return cli.run("submit", command, "--no-wait", "--fleet", "halted", "--agent", agent).code
 
 
-def test_a_fleet_is_halted_listed_and_resumed(cli: Terminal) -> None:
+def test_a_fleet_is_halted_listed_and_resumed(cli: Here) -> None:
     assert submitted(cli, "ls") == 0
 
     done = cli.run("halt", "--fleet", "halted", "--reason", "look at \x1b[31mthis")
@@ -41,7 +63,7 @@ def test_a_fleet_is_halted_listed_and_resumed(cli: Terminal) -> None:
     assert cli.run("halts", "halted").out == "nothing is halted\n"
 
 
-def test_an_agent_is_halted_and_what_it_has_parked_is_rejected(cli: Terminal) -> None:
+def test_an_agent_is_halted_and_what_it_has_parked_is_rejected(cli: Here) -> None:
     assert submitted(cli, "rm -rf ~/.ssh", "wild") == 3
 
     done = cli.run(
@@ -57,20 +79,20 @@ def test_an_agent_is_halted_and_what_it_has_parked_is_rejected(cli: Terminal) ->
     assert cli.run("resume", "--fleet", "halted", "--agent", "wild", "--json").json["halted"] == []
 
 
-def test_what_is_not_halted_is_not_resumed(cli: Terminal) -> None:
+def test_what_is_not_halted_is_not_resumed(cli: Here) -> None:
     done = cli.run("resume", "--fleet", "halted", "--agent", "nobody")
 
     assert done.code == 1
     assert "nothing is halted by just these names" in done.err
 
 
-def test_an_approver_needs_the_right(cli: Terminal) -> None:
+def test_an_approver_needs_the_right(cli: Here) -> None:
     finn = cli.run("approver", "add", "finn", "--json").json["token"]
     hana = cli.run("approver", "add", "hana", "--may-halt", "--json").json["token"]
     ask = ("halt", "--fleet", "halted", "--agent", "x", "--reason", "stop", "--json")
 
-    refused = cli.run(*ask, "--as", "finn", GUARDTIER_APPROVER_TOKEN=finn)
-    done = cli.run(*ask, "--as", "hana", GUARDTIER_APPROVER_TOKEN=hana)
+    refused = cli.run(*ask, "--as", "finn", token=finn)
+    done = cli.run(*ask, "--as", "hana", token=hana)
 
     assert refused.code == 1
     assert json.loads(refused.err)["error"]["field"] == "may"
@@ -86,7 +108,7 @@ def test_an_approver_needs_the_right(cli: Terminal) -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_wrong_is_told_in_one_line(cli: Terminal, wrong: tuple[str, ...]) -> None:
+def test_what_is_wrong_is_told_in_one_line(cli: Here, wrong: tuple[str, ...]) -> None:
     done = cli.run(*wrong)
 
     assert done.code in (1, 2)

@@ -191,6 +191,19 @@ async def test_an_approval_is_not_redeemed_while_it_is_halted_and_counts_afterwa
     assert (await client.redeem(action)).allowed
 
 
+async def test_a_check_that_is_approved_under_a_halt_does_not_let_the_tool_run(tier: Tier) -> None:
+    client = tier.client()
+    waiting = asyncio.create_task(client.check(high()))
+    (parked,) = await tier.parked()
+    await tier.operator().halt("web", reason="wait")
+
+    await tier.approver().approve(parked.id)
+
+    with pytest.raises(Halted, match="Halted by olga: wait"):
+        await waiting
+    assert (await tier.record(parked.id)).state is State.APPROVED
+
+
 async def test_an_agent_does_not_redeem_under_another_name(tier: Tier) -> None:
     """The halt is looked up by the record's agent, whatever the request says."""
     client = tier.client()
