@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from guardtier import ActionEvent, Assessment, SecurityRisk
+from guardtier.answer import Answer
 from guardtier.assessment import Finding
 from guardtier.errors import InvalidAnswer
 from guardtier.policy.file import PolicyFile
@@ -347,6 +348,52 @@ def test_suggestions_are_those_that_fit_the_narrowest_first() -> None:
     ]
     assert {one.scope for one in suggested(approval(action()))} == {Scope.CONVERSATION}
     assert suggested(approval(action(), may_remember=False)) == []
+
+
+# -- in an answer --------------------------------------------------------------------------------
+
+
+def answer(**more: Any) -> Answer:
+    said = {
+        "id": "a1.0",
+        "client": "c",
+        "approver": "alice",
+        "choice": "approve",
+        "digest": "0" * 64,
+        "at": 1,
+    }
+    return Answer.checked(said | more)
+
+
+def test_the_proof_covers_what_is_to_be_remembered() -> None:
+    said = answer(grant=Remember(pattern="exact", uses=1))
+    fields = {name.encode(): value.encode() for name, value in said.to_fields(said.proof(b"key")).items()}
+
+    read, proof = Answer.from_fields(fields)
+    assert read == said
+    assert read.is_proved_by(proof, b"key")
+    for forged in (b'{"pattern":"exact","uses":1000}', b'{"pattern":"tool"}', None):
+        other = {name: value for name, value in fields.items() if name != b"grant"}
+        if forged is not None:
+            other[b"grant"] = forged
+        changed, proof = Answer.from_fields(other)
+        assert not changed.is_proved_by(proof, b"key")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"grant": "{"},
+        {"grant": "[]"},
+        {"grant": '{"pattern":"every"}'},
+        {"grant": '{"pattern":"exact"}', "choice": "reject"},
+        {"grant": '{"pattern":"exact","uses":1e9}'},
+    ],
+    ids=str,
+)
+def test_an_answer_with_a_wrong_wish_is_refused(more: dict[str, str]) -> None:
+    with pytest.raises(InvalidAnswer, match="grant"):
+        answer(**more)
 
 
 # -- in words ------------------------------------------------------------------------------------
