@@ -17,7 +17,7 @@ PAGE = 100  #: actions of one page at the most
 PAGE_BYTES = 256 * 1024  #: of records in one page; one that is longer is a page of its own
 SCAN = 500  #: parked actions that one page looks at, most of which others may own
 COUNT_SCAN = 2000  #: those that one step of counting looks at
-CHUNK = 10  #: records of one round trip: a record may hold 1 MiB
+CHUNK = 20  #: records of one round trip: a record may hold 1 MiB
 FLEETS_CHUNK = 100  #: names of fleets of one round trip
 
 
@@ -52,7 +52,8 @@ async def parked_page(
     redis: AnyRedis, keys: Keys, wanted: Wanted, *, after: str = "", limit: int = PAGE
 ) -> ParkedPage:
     """One page. Raises InvalidAction for a cursor that no page has given."""
-    listed, more = await behind(redis, keys.parked, after, SCAN)
+    most = limit if wanted == Wanted() else SCAN
+    listed, more = await behind(redis, keys.parked, after, most)
     page = _Filling(wanted, limit)
     for part in _parts(listed, FLEETS_CHUNK):
         for chunk in _parts(await _of_fleets(redis, keys, part, wanted.fleets), CHUNK):
