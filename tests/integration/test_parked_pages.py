@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -74,12 +75,39 @@ async def test_pages_leave_nothing_out_where_many_have_one_deadline(redis: Redis
         assert await all_ids(redis, Wanted(), limit=limit) == every
 
 
+async def test_more_of_one_deadline_than_one_look_takes(redis: Redis) -> None:
+    every = [f"a{number:05}.0" for number in range(2 * SCAN + 10)]
+    await put(redis, *every)
+
+    assert await all_ids(redis, Wanted()) == every
+    assert await all_ids(redis, Wanted(MINE)) == every
+
+
 async def test_what_is_decided_meanwhile_moves_no_page(redis: Redis) -> None:
     await put(redis, "a1.0", "a2.0", "a3.0", "a4.0")
     page = await parked_page(redis, KEYS, Wanted(), limit=2)
     await redis.zrem(KEYS.parked, "a1.0", "a2.0")  # the cursor's own among them
 
     assert ids(await parked_page(redis, KEYS, Wanted(), after=page.after or "")) == ["a3.0", "a4.0"]
+
+
+async def test_what_is_decided_while_pages_are_read_hides_no_other(redis: Redis) -> None:
+    decided, waiting = (
+        [f"a{number:04}.0" for number in range(600)],
+        [f"b{number:03}.0" for number in range(99)],
+    )
+    await put(redis, *decided)
+    await put(redis, *waiting, deadline=200)
+
+    async def decide() -> None:
+        for action_id in decided:
+            await redis.zrem(KEYS.parked, action_id)
+
+    deciding = asyncio.create_task(decide())
+    found = await all_ids(redis, Wanted(), limit=10)
+    await deciding
+
+    assert [action_id for action_id in found if action_id in waiting] == waiting
 
 
 async def test_what_was_given_more_time_is_no_cursor_any_more(redis: Redis) -> None:

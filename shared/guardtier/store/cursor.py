@@ -1,4 +1,4 @@
-"""Cursor: where the next page of a ZSET of actions begins."""
+"""Cursor: where the next page of a ZSET of actions begins, and what comes behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple, Self
 
 from guardtier.errors import InvalidAction
+from guardtier.store.connection import AnyRedis
 
 _CURSOR = re.compile(r"(\d{1,16}):([A-Za-z0-9_.-]{1,80})")
 
@@ -26,3 +27,28 @@ class Cursor(NamedTuple):
         if found is None:
             raise InvalidAction("after must be what the page before it gave", field="after")
         return cls(int(found[1]), found[2])
+
+
+async def behind(redis: AnyRedis, key: str, after: str, most: int) -> tuple[list[Cursor], bool]:
+    """What comes behind the cursor ("": from the start), ``most`` at the most, and whether there is more.
+
+    By score and not by rank, in one command: whatever leaves the set meanwhile would move the ranks, and
+    others would be left out. Raises InvalidAction for what is no cursor.
+    """
+    cursor = Cursor.read(after) if after else Cursor(0, "")
+    skipped = 0
+    while True:
+        found = await redis.zrange(
+            key,
+            cursor.score,  # that of others too, of which some have been seen
+            "+inf",  # type: ignore[arg-type]
+            byscore=True,
+            withscores=True,
+            offset=skipped,
+            num=most + 1,
+        )
+        listed = [Cursor(int(score), name.decode()) for name, score in found[:most]]
+        fresh, more = [at for at in listed if at > cursor], len(found) > most
+        if fresh or not more:
+            return fresh, more
+        skipped += most

@@ -13,7 +13,7 @@ import orjson
 
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis
-from guardtier.store.cursor import Cursor
+from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import Keys
 
 PAGE = 100  #: actions that one page looks at
@@ -45,38 +45,26 @@ async def open_page(
 
     Raises InvalidAction for a cursor that no page has given.
     """
-    listed = keys.open(fleet, agent)
-    first = await _first(redis, listed, after)
-    found = await redis.zrange(listed, first, first + PAGE, withscores=True)
+    found, more = await behind(redis, keys.open(fleet, agent), after, PAGE)
     page, room = Page(), PAGE_BYTES
-    for start in range(0, min(len(found), PAGE), CHUNK):
-        chunk = [(name.decode(), score) for name, score in found[start : min(start + CHUNK, PAGE)]]
-        for (action_id, _), row in zip(chunk, await _rows(redis, keys, chunk), strict=True):
-            item = _item(action_id, fleet, row)
+    for start in range(0, len(found), CHUNK):
+        chunk = found[start : start + CHUNK]
+        for at, row in zip(chunk, await _rows(redis, keys, chunk), strict=True):
+            item = _item(at.action_id, fleet, row)
             room -= len(row[-1] or b"") + len(row[-2] or b"")
             if item is None:
-                page.over.append(action_id)
+                page.over.append(at.action_id)
             elif conversation is None or item["conversation"] == conversation:
                 page.items.append(item)
-        last, score = chunk[-1]
-        seen = start + len(chunk)
-        if seen < len(found) and (room <= 0 or seen == PAGE):
-            return Page(page.items, page.over, str(Cursor(int(score), last)))
+        is_last = start + len(chunk) == len(found)
+        if more if is_last else room <= 0:
+            return Page(page.items, page.over, str(chunk[-1]))
     return page
 
 
-async def _first(redis: AnyRedis, listed: str, after: str) -> int:
-    """The rank at which a page begins. What left the list meanwhile may show an action twice."""
-    if not after:
-        return 0
-    score, action_id = Cursor.read(after)
-    rank = await redis.zrank(listed, action_id)
-    return int(await redis.zcount(listed, "-inf", f"({score}")) if rank is None else int(rank) + 1
-
-
-async def _rows(redis: AnyRedis, keys: Keys, chunk: list[tuple[str, float]]) -> list[Any]:
+async def _rows(redis: AnyRedis, keys: Keys, chunk: list[Cursor]) -> list[Any]:
     pipeline = redis.pipeline(transaction=False)
-    for action_id, _ in chunk:
+    for _, action_id in chunk:
         pipeline.hmget(
             keys.action(action_id), ["state", "fleet", "digest", "deadline", "asked", "original", "event"]
         )

@@ -9,7 +9,7 @@ from typing import Any
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis
-from guardtier.store.cursor import Cursor
+from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import Keys
 from guardtier.store.records import Record, record_fields
 
@@ -17,7 +17,7 @@ PAGE = 100  #: actions of one page at the most
 PAGE_BYTES = 256 * 1024  #: of records in one page; one that is longer is a page of its own
 SCAN = 500  #: parked actions that one page looks at, most of which others may own
 COUNT_SCAN = 2000  #: those that one step of counting looks at
-CHUNK = 10  #: records of one round trip: a record may hold 1 MiB
+CHUNK = 20  #: records of one round trip: a record may hold 1 MiB
 FLEETS_CHUNK = 100  #: names of fleets of one round trip
 
 
@@ -52,14 +52,15 @@ async def parked_page(
     redis: AnyRedis, keys: Keys, wanted: Wanted, *, after: str = "", limit: int = PAGE
 ) -> ParkedPage:
     """One page. Raises InvalidAction for a cursor that no page has given."""
-    listed = await _listed(redis, keys, after, SCAN)
+    most = limit if wanted == Wanted() else SCAN
+    listed, more = await behind(redis, keys.parked, after, most)
     page = _Filling(wanted, limit)
-    for part in _parts(listed[:SCAN], FLEETS_CHUNK):
+    for part in _parts(listed, FLEETS_CHUNK):
         for chunk in _parts(await _of_fleets(redis, keys, part, wanted.fleets), CHUNK):
             for at, row in zip(chunk, await _rows(redis, keys, chunk), strict=True):
                 if not page.takes(at, row):
                     return ParkedPage(page.records, str(page.last))
-    return ParkedPage(page.records, str(listed[SCAN - 1]) if len(listed) > SCAN else None)
+    return ParkedPage(page.records, str(listed[-1]) if more else None)
 
 
 class _Filling:
@@ -89,34 +90,11 @@ async def parked_count(
     """How many are parked of these fleets, and where to go on counting; None: that is all."""
     if fleets is None:
         return int(await redis.zcard(keys.parked)), None
-    listed = await _listed(redis, keys, after, COUNT_SCAN)
+    listed, more = await behind(redis, keys.parked, after, COUNT_SCAN)
     counted = 0
-    for part in _parts(listed[:COUNT_SCAN], FLEETS_CHUNK):
+    for part in _parts(listed, FLEETS_CHUNK):
         counted += len(await _of_fleets(redis, keys, part, fleets))
-    return counted, str(listed[COUNT_SCAN - 1]) if len(listed) > COUNT_SCAN else None
-
-
-async def _listed(redis: AnyRedis, keys: Keys, after: str, most: int) -> list[Cursor]:
-    """What comes behind the cursor, up to one more than ``most``."""
-    if not after:
-        return await _range(redis, keys, 0, most)
-    cursor = Cursor.read(after)
-    rank = await redis.zrank(keys.parked, cursor.action_id)
-    if rank is not None and await redis.zscore(keys.parked, cursor.action_id) == cursor.score:
-        return await _range(redis, keys, int(rank) + 1, most)
-    # It has been decided since, or waits for longer now. Others may have the same deadline.
-    first = int(await redis.zcount(keys.parked, "-inf", f"({cursor.score}"))
-    while found := await _range(redis, keys, first, most):
-        behind = [at for at in found if at > cursor]
-        if behind:
-            return behind
-        first += len(found)
-    return []
-
-
-async def _range(redis: AnyRedis, keys: Keys, first: int, most: int) -> list[Cursor]:
-    found = await redis.zrange(keys.parked, first, first + most, withscores=True)
-    return [Cursor(int(score), name.decode()) for name, score in found]
+    return counted, str(listed[-1]) if more else None
 
 
 async def _of_fleets(
