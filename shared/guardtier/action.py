@@ -109,10 +109,11 @@ class ActionEvent(BaseModel):
 def invalid_action(error: ValidationError) -> InvalidAction:
     """The first complaint of pydantic as our own error: the field's path, and the limit if any."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "payload"
+    path = ".".join(str(part) for part in first["loc"])
+    says = str(first["msg"]).removeprefix("Value error, ")
     bounds = first.get("ctx", {})
     limit = next((bounds[k] for k in ("max_length", "min_length", "pattern") if k in bounds), None)
-    return InvalidAction(f"{field}: {first['msg']}", field=field, limit=limit)
+    return InvalidAction(f"{path}: {says}" if path else says, field=path or "payload", limit=limit)
 
 
 def partition_of(action_id: str) -> int | None:

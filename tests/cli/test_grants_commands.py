@@ -74,7 +74,7 @@ def test_suggestions_are_told_in_words(cli: Terminal) -> None:
         ((None, None, "1h", None, None), "--for says how --remember is meant"),
         ((Pattern.TOOL, Scope.FLEET, None, None, None), "for an agent or a conversation, not for a fleet"),
         ((Pattern.EXACT, None, "soon", None, None), "'soon' is no time"),
-        ((Pattern.EXACT, None, "31d", None, None), "--for: "),
+        ((Pattern.EXACT, None, "31d", None, None), "^--for: 1 s to 30 days$"),
         ((Pattern.EXACT, None, None, None, "src"), "below is for the pattern command"),
     ],
     ids=str,

@@ -43,6 +43,12 @@ def submitted(cli: Here, command: str, agent: str = "bot") -> int:
     return cli.run("submit", command, "--no-wait", "--fleet", "halted", "--agent", agent).code
 
 
+def test_a_conversation_is_halted_with_its_agent(cli: Here) -> None:
+    done = cli.run("halt", "--fleet", "halted", "--conversation", "c1", "--reason", "x")
+
+    assert (done.code, done.err) == (2, "guardtier: a conversation is halted with its agent: name both\n")
+
+
 def test_a_fleet_is_halted_listed_and_resumed(cli: Here) -> None:
     assert submitted(cli, "ls") == 0
 

@@ -8,9 +8,10 @@ from time import monotonic
 from guardtier.errors import ConfigError
 from guardtier.policy.compiled import CompiledPolicy
 from guardtier.policy.file import PolicyFile
+from guardtier.policy.globs import matcher
 from guardtier.policy.inline import TestResult, run
 from guardtier.settings import Settings
-from guardtier_workers.approvers import Approver, Right
+from guardtier_workers.approvers import EVERY_FLEET, Approver, Right
 
 SHOWN = 5  #: failed tests that an error names
 TEST_SECONDS = 10.0  #: below claim_seconds, or another worker would begin as well
@@ -77,21 +78,27 @@ def check_tests(results: list[TestResult], name: str) -> None:
 
 
 def check_quorums(compiled: CompiledPolicy, approvers: list[Approver], name: str) -> None:
-    """Raise ConfigError where more people must approve than there are with the right and the role."""
+    """Raise ConfigError where more people must approve than there are with the right and the role.
+
+    Those count who may answer in the fleet; for a glob, who may in any fleet that it could name.
+    """
+    of_rule = {f"rule.{rule.name}": rule.fleet or (EVERY_FLEET,) for rule in compiled.rules}
     for where, (roles, approve) in compiled.quorums.items():
-        kind, _, whose = where.partition(".")
-        people = {
-            one.principal
-            for one in approvers
-            if Right.ANSWER in one.may
-            and one.has_role(roles)
-            and (kind != "fleet" or one.may_answer(whose))
-        }
-        if len(people) < approve:
-            who = f"with the role {' or '.join(roles)}" if roles else "who may answer"
-            raise ConfigError(
-                f"{name}: {where} wants {approve} to approve, and the approvers file has {len(people)} "
-                f"{who}: nothing would ever be approved",
-                field=f"{where}.terms.approve",
-                limit=len(people),
-            )
+        for fleet in of_rule.get(where) or (where.partition(".")[2],):
+            people = {one.principal for one in approvers if one.has_role(roles) and _answers(one, fleet)}
+            if len(people) < approve:
+                who = f"with the role {' or '.join(roles)}" if roles else "who may answer"
+                there = "" if fleet == EVERY_FLEET else f" in fleet {fleet}"
+                raise ConfigError(
+                    f"{name}: {where} wants {approve} to approve, and the approvers file has "
+                    f"{len(people)} {who}{there}: nothing would ever be approved",
+                    field=f"{where}.terms.approve",
+                    limit=len(people),
+                )
+
+
+def _answers(approver: Approver, fleet: str) -> bool:
+    """Whether they may answer in a fleet that this name, or glob, stands for."""
+    names = matcher(fleet)
+    known = EVERY_FLEET in approver.fleets or any(names(one) for one in approver.fleets)
+    return Right.ANSWER in approver.may and known

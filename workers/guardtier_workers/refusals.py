@@ -20,9 +20,9 @@ def not_run(action_id: str, state: str) -> WrongState:
 
 def halted(action_id: str, more: tuple[bytes, ...]) -> Halted:
     halt = read_halt(more[0]) if more else None
+    why = f" ({halt.words})" if halt else ""
     return Halted(
-        f"{action_id} is approved, but may not run now. {halt.words if halt else ''} Redeem it "
-        "once that is resumed.",
+        f"{action_id} is approved, but may not run now{why}: redeem it once that is resumed",
         field="approved",
     )
 

@@ -18,7 +18,7 @@ def complaint(
     error: ValidationError, body: dict[str, Any], root: type[BaseModel], name: str
 ) -> ConfigError:
     """The first complaint of pydantic, in the words of the file. ``name`` is what the file is called."""
-    first = error.errors(include_url=False)[0]
+    first = _first(error.errors(include_url=False))
     loc = list(first["loc"])
     where, path, field = _place(loc, body)
     models = _models_at(loc[:-1], root)
@@ -33,6 +33,15 @@ def complaint(
         says = _in_words(str(first["msg"]))
         message = f"{path}: {says}" if path else says
     return ConfigError(f"{name}: {where}{message}", field=field)
+
+
+def _first(errors: Sequence[Any]) -> Any:
+    """The first complaint. Where a key is missing and one beside it is unknown, that one was misspelt."""
+    first = errors[0]
+    if first["type"] != "missing":
+        return first
+    beside = (one for one in errors if one["loc"][:-1] == first["loc"][:-1])
+    return next((one for one in beside if one["type"] == "extra_forbidden"), first)
 
 
 def _in_words(says: str) -> str:

@@ -78,12 +78,17 @@ class Record:
         return self._action[0]
 
     @property
+    def is_readable(self) -> bool:
+        """Whether :attr:`action` can be had."""
+        try:
+            return bool(self.action)
+        except InvalidAction:
+            return False
+
+    @property
     def agent(self) -> str:
         """Who asked; empty where the action can't be read."""
-        try:
-            return self.action.agent
-        except InvalidAction:
-            return ""
+        return self.action.agent if self.is_readable else ""
 
     def edited(self, *, allowed: bool) -> dict[str, Any]:
         """The fields by which a verdict says that an approver edited the action; none where nobody did."""

@@ -121,6 +121,7 @@ WRONG = [
         "test.t.rules",
         "no rule 'x'",
     ),
+    ("[[rule]]\nname = 'r'\noutcom = 'park'", "rule.r.outcom", "did you mean 'outcome'"),
     ("rule = 3", "rule", "list"),
     ("[fleet.'a b']", "fleet", "a b"),
 ]

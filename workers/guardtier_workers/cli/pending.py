@@ -64,16 +64,16 @@ def pending(
 def _print(records: list[Record], after: int, total: int, *, filtered: bool) -> None:
     listed = table(("id", "fleet", "agent", "risk", "left", "needs", "tool", "call"), wraps=("call",))
     for record in records:
-        action = record.action
+        action = record.action if record.is_readable else None
         listed.add_row(
             cell(record.id),
             cell(record.fleet),
-            cell(action.agent),
+            cell(record.agent or "?"),
             risk_cell(record.assessment.risk.value),
             cell(span_text((record.deadline or 0) - now_ms())),
             cell(needs_cell(record)),
-            cell(action.tool_name),
-            cell(shortened(call_text(action), 200)),
+            cell(action.tool_name if action else "?"),
+            cell(shortened(call_text(action), 200) if action else "(it can't be read)"),
         )
     console().print(listed)
     shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total}")

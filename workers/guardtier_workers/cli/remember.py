@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from guardtier.approver import ApproverClient
 from guardtier.approver_answers import Draft
 from guardtier.policy.grants import MAX_USES, Grant, Pattern, Remember, Scope
-from guardtier.policy.terms import Terms
+from guardtier.policy.terms import MAX_SECONDS, Terms
 from guardtier.store.records import Record
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.output import note, span_text
@@ -80,7 +80,10 @@ def wish(
         first = error.errors(include_url=False, include_input=False)[0]
         field = str(first["loc"][0]) if first["loc"] else "remember"
         field = "for" if field == "seconds" else field
-        raise UsageError(f"--{field}: {first['msg'].removeprefix('Value error, ')}", field=field) from error
+        says = first["msg"].removeprefix("Value error, ")
+        if field == "for" and first["type"] in ("greater_than_equal", "less_than_equal"):
+            says = f"1 s to {MAX_SECONDS / 86_400:g} days"
+        raise UsageError(f"--{field}: {says}", field=field) from error
 
 
 async def shown(

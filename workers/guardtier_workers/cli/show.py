@@ -45,6 +45,8 @@ def show(
 
 
 def _lines(record: Record) -> list[str]:
+    if not record.is_readable:
+        return _unreadable(record)
     action, assessment = record.action, record.assessment
     lines = [
         f"id            {record.id}",
@@ -60,15 +62,34 @@ def _lines(record: Record) -> list[str]:
     lines += ["arguments"] + [f"  {line}" for line in _arguments(action)]
     lines += [f"finding       {_finding(found, action)}" for found in assessment.findings]
     lines += needs_lines(record)
-    if record.verdict is not None:
-        verdict = record.verdict
-        by = f" by {', '.join(verdict.decided_by)}" if verdict.decided_by else ""
-        lines.append(f"verdict       {verdict.outcome.value}{by} under {verdict.policy}")
-        if verdict.grant:
-            lines.append(f"grant         {verdict.grant}")
-        if verdict.reason:
-            lines.append(f"reason        {verdict.reason}")
-    return lines
+    return lines + _ended(record)
+
+
+def _ended(record: Record) -> list[str]:
+    """How it was decided, by whom or by what, and why; nothing while it waits."""
+    verdict = record.verdict
+    if verdict is None:
+        return []
+    by = f" by {', '.join(verdict.decided_by)}" if verdict.decided_by else ""
+    rules = f", {', '.join(verdict.rules)}" if verdict.rules else ""
+    first, *rest = verdict.reason.split("\n")
+    return [
+        f"verdict       {verdict.outcome.value}{by} under {verdict.policy}{rules}",
+        *([f"grant         {verdict.grant}"] if verdict.grant else []),
+        *([f"reason        {first}"] if verdict.reason else []),
+        *(f"              {line}" for line in rest),
+    ]
+
+
+def _unreadable(record: Record) -> list[str]:
+    """What can be said of an action whose text is damaged: nobody can look at it, so nobody approves it."""
+    return [
+        f"id            {record.id}",
+        f"state         {record.state.value}{_left(record)}",
+        f"fleet         {record.fleet}",
+        "action        it can't be read: no answer counts, it ends at its deadline",
+        *_ended(record),
+    ]
 
 
 def _said(vote: ChildVote) -> str:
