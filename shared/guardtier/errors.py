@@ -72,6 +72,12 @@ class UnknownAction(GuardtierError):
     code = "unknown_action"
 
 
+class UnreadableRecord(GuardtierError, ValueError):
+    """What Redis holds of an action is damaged: nothing is decided about it."""
+
+    code = "unreadable_record"
+
+
 class UnknownGrant(GuardtierError):
     """No grant of this id stands for the fleet: none was given, or it is revoked or over."""
 

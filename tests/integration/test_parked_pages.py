@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from guardtier import Assessment, SecurityRisk
-from guardtier.errors import InvalidAction
+from guardtier.errors import InvalidAction, UnreadableRecord
 from guardtier.store.cursor import Cursor
 from guardtier.store.keys import Keys
 from guardtier.store.parked import (
@@ -21,6 +21,7 @@ from guardtier.store.parked import (
     parked_count,
     parked_page,
 )
+from guardtier.store.records import Records
 
 KEYS = Keys(0)
 MINE = frozenset({"mine"})
@@ -152,6 +153,17 @@ async def test_a_page_ends_before_it_is_too_large(redis: Redis) -> None:
         pages.append(ids(page))
 
     assert pages == [["a1.0"], ["a2.0", "a3.0"], ["a4.0"]]
+
+
+async def test_a_damaged_record_hides_no_other(redis: Redis) -> None:
+    await put(redis, "a1.0", "a2.0", "a3.0")
+    await redis.hset(KEYS.action("a2.0"), "assessment", "damaged")
+
+    page = await parked_page(redis, KEYS, Wanted(fleets=MINE))
+
+    assert [record.id for record in page.records] == ["a1.0", "a3.0"]
+    with pytest.raises(UnreadableRecord, match=r"a2\.0 is damaged"):
+        await Records(redis, 1).get("a2.0")
 
 
 async def test_ghosts_and_what_is_decided_are_left_out(redis: Redis) -> None:

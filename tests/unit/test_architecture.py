@@ -1,4 +1,4 @@
-"""docs/architecture.md names every module at the top of the tree, every script, and none that is not there."""
+"""docs/architecture.md names every module, every script, and none that is not there."""
 
 from __future__ import annotations
 

@@ -50,5 +50,7 @@ def test_those_who_may_answer_there_are_counted(matcher: str) -> None:
 
 
 def test_a_fleets_own_terms_count_its_people() -> None:
+    policy = compiled("[fleet.web]\nterms = { approve = 2 }\n")
+
     with pytest.raises(ConfigError, match=r"fleet\.web wants 2 .* has 1 who may answer in fleet web"):
-        check_quorums(compiled("[fleet.web]\nterms = { approve = 2 }\n"), [dba("ann"), dba("bob", "ops")], "p")
+        check_quorums(policy, [dba("ann"), dba("bob", "ops")], "p.toml")

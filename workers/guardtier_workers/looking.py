@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from guardtier.action import partition_of
-from guardtier.errors import InvalidAction, InvalidAnswer, NotAuthorized, UnknownAction
+from guardtier.errors import InvalidAction, InvalidAnswer, NotAuthorized, UnknownAction, UnreadableRecord
 from guardtier.look import LookRequest, shown
 from guardtier.store.delivery import Delivery
 from guardtier.store.parked import Wanted, parked_count, parked_page
@@ -41,6 +41,10 @@ async def _one(request: LookRequest, approver: Approver, records: Records) -> di
         record = await records.get(request.action or "")
     except (UnknownAction, InvalidAction):
         raise unknown from None
+    except UnreadableRecord:
+        if approver.sees is None:
+            raise
+        raise unknown from None  # whose it is can't be told
     if not approver.may_see(record.fleet):
         raise unknown
     return {"action": shown(record)}

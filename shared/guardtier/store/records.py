@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from guardtier.action import ActionEvent, partition_of
 from guardtier.assessment import Assessment
-from guardtier.errors import InvalidAction, UnknownAction
+from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
@@ -133,10 +133,20 @@ class Records:
         self._keys = all_keys(partitions)
 
     async def get(self, action_id: str) -> Record:
-        """One record. Raises InvalidAction for what is no full id, UnknownAction where none is."""
+        """One record.
+
+        Raises InvalidAction for what is no full id, UnknownAction where there is none, UnreadableRecord
+        where it is damaged.
+        """
         keys = self._partition(action_id)
         values = await self._redis.hmget(keys.action(action_id), list(_FIELDS))  # type: ignore[misc]
-        record = Record.from_fields(action_id, values)
+        try:
+            record = Record.from_fields(action_id, values)
+        except ValueError as error:
+            raise UnreadableRecord(
+                f"the record of {action_id} is damaged in Redis and can't be read: no answer counts",
+                field="id",
+            ) from error
         if record is None:
             raise UnknownAction(f"no action {action_id}: never published, or past its retention")
         return record
