@@ -42,7 +42,7 @@ class Sweep:
         async for ids in self._pages():
             if not self.standing:
                 return
-            mine = [record for record in await self._readable(ids) if self._covers(record)]
+            mine = [record for record in await self._records.many(ids) if self._covers(record)]
             await asyncio.gather(*(self._stop(record, reject=reject) for record in mine))
             if monotonic() - claimed > KEEP_SECONDS:
                 await self._keep()
@@ -57,19 +57,6 @@ class Sweep:
                 yield ids
                 ids = []
         yield ids
-
-    async def _readable(self, ids: list[str]) -> list[Record]:
-        """Their records; one that can't be read keeps no other from being seen to."""
-        try:
-            return await self._records.many(ids)
-        except ValueError:
-            found: list[Record] = []
-            for action_id in ids:
-                try:
-                    found += await self._records.many([action_id])
-                except ValueError:
-                    log.exception("%s can't be read, so it stays as it is", action_id)
-            return found
 
     def _covers(self, record: Record) -> bool:
         try:

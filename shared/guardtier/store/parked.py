@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +11,7 @@ from guardtier.state import State
 from guardtier.store.connection import AnyRedis
 from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import Keys
-from guardtier.store.records import Record, record_fields
-
-log = logging.getLogger(__name__)
+from guardtier.store.records import Record, read_row, record_fields
 
 PAGE = 100  #: actions of one page at the most
 PAGE_BYTES = 256 * 1024  #: of records in one page; one that is longer is a page of its own
@@ -79,21 +76,12 @@ class _Filling:
         size = sum(len(value) for value in row if value)
         if len(self.records) == self._limit or (self.records and self._room < size):
             return False
-        record = _read(at.action_id, row)
+        record = read_row(at.action_id, row)
         if record is not None and record.state is State.PARKED and self._wanted.takes(record):
             self.records.append(record)
             self._room -= size
         self.last = at
         return True
-
-
-def _read(action_id: str, row: Sequence[bytes | None]) -> Record | None:
-    """A record; None for one that is gone, or damaged: it stays parked, and hides no other."""
-    try:
-        return Record.from_fields(action_id, row)
-    except ValueError:
-        log.warning("the record of %s is damaged and can't be listed", action_id)
-        return None
 
 
 async def parked_count(

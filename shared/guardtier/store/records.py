@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +19,8 @@ from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
 from guardtier.verdict import Verdict
+
+log = logging.getLogger(__name__)
 
 MAX_TEXT = 256 * 1024  #: bytes of a policy file
 
@@ -198,14 +201,14 @@ class Records:
         return [_text(name) for name in found]
 
     async def many(self, ids: Sequence[str]) -> list[Record]:
-        """Those of the records that there are, in one round trip."""
+        """Those of the records that there are and can be read, in one round trip."""
         if not ids:
             return []
         pipeline = self._redis.pipeline(transaction=False)
         for action_id in ids:
             pipeline.hmget(self._partition(action_id).action(action_id), list(_FIELDS))
         rows: list[Any] = await pipeline.execute()
-        found = (Record.from_fields(name, row) for name, row in zip(ids, rows, strict=True))
+        found = (read_row(name, row) for name, row in zip(ids, rows, strict=True))
         return [record for record in found if record is not None]
 
     def _partition(self, action_id: str) -> Keys:
@@ -220,6 +223,15 @@ class Records:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else (value or "")
+
+
+def read_row(action_id: str, row: Sequence[bytes | None]) -> Record | None:
+    """A record; None for one that is gone, or damaged: that one stays as it is, and hides no other."""
+    try:
+        return Record.from_fields(action_id, row)
+    except ValueError:
+        log.warning("the record of %s is damaged in Redis: it is left out", action_id)
+        return None
 
 
 def record_fields() -> list[str]:

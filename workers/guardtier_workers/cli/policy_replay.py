@@ -109,7 +109,7 @@ def _tell(report: Report, since: str) -> None:
     if report.rated_otherwise:
         say(f"{report.rated_otherwise} of them are rated otherwise today than they were")
     if report.gone:
-        say(f"{report.gone} could not be replayed: their records are past their retention")
+        say(f"{report.gone} could not be replayed: their records are past their retention, or damaged")
     if report.edited:
         say(f"{report.edited} could not be replayed: an approver has edited them since")
     if report.unread:
