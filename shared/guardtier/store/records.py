@@ -17,6 +17,7 @@ from guardtier.errors import InvalidAction, UnknownAction
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
+from guardtier.store.pipe import CommandPipe
 from guardtier.verdict import Verdict
 
 MAX_TEXT = 256 * 1024  #: bytes of a policy file
@@ -127,10 +128,16 @@ class Records:
         self._redis = redis
         self._keys = all_keys(partitions)
 
-    async def get(self, action_id: str) -> Record:
-        """One record. Raises InvalidAction for what is no full id, UnknownAction where none is."""
-        keys = self._partition(action_id)
-        values = await self._redis.hmget(keys.action(action_id), list(_FIELDS))  # type: ignore[misc]
+    async def get(self, action_id: str, pipe: CommandPipe | None = None) -> Record:
+        """One record. Raises InvalidAction for what is no full id, UnknownAction where none is.
+
+        ``pipe``: asked by this one, that of the id's partition; a third of the time of a client's call.
+        """
+        key = self._partition(action_id).action(action_id)
+        if pipe is not None:
+            values = await pipe.execute("HMGET", key, *_FIELDS)
+        else:
+            values = await self._redis.hmget(key, list(_FIELDS))  # type: ignore[misc]
         record = Record.from_fields(action_id, values)
         if record is None:
             raise UnknownAction(
