@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 OPENHANDS := .venv-openhands
 INVARIANT := .venv-invariant
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: run test test-openhands test-invariant setup lint fmt bench eval fuzz clean
 
@@ -12,7 +13,7 @@ run: setup ## start the tier on an embedded Redis and show the demo; ARGS=--once
 	$(BIN)/guardtier up --demo $(ARGS)
 
 test: setup lint ## everything that CI checks
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-openhands: setup $(OPENHANDS)/.ready ## the OpenHands adapter, with the real SDK, beside a real tier
 	$(OPENHANDS)/bin/python -m pytest -c tests/openhands/pytest.ini --rootdir . tests/openhands $(ARGS)

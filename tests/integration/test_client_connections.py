@@ -45,12 +45,12 @@ async def test_500_agents_are_answered_over_one_client(tier: Tier) -> None:
 
 
 async def test_500_agents_that_wait_hold_two_connections(tier: Tier) -> None:
-    await tier.client().check(low())  # the workers have opened theirs
+    await tier.client().submit(high())  # the workers have opened theirs
     before = len(await tier.redis.client_list()), len(await readers(tier.redis))
     client = tier.client()
 
     waiting = [asyncio.create_task(client.check(high(f"rm {n}"))) for n in range(MANY)]
-    await tier.parked(MANY)
+    await tier.parked(MANY + 1)
 
     assert len(await readers(tier.redis)) - before[1] == 1
     assert len(await tier.redis.client_list()) - before[0] <= 2

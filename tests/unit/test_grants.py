@@ -314,7 +314,6 @@ def test_a_rule_that_can_not_be_told_parks_and_no_grant_stands_in() -> None:
         ({"pattern": "exact", "scope": "conversation"}, approval(action(conversation=None)), "names no"),
         ({"pattern": "tool"}, approval(action(), rated(UNKNOWN)), "nobody can tell what terminal does"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_what_can_not_be_remembered_says_why(remember: dict[str, Any], of: Approval, why: str) -> None:
     with pytest.raises(InvalidAnswer, match=why):

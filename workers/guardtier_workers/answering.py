@@ -32,7 +32,7 @@ class Answering:
     async def answer(self, lane: Lane, delivery: Delivery) -> None:
         answer, proof = Answer.from_fields(delivery.fields)
         for _ in range(MOST_TURNS):
-            case = await self._authority.over(answer, proof, delivery.partition)
+            case = await self._authority.over(answer, proof, lane)
             done = await lane.ledger.resolve(
                 delivery,
                 self._counted(answer, proof, case),

@@ -13,6 +13,7 @@ from guardtier.policy.terms import Terms
 from guardtier.store.records import Record, Records
 from guardtier_workers.approvers import Approver, Approvers, Right
 from guardtier_workers.clock import now_ms
+from guardtier_workers.lane import Lane
 
 ANSWER_MINUTES = 10  #: an answer's time may be so far from this worker's clock, either way
 
@@ -64,13 +65,13 @@ class Authority:
             )
         return approver
 
-    async def over(self, said: Said, proof: str, partition: int) -> Case:
+    async def over(self, said: Said, proof: str, lane: Lane) -> Case:
         """The action that this approver may answer, as it stands.
 
         Raises NotAuthorized, UnknownAction, and AnalysisFailed where its terms or votes can't be read.
         """
         approver = self.proved(said, proof)
-        record = await self._record(said.id, partition)
+        record = await self._record(said.id, lane)
         if not approver.may_answer(record.fleet):
             raise UnknownAction(f"no action {said.id} in your fleets", field="id")
         if self._approvers.is_own(approver, record.fleet, record.action.agent):
@@ -89,11 +90,11 @@ class Authority:
             )
         return Case(approver, record, terms, self.counting(votes, record, terms))
 
-    async def _record(self, action_id: str, partition: int) -> Record:
-        if partition_of(action_id) not in (None, partition):
-            raise UnknownAction(f"no action {action_id} in partition {partition}", field="id")
+    async def _record(self, action_id: str, lane: Lane) -> Record:
+        if partition_of(action_id) not in (None, lane.keys.partition):
+            raise UnknownAction(f"no action {action_id} in partition {lane.keys.partition}", field="id")
         try:
-            return await self._records.get(action_id)
+            return await self._records.get(action_id, lane.pipe)
         except GuardtierError as error:
             raise UnknownAction(error.message, field="id") from error
 

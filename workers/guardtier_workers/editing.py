@@ -28,7 +28,7 @@ class Editing:
         """Take a request: the edited action goes to the analyzer workers."""
         request, proof = EditRequest.from_fields(delivery.fields)
         for _ in range(MOST_TURNS):
-            case = await self._authority.over(request, proof, delivery.partition)
+            case = await self._authority.over(request, proof, lane)
             done = await self._taken(lane, delivery, request, proof, case)
             if done.what != "moved":
                 _check_taken(done, request)

@@ -18,6 +18,7 @@ from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
+from guardtier.store.pipe import CommandPipe
 from guardtier.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -135,14 +136,18 @@ class Records:
         self._redis = redis
         self._keys = all_keys(partitions)
 
-    async def get(self, action_id: str) -> Record:
+    async def get(self, action_id: str, pipe: CommandPipe | None = None) -> Record:
         """One record.
 
+        ``pipe``: asked by this one, that of the id's partition; a third of the time of a client's call.
         Raises InvalidAction for what is no full id, UnknownAction where there is none, UnreadableRecord
         where it is damaged.
         """
-        keys = self._partition(action_id)
-        values = await self._redis.hmget(keys.action(action_id), list(_FIELDS))  # type: ignore[misc]
+        key = self._partition(action_id).action(action_id)
+        if pipe is not None:
+            values = await pipe.execute("HMGET", key, *_FIELDS)
+        else:
+            values = await self._redis.hmget(key, list(_FIELDS))  # type: ignore[misc]
         try:
             record = Record.from_fields(action_id, values)
         except ValueError as error:
@@ -151,7 +156,9 @@ class Records:
                 field="id",
             ) from error
         if record is None:
-            raise UnknownAction(f"no action {action_id}: never published, or past its retention")
+            raise UnknownAction(
+                f"no action {action_id}: never published, or past its retention", field="id"
+            )
         return record
 
     async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:

@@ -42,7 +42,7 @@ def _invoke(arguments: list[str]) -> int:
         raise UsageError(
             f"the command line needs {missing or 'more'}: pip install 'guardtier[workers]'"
         ) from error
-    main_of = build()
+    main_of = build(arguments)
     try:
         code = main_of(args=arguments or ["--help"], prog_name="guardtier", standalone_mode=False)
     except Exception as error:
