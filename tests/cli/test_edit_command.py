@@ -71,5 +71,6 @@ def test_nothing_is_sent_unseen_or_to_an_agent_that_takes_no_edits(cli: Terminal
 
 
 def _newest(cli: Terminal) -> str | None:
-    waiting = cli.run("pending", "--json").json["pending"]
-    return waiting[0]["id"] if waiting else None
+    """Of this command: other files' tests leave parked actions."""
+    every = cli.run("pending", "--json").json["pending"]
+    return next((one["id"] for one in every if one["action"]["arguments"].get("command") == HARMFUL), None)

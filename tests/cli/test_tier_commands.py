@@ -256,9 +256,9 @@ def test_doctor_finds_nothing_wrong(cli: Terminal) -> None:
 
 
 def _newest(cli: Terminal) -> str | None:
-    """Of this fleet: other files' tests leave parked actions in theirs."""
-    every = cli.run("pending", "--json").json["pending"]
-    return next((one["id"] for one in every if one["fleet"] == "default"), None)
+    """Of this fleet and command: other files' tests leave parked actions."""
+    every = cli.run("pending", "--fleet", "default", "--json").json["pending"]
+    return next((one["id"] for one in every if one["action"]["arguments"].get("command") == HARMFUL), None)
 
 
 def one_line(done: Done) -> bool:
