@@ -1,8 +1,8 @@
 """An approver answers and the agent has the verdict: one action at a time, against a whole tier.
 
-Agent and approver share this process, as the asker and the answered one do in the floor. What is
-measured begins when the approver's answer is sent, and ends when the agent's client reads the verdict;
-``used`` when the agent may run its tool, the approval redeemed.
+Agent and approver are processes of their own, as they are in life. What is measured begins when the
+approver's answer is sent, and ends when the agent's process has read the verdict (``heard``), and when it
+has redeemed the approval and may run its tool (``used``). Both read the machine's one monotonic clock.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import monotonic
 from typing import Any
 
 import uvloop
@@ -28,19 +30,15 @@ FLEET = "default"
 WARM_UP = 50  #: answers before those that count
 
 
-async def run(url: str, token: str, answers: int) -> dict[str, Any]:
-    read: dict[str, asyncio.Future[float]] = {}
+async def agent(url: str, answers: int) -> None:
+    """Asks, and tells on its standard output when it waits, and when it had the verdict and the use."""
+    read: asyncio.Queue[float] = asyncio.Queue()
 
     def on_entry(_entry: str, fields: dict[bytes, Any]) -> None:
-        waiting = read.get(fields[b"id"].decode())
-        if waiting is not None and b"verdict" in fields and not waiting.done():
-            waiting.set_result(perf_counter())
+        if b"verdict" in fields and b"token" not in fields:  # the latter: that of redeem
+            read.put_nowait(monotonic())
 
-    heard, used = [], []
-    async with (
-        GuardClient(url, fleet=FLEET) as guard,
-        ApproverClient(url, approver="alice", token=token) as approver,
-    ):
+    async with GuardClient(url, fleet=FLEET) as guard:
         tail = Tail(url, Keys(0).reply(FLEET, guard.client_id), on_entry)
         await tail.start()
         for number in range(answers + WARM_UP):
@@ -51,20 +49,29 @@ async def run(url: str, token: str, answers: int) -> dict[str, Any]:
                 arguments={"command": f"deploy {number}"},
                 id=f"a{number}.0",
             )
-            read[event.id] = asyncio.get_running_loop().create_future()
             parked = await guard.submit(event)
             if not parked.is_waiting:
                 raise SystemExit(f"the bench's actions are all parked, not {parked.state}")
-            running = asyncio.create_task(_used_at(guard, event))
-            await asyncio.sleep(0.002)  # the agent waits by now
-            start = perf_counter()
-            await approver.approve(event.id, digest=event.digest)
-            if number >= WARM_UP:
-                heard.append(await read[event.id] - start)
-                used.append(await running - start)
-            else:
-                await running
+            print(event.id, event.digest, flush=True)
+            heard = await read.get()
+            await guard.redeem(event)
+            print(heard, monotonic(), flush=True)
         await tail.close()
+
+
+async def approve(url: str, token: str, answers: int, asking: asyncio.subprocess.Process) -> dict[str, Any]:
+    """Answers each as soon as the agent waits for it."""
+    assert asking.stdout is not None
+    heard, used = [], []
+    async with ApproverClient(url, approver="alice", token=token) as approver:
+        for number in range(answers + WARM_UP):
+            action_id, digest = (await asking.stdout.readline()).decode().split()
+            start = monotonic()
+            await approver.approve(action_id, digest=digest)
+            had, ran = map(float, (await asking.stdout.readline()).split())
+            if number >= WARM_UP:
+                heard.append(had - start)
+                used.append(ran - start)
     return {
         f"{name}_{mark}_ms": 1000 * percentile(took, share)
         for name, took in (("heard", heard), ("used", used))
@@ -72,16 +79,36 @@ async def run(url: str, token: str, answers: int) -> dict[str, Any]:
     }
 
 
-async def _used_at(guard: GuardClient, event: ActionEvent) -> float:
-    await guard.check(event, timeout=60)
-    return perf_counter()
+async def run(url: str, token: str, answers: int) -> dict[str, Any]:
+    asking = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.guardtier_answers",
+        "--redis-url",
+        url,
+        "--answers",
+        str(answers),
+        "--role",
+        "agent",
+        stdout=subprocess.PIPE,
+    )
+    try:
+        return await approve(url, token, answers, asking)
+    finally:
+        if asking.returncode is None:
+            asking.terminate()
+        await asking.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--redis-url", required=True)
     parser.add_argument("--answers", type=int, default=300)
+    parser.add_argument("--role", choices=["agent", "approver"], default="approver")
     options = parser.parse_args()
+    if options.role == "agent":
+        uvloop.run(agent(options.redis_url, options.answers))
+        return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "approvers.toml"
         token = approvers.add(file, "alice")
