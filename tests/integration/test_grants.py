@@ -152,6 +152,23 @@ async def test_a_halt_beats_it(tier: Tier) -> None:
     assert (await tier.client().submit(high("git push"))).state is State.RELEASED
 
 
+async def test_a_halt_or_a_block_that_stands_uses_nothing_of_it(tier: Tier) -> None:
+    client, approver, operator = tier.client(), tier.approver(), tier.operator()
+    parked = await client.submit(high("git pull"))
+    await remembered(tier, high("git push"), "exact", uses=1)
+    blocked = await remembered(tier, high("git pull"), "exact", uses=1)
+    await approver.reject(parked.id, reason="not today")
+
+    assert (await client.submit(high("git pull"))).state is State.REJECTED
+    uses = {one.grant.id: one.uses for one in await approver.grants("web")}
+    assert uses[blocked] == 0
+
+    await operator.halt("web", agent="agent-1", reason="look at this first")
+    assert (await client.submit(high("git push"))).is_waiting
+    await operator.resume("web", agent="agent-1")
+    assert (await client.submit(high("git push"))).state is State.RELEASED
+
+
 RULE = """
 version = 1
 [[rule]]

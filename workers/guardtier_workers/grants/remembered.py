@@ -114,13 +114,23 @@ class Remembered:
         action = (await self._records.get(delivery.id)).action
         for _ in range(MOST_TRIES):
             found = fitting(candidates, action, assessment)
-            if not found:
+            if not found or await self._is_stopped(delivery):
                 return ()
             done, which = await self._kept.use(fleet, [grant.id for grant in found], delivery.id)
             if done == "used":
                 return found
             candidates = [grant for grant in candidates if grant.id != which]
         return ()
+
+    async def _is_stopped(self, delivery: Delivery) -> bool:
+        """Whether it would come to nothing: a decision is tried first as if no halt or block stood."""
+        return await self._records.is_stopped(
+            delivery.partition,
+            delivery.text(b"fleet"),
+            delivery.text(b"agent"),
+            delivery.text(b"conversation"),
+            delivery.text(b"digest"),
+        )
 
     async def _of(self, fleet: str) -> tuple[Grant, ...]:
         """What is kept for a fleet; read anew where it has changed."""
