@@ -383,13 +383,29 @@ async def test_a_fleet_keeps_so_many_grants_and_those_that_are_over_make_room(ti
     pipe = CommandPipe(tier.redis, insist=False)
     grants = KeptGrants(pipe)
     names = [f"g{n:012x}" for n in range(MAX_GRANTS)]
-    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[2:], body))
+    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[1:], body))
 
     assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "full"
     await tier.redis.hset(GRANTS, names[2], b'{"expires_at":1}')
     assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "granted"
     assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "known"
     assert await grants.keep("web", "g" + 12 * "e", body, expires_at=1) == "expired"
+    await pipe.close()
+
+
+async def test_those_that_are_revoked_make_room_too(tier: Tier) -> None:
+    body = (await grant_of(tier)).to_json()
+    pipe = CommandPipe(tier.redis, insist=False)
+    grants = KeptGrants(pipe)
+    names = [f"g{n:012x}" for n in range(MAX_GRANTS)]
+    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[1:], body))
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "full"
+
+    assert await grants.revoke("web", names[1], "r1.0") == "revoked"
+
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "granted"
+    assert await grants.keep("web", "g" + 12 * "e", body, expires_at=2**53) == "full"
+    assert await grants.keep("web", names[1], body, expires_at=2**53) == "revoked"
     await pipe.close()
 
 

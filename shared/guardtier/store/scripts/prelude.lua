@@ -111,6 +111,12 @@ local function judged(pace, outcome)
   end
 end
 
+-- Whether a request is still to be answered. Where it is not, somebody was told what came of it; a worker
+-- that has stood still since must not let it take effect behind their back.
+local function is_open(stream, group, entry)
+  return #redis.call('XPENDING', stream, group, entry, entry, 1) == 1
+end
+
 -- A copy for people to look at, of what no worker could handle.
 local function entomb(key, why, id, stream, payload)
   redis.call('XADD', key, '*', 'id', id, 'why', why, 'stream', stream, 'payload', payload)

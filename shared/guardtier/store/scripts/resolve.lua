@@ -4,7 +4,8 @@
 -- caller has seen, or another edit (with it other terms, also where the digest is once more the same),
 -- nothing changes ('moved') and the caller looks again. Votes that are to stay as they
 -- are mean the same answer once more: it is only told again. An answer about another digest, to what is
--- decided, and after the deadline changes nothing; the caller is told why and refuses it.
+-- decided, and after the deadline changes nothing; the caller is told why and refuses it. One that was
+-- acknowledged meanwhile was refused by another worker: it changes nothing either ('stale').
 --
 -- KEYS: record, answers stream, parked, audit, the approver's own stream, the agent's open actions,
 --       the block on this very action, outbox, the agent's pace, reply stream of each waiter
@@ -35,6 +36,7 @@ end
 if state ~= 'parked' then return {'wrong', state or ''} end
 if digest ~= seen then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
+if not is_open(answers, group, entry) then return {'stale', state} end
 if waiters ~= expected then return {'waiters', waiters} end
 
 if outcome == 'answered' then
