@@ -142,7 +142,9 @@ async def test_a_zombie_that_parks_after_the_release_changes_nothing(desk: Desk)
 
 
 @pytest.mark.parametrize("name", ["approve", "reject", "vote"])
-async def test_a_zombie_lets_no_answer_take_effect_that_was_refused_meanwhile(desk: Desk, name: str) -> None:
+async def test_a_zombie_lets_no_answer_take_effect_that_was_refused_meanwhile(
+    desk: Desk, name: str
+) -> None:
     action = await desk.bring(State.PARKED)
     delivery = await desk.given(desk.keys.answers, POLICIES, id=action.id)
     await desk.refuse(delivery)

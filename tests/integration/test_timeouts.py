@@ -100,7 +100,9 @@ async def test_many_records_that_cannot_be_read_hold_up_no_other(late: Late) -> 
     action = await late.parked(b"")
     async with late.desk.redis.pipeline() as pipe:
         for number in range(2 * PAGE):
-            pipe.hset(KEYS.action(f"b{number}.0"), mapping={"state": "parked", "event": "x", "assessment": "x"})
+            pipe.hset(
+                KEYS.action(f"b{number}.0"), mapping={"state": "parked", "event": "x", "assessment": "x"}
+            )
             pipe.zadd(KEYS.parked, {f"b{number}.0": number})
         await pipe.execute()
 

@@ -68,6 +68,7 @@ local function over_budget(now)
 end
 
 local function trip(halt)
+  halt = as_of_now(halt)
   local said = cjson.decode(halt)
   redis.call('HSET', halts, fleet .. ' ' .. agent, halt)
   redis.call('DEL', pace) -- whoever is resumed begins anew

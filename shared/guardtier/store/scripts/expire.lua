@@ -32,8 +32,12 @@ redis.call('ZREM', open, id)
 for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
 if free then
-  redis.call('HSET', halts, scope, halt)
-  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
+  local set = as_of_now(halt)
+  redis.call('HSET', halts, scope, set)
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', set)
+  for i = 12, #ARGV, 2 do
+    if ARGV[i] == halt then ARGV[i] = set end
+  end
   post(outbox, id, 11)
 end
 return {'expired', 'expired'}

@@ -101,6 +101,12 @@ local function halt_over(halts, fleet, agent, conversation)
   return readable(found[1] or found[2] or found[3], 8192)
 end
 
+-- A halt that a script sets, by this server's clock: it is compared with when one was lifted (spread.lua), and
+-- the worker that wrote it may be behind. 'at' comes first, since the fields are in order.
+local function as_of_now(halt)
+  return (string.gsub(halt, '^{"at":%d+', '{"at":' .. whole(now_ms()), 1))
+end
+
 -- A person, or a policy, has judged an action of an agent that has a budget: so many rejections in a row.
 -- What is released begins no new row, or a harmless action between two attempts would hide them.
 local function judged(pace, outcome)
