@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from guardtier import ActionEvent, State
+from guardtier.analyzers.member import MemberSettings
 from guardtier.policy.halts import OVER_PACE
+from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
 from tier import StartTier, Tier
 
@@ -44,6 +46,22 @@ async def started(start_tier: StartTier, tmp_path: Path, **settings: Any) -> Tie
     await tier.analyzer()
     await tier.policy()
     return tier
+
+
+async def test_what_could_not_be_decided_is_not_easier_to_approve_than_what_a_rule_parks(
+    start_tier: StartTier, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.toml").write_text(RULES)
+    tier = await start_tier(policies=0, policy_file=tmp_path / "policy.toml", max_deliveries=1)
+    gone = MemberSettings.model_validate({"file": str(tmp_path / "gone.toml")})
+    tier.settings = tier.settings.model_copy(update={"analyzer": {"flow": gone}})
+    await tier.policy()
+
+    status = await tier.client().submit(does("ls"))
+
+    record = await tier.record(status.id)
+    assert (status.state, record.policy) == (State.PARKED, "policy.failed")
+    assert Terms.read(record.terms) == Terms(approve=2, may_remember=False)
 
 
 def does(command: str, **fields: Any) -> ActionEvent:
