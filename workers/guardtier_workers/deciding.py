@@ -90,7 +90,10 @@ class Deciding:
             ruling, assessment = stop.over(ruling), stop.told_in(assessment)
         budget = None if circumstances.halt else policy.budget_of(fleet)
         limits = limits_of(budget, delivery, spread=self._settings.partitions > 1)
-        grants = await self._remembered.covering(delivery, assessment, ruling, circumstances)
+        tainted = assessment.labels if not alone and policy.asks_labels(fleet, tool) else ()
+        grants = await self._remembered.covering(
+            delivery, assessment, ruling, circumstances, labels=tainted
+        )
         if ruling.effect is Effect.PARK and not grants:
             return Decision(
                 State.PARKED.value,

@@ -85,16 +85,15 @@ class CompiledPolicy:
         return self._fleets.get(fleet, _EMPTY).terms or USUAL
 
     def terms_unknown(self, fleet: str) -> Terms:
-        """What an action of the fleet waits under where nobody knows which rule matches it: it is not easier
+        """What an action of the fleet waits under where nobody knows which rule matches it: it is no easier
         to approve than any rule that may says.
         """
         usual = self.terms_of(fleet)
         may_match = tuple(bits_of(self._levels[Effect.PARK] & ~self._shadow & self._fleet.of(fleet)))
         hardest = joined([usual, *(self.rules[number].terms or usual for number in may_match)])
         kept = ("roles", "approve", "reject", "reason_required", "may_edit")
-        return usual.model_copy(
-            update={name: getattr(hardest, name) for name in kept} | {"may_remember": False}
-        )
+        harder = {name: getattr(hardest, name) for name in kept}
+        return usual.model_copy(update=harder | {"may_remember": False})
 
     def budget_of(self, fleet: str) -> Budget | None:
         return self._fleets.get(fleet, _EMPTY).budget

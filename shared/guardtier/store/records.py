@@ -188,7 +188,7 @@ class Records:
         return found or None
 
     async def due(self, partition: int, *, now_ms: int, limit: int, after: int = 0) -> list[str]:
-        """The ids of parked actions whose deadline has passed, the oldest first; ``after`` skips so many."""
+        """The ids of parked actions whose deadline has passed, the oldest first; ``after`` skips some."""
         found = await self._redis.zrangebyscore(
             self._keys[partition].parked, "-inf", now_ms, start=after, num=limit
         )
