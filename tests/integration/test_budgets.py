@@ -176,6 +176,19 @@ async def test_a_trip_leaves_the_action_to_be_decided_under_the_halt(desk: Desk)
     assert await desk.events(action) == ["assessed", "halted"]
 
 
+async def test_where_too_many_agents_are_halted_a_trip_halts_the_fleet(desk: Desk) -> None:
+    await desk.redis.hset(desk.keys.halts, mapping={f"web agent{n}": "{}" for n in range(10_000)})
+    assert await decided(desk, "released", a_minute=1, spread=True) == "released"
+
+    assert await decided(desk, "released", a_minute=1, spread=True) == "moved"
+
+    halt = Halt.model_validate_json(await desk.redis.hget(desk.keys.halts, "web") or b"")
+    assert (halt.scope, halt.by) == ("web", BREAKER)
+    ((_, posted),) = await desk.redis.xrange(desk.keys.outbox)
+    assert Halt.model_validate_json(posted[b"body"]) == halt
+    assert await desk.redis.hlen(desk.keys.halts) == 10_001
+
+
 async def test_a_trip_counts_elsewhere_though_the_workers_clock_is_behind_that_of_a_resume(
     desk: Desk,
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from desk import FLEET, Desk, verdict_on
 from guardtier import ActionEvent, Outcome, State
 from guardtier.errors import TierUnavailable
+from guardtier.policy.halts import Halt
 from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
 from guardtier.store.decisions import HaltLeft
@@ -254,6 +255,23 @@ async def test_other_partitions_are_to_halt_it_too(start_tier: StartTier) -> Non
     ((_, entry),) = await tier.redis.xrange(KEYS.outbox)
     assert (entry[b"op"], entry[b"body"]) == (b"halt", await tier.redis.hget(KEYS.halts, "web agent-1"))
     await desk.close()
+
+
+async def test_where_too_many_halts_stand_the_fleet_is_halted_instead(late: Late) -> None:
+    await late.desk.redis.hset(KEYS.halts, mapping={f"web agent-1 c{n}": "{}" for n in range(10_000)})
+    first, second = [
+        await late.parked(Terms(on_timeout="halt"), conversation=name) for name in ("talk-1", "talk-2")
+    ]
+
+    assert await late.steward.sweep() == 2
+
+    halts = await late.halts()
+    assert len(halts) == 10_001
+    halt = Halt.model_validate(halts[FLEET])
+    assert (halt.scope, halt.then) == (FLEET, "reject")
+    assert first.id in halt.reason
+    assert await late.desk.state_of(second) == State.EXPIRED
+    assert await late.audit(second, "halted") == []
 
 
 async def test_a_halt_that_stands_already_stays_as_it_is(late: Late) -> None:
