@@ -114,6 +114,17 @@ async def not_there(tier: Tier, key: str) -> bool:
     return not await tier.redis.exists(key)
 
 
+async def test_an_id_that_was_forgotten_counts_once_more(tier: Tier) -> None:
+    await remembered(tier, high("git push"), "exact", uses=1)
+    action = high("git push")
+    released = await tier.client().submit(action)
+    assert released.state is State.RELEASED
+
+    await tier.redis.delete(KEYS.action(released.id))  # as retain_seconds later
+
+    assert (await tier.client().submit(action)).is_waiting
+
+
 async def test_several_grants_cover_a_line_together(tier: Tier) -> None:
     first = await remembered(tier, high("git add x"))
     second = await remembered(tier, high("git push"))

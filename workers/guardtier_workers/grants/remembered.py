@@ -119,11 +119,12 @@ class Remembered:
         if not candidates:
             return ()
         action = (await self._records.get(delivery.id)).action
+        use = f"{delivery.id} {delivery.entry}"  # an id may come anew once its record is forgotten
         for _ in range(MOST_TRIES):
             found = fitting(candidates, action, assessment)
             if not found or await self._is_stopped(delivery):
                 return ()
-            done, which = await self._kept.use(fleet, [grant.id for grant in found], delivery.id)
+            done, which = await self._kept.use(fleet, [grant.id for grant in found], use)
             if done == "used":
                 return found
             candidates = [grant for grant in candidates if grant.id != which]
