@@ -155,6 +155,17 @@ async def test_a_zombie_lets_no_answer_take_effect_that_was_refused_meanwhile(
     assert await desk.snapshot(action) == before
 
 
+async def test_a_zombie_refuses_nothing_that_took_effect_meanwhile(desk: Desk) -> None:
+    action = await desk.bring(State.PARKED)
+    delivery = await desk.given(desk.keys.answers, POLICIES, id=action.id)
+    await desk.resolve(action, "approved", delivery=delivery)
+    before = await desk.snapshot(action)
+
+    assert (await desk.refuse(delivery)).what == "again"
+
+    assert await desk.snapshot(action) == before
+
+
 async def test_nor_a_policy(desk: Desk) -> None:
     delivery = await desk.given(desk.keys.answers, POLICIES, id="r1.0")
     await desk.refuse(delivery)

@@ -133,7 +133,9 @@ class Records:
         values = await self._redis.hmget(keys.action(action_id), list(_FIELDS))  # type: ignore[misc]
         record = Record.from_fields(action_id, values)
         if record is None:
-            raise UnknownAction(f"no action {action_id}: never published, or past its retention")
+            raise UnknownAction(
+                f"no action {action_id}: never published, or past its retention", field="id"
+            )
         return record
 
     async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
