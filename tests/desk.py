@@ -140,7 +140,9 @@ class Desk:
         delivery = delivery or await self.given(self.keys.answers, POLICIES, id=action.id)
         if outcome != "answered":
             verdict = verdict or verdict_on(action, outcome)
+        revised = await self.redis.hget(self.keys.action(action.id), "revised") or b""
         known = {
+            "revised": revised.decode(),
             "digest": verdict.digest if verdict else action.digest,
             "seen": await self.redis.hget(self.keys.action(action.id), "votes") or b"",
             "votes": b"[%s]" % delivery.entry.encode(),

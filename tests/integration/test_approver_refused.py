@@ -66,8 +66,12 @@ async def test_an_unknown_approver_is_told_the_same_as_a_wrong_token(tier: Tier)
 async def test_an_approver_of_another_fleet_finds_no_such_action(tier: Tier) -> None:
     action_id = await parked(tier)
 
-    with pytest.raises(UnknownAction, match="in your fleets"):
-        await tier.approver("olga", ["ops"]).approve(action_id, digest=await digest_of(tier, action_id))
+    olga, digest = tier.approver("olga", ["ops"]), await digest_of(tier, action_id)
+    with pytest.raises(UnknownAction, match="in your fleets") as foreign:
+        await olga.approve(action_id, digest=digest)
+    with pytest.raises(UnknownAction) as none:
+        await olga.approve("none.0", digest=digest)
+    assert str(foreign.value).replace(action_id, "none.0") == str(none.value)
 
     assert "unknown_action" in await refused(tier, action_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import time
 from typing import Any
 
 import pytest
@@ -149,7 +150,9 @@ async def test_so_many_rejections_in_a_row_trip_whatever_is_released_between(des
     assert await decided(desk, "rejected", in_a_row=3) == "rejected"
 
     assert await decided(desk, "released", in_a_row=3) == "moved"
-    assert await desk.redis.hget(desk.keys.halts, "web agent-1") == ROW
+    stands = Halt.read(await desk.redis.hget(desk.keys.halts, "web agent-1"))
+    assert stands is not None
+    assert stands.finding == OVER_REJECTIONS
 
 
 async def test_a_trip_leaves_the_action_to_be_decided_under_the_halt(desk: Desk) -> None:
@@ -163,12 +166,41 @@ async def test_a_trip_leaves_the_action_to_be_decided_under_the_halt(desk: Desk)
     first = await desk.decided(action, decision, delivery=entry)
     second = await desk.decided(action, decision, delivery=entry)  # as after a broken connection
 
-    assert (first.what, first.more) == ("moved", (b"", b"", PACE, b""))
+    stands = await desk.redis.hget(desk.keys.halts, "web agent-1") or b""
+    assert (first.what, first.more) == ("moved", (b"", b"", stands, b""))
+    assert Halt.model_validate_json(stands).model_copy(update={"at": 1}).to_json() == PACE
     assert second == first
     assert await desk.state_of(action) == State.ASSESSED
     (posted,) = await desk.redis.xrange(desk.keys.outbox)
-    assert (posted[1][b"op"], posted[1][b"body"]) == (b"halt", PACE)
+    assert (posted[1][b"op"], posted[1][b"body"]) == (b"halt", stands)
     assert await desk.events(action) == ["assessed", "halted"]
+
+
+async def test_where_too_many_agents_are_halted_a_trip_halts_the_fleet(desk: Desk) -> None:
+    await desk.redis.hset(desk.keys.halts, mapping={f"web agent{n}": "{}" for n in range(10_000)})
+    assert await decided(desk, "released", a_minute=1, spread=True) == "released"
+
+    assert await decided(desk, "released", a_minute=1, spread=True) == "moved"
+
+    halt = Halt.model_validate_json(await desk.redis.hget(desk.keys.halts, "web") or b"")
+    assert (halt.scope, halt.by) == ("web", BREAKER)
+    ((_, posted),) = await desk.redis.xrange(desk.keys.outbox)
+    assert Halt.model_validate_json(posted[b"body"]) == halt
+    assert await desk.redis.hlen(desk.keys.halts) == 10_001
+
+
+async def test_a_trip_counts_elsewhere_though_the_workers_clock_is_behind_that_of_a_resume(
+    desk: Desk,
+) -> None:
+    assert await decided(desk, "released", a_minute=1, spread=True) == "released"
+    await desk.redis.set(desk.keys.lifted("web agent-1"), int(time() * 1000))
+    assert await decided(desk, "released", a_minute=1, spread=True) == "moved"
+    ((_, posted),) = await desk.redis.xrange(desk.keys.outbox)
+    await desk.redis.delete(desk.keys.halts)  # as in another partition
+
+    halt = Halt.model_validate_json(posted[b"body"])
+    said = {"scope": "web agent-1", "fleet": "web", "halt": posted[b"body"], "by": halt.by, "reason": ""}
+    assert (await desk.ledger.spread("a.1", at=halt.at, **said)).what == "halted"
 
 
 async def test_an_action_that_is_delivered_twice_counts_once(desk: Desk) -> None:

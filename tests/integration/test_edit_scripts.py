@@ -11,6 +11,7 @@ from desk import CLIENT, CONSUMER, FLEET, Desk, verdict_on
 from guardtier import ActionEvent, Assessment, Outcome, SecurityRisk, State
 from guardtier.errors import EditRefused
 from guardtier.policy.edit import Edit
+from guardtier.policy.terms import Terms
 from guardtier.store.delivery import Delivery
 from guardtier.store.edits import Revision
 from guardtier.store.keys import ANALYZERS, POLICIES
@@ -221,6 +222,36 @@ async def test_votes_on_the_action_as_it_was_count_no_more(desk: Desk) -> None:
     found = await record(desk, action)
     assert "votes" not in found
     assert found["terms"] == b"new"
+
+
+async def test_an_answer_counted_before_an_edit_and_its_undoing_does_not_count_under_the_new_terms(
+    desk: Desk,
+) -> None:
+    action = await desk.bring(State.PARKED)
+    delivery = await asked(desk, action)  # its worker counts it, and stands still for a while
+    under_new = {"parked": True, "votes": b"", "terms": Terms(approve=2).to_json()}
+    made = await revision(desk, action, **under_new, edit=await being_rated(desk, action))
+    first = await desk.given(desk.keys.assessed, POLICIES, id=action.id)
+    assert (await desk.ledger.revise(first, made, waiters=CLIENT)).what == "parked"
+    back = edit_of(action, delivery, proof="p2").model_copy(
+        update={"was": changed(action).digest, "digest": action.digest}
+    )
+    await edit(desk, action, seen=changed(action).digest, edit=back.to_json(), proof="p2")
+    made = replace(made, action=action, event=action.to_json(), edit=back.to_json(), proof="p2")
+    second = await desk.given(desk.keys.assessed, POLICIES, id=action.id)
+    assert (await desk.ledger.revise(second, made, waiters=CLIENT)).what == "parked"
+    before = await desk.snapshot(action)
+
+    done = await desk.resolve(action, Outcome.APPROVED, delivery=delivery, seen=b"", revised="")
+
+    assert done.what == "moved"
+    assert await desk.snapshot(action) == before
+    assert await desk.pending(delivery)
+
+
+async def being_rated(desk: Desk, action: ActionEvent) -> bytes:
+    await edit(desk, action)
+    return (await record(desk, action))["edit"]
 
 
 @pytest.mark.parametrize("way", ["approved", "rejected", "expired", "late", "another", "gone"])

@@ -114,6 +114,17 @@ async def not_there(tier: Tier, key: str) -> bool:
     return not await tier.redis.exists(key)
 
 
+async def test_an_id_that_was_forgotten_counts_once_more(tier: Tier) -> None:
+    await remembered(tier, high("git push"), "exact", uses=1)
+    action = high("git push")
+    released = await tier.client().submit(action)
+    assert released.state is State.RELEASED
+
+    await tier.redis.delete(KEYS.action(released.id))  # as retain_seconds later
+
+    assert (await tier.client().submit(action)).is_waiting
+
+
 async def test_several_grants_cover_a_line_together(tier: Tier) -> None:
     first = await remembered(tier, high("git add x"))
     second = await remembered(tier, high("git push"))
@@ -150,6 +161,23 @@ async def test_a_halt_beats_it(tier: Tier) -> None:
 
     await tier.operator().resume("web", agent="agent-1")
     assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+
+
+async def test_a_halt_or_a_block_that_stands_uses_nothing_of_it(tier: Tier) -> None:
+    client, approver, operator = tier.client(), tier.approver(), tier.operator()
+    parked = await client.submit(high("git pull"))
+    await remembered(tier, high("git push"), "exact", uses=1)
+    blocked = await remembered(tier, high("git pull"), "exact", uses=1)
+    await approver.reject(parked.id, reason="not today")
+
+    assert (await client.submit(high("git pull"))).state is State.REJECTED
+    uses = {one.grant.id: one.uses for one in await approver.grants("web")}
+    assert uses[blocked] == 0
+
+    await operator.halt("web", agent="agent-1", reason="look at this first")
+    assert (await client.submit(high("git push"))).is_waiting
+    await operator.resume("web", agent="agent-1")
+    assert (await client.submit(high("git push"))).state is State.RELEASED
 
 
 RULE = """
@@ -366,13 +394,29 @@ async def test_a_fleet_keeps_so_many_grants_and_those_that_are_over_make_room(ti
     pipe = CommandPipe(tier.redis, insist=False)
     grants = KeptGrants(pipe)
     names = [f"g{n:012x}" for n in range(MAX_GRANTS)]
-    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[2:], body))
+    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[1:], body))
 
     assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "full"
     await tier.redis.hset(GRANTS, names[2], b'{"expires_at":1}')
     assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "granted"
     assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "known"
     assert await grants.keep("web", "g" + 12 * "e", body, expires_at=1) == "expired"
+    await pipe.close()
+
+
+async def test_those_that_are_revoked_make_room_too(tier: Tier) -> None:
+    body = (await grant_of(tier)).to_json()
+    pipe = CommandPipe(tier.redis, insist=False)
+    grants = KeptGrants(pipe)
+    names = [f"g{n:012x}" for n in range(MAX_GRANTS)]
+    await tier.redis.hset(GRANTS, mapping=dict.fromkeys(names[1:], body))
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "full"
+
+    assert await grants.revoke("web", names[1], "r1.0") == "revoked"
+
+    assert await grants.keep("web", "g" + 12 * "f", body, expires_at=2**53) == "granted"
+    assert await grants.keep("web", "g" + 12 * "e", body, expires_at=2**53) == "full"
+    assert await grants.keep("web", names[1], body, expires_at=2**53) == "revoked"
     await pipe.close()
 
 

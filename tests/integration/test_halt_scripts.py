@@ -103,6 +103,16 @@ async def test_only_the_halt_that_was_seen_is_lifted(desk: Desk) -> None:
     assert await desk.pending(entry)
 
 
+async def test_a_zombie_resumes_nothing_by_a_request_that_was_refused_meanwhile(desk: Desk) -> None:
+    await halt(desk, await asked(desk))
+    entry = await asked(desk, "r2.0")
+    await desk.refuse(entry)
+
+    assert (await resume(desk, entry)).what == "stale"
+
+    assert await standing(desk) == {FLEET.encode(): HALT}
+
+
 async def test_an_unknown_fleet_is_neither_halted_nor_resumed(desk: Desk) -> None:
     assert (await halt(desk, await asked(desk), scope="nobody")).what == "unknown"
     assert await standing(desk) == {}

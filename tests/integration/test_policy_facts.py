@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from guardtier import ActionEvent, State
+from guardtier.analyzers.member import MemberSettings
+from guardtier.policy.grants import Pattern, Remember, grant_id
 from guardtier.policy.halts import OVER_PACE
+from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
+from guardtier.store.keys import GrantKeys
 from tier import StartTier, Tier
+from waiting import until
 
 RULES = """
 version = 1
@@ -33,9 +38,9 @@ mode = "shadow"
 """
 
 
-async def started(start_tier: StartTier, tmp_path: Path, **settings: Any) -> Tier:
+async def started(start_tier: StartTier, tmp_path: Path, rules: str = RULES, **settings: Any) -> Tier:
     file = tmp_path / "policy.toml"
-    file.write_text(RULES)
+    file.write_text(rules)
     analyzers = Settings.model_fields["analyzers"].default
     tier = await start_tier(
         analyzers=0, policies=0, policy_file=file, fleets={"web": {}, "shadow": {}}, **settings
@@ -46,9 +51,49 @@ async def started(start_tier: StartTier, tmp_path: Path, **settings: Any) -> Tie
     return tier
 
 
+async def test_what_could_not_be_decided_is_not_easier_to_approve_than_what_a_rule_parks(
+    start_tier: StartTier, tmp_path: Path
+) -> None:
+    (tmp_path / "policy.toml").write_text(RULES)
+    tier = await start_tier(policies=0, policy_file=tmp_path / "policy.toml", max_deliveries=1)
+    gone = MemberSettings.model_validate({"file": str(tmp_path / "gone.toml")})
+    tier.settings = tier.settings.model_copy(update={"analyzer": {"flow": gone}})
+    await tier.policy()
+
+    status = await tier.client().submit(does("ls"))
+
+    record = await tier.record(status.id)
+    assert (status.state, record.policy) == (State.PARKED, "policy.failed")
+    assert Terms.read(record.terms) == Terms(approve=2, may_remember=False)
+
+
 def does(command: str, **fields: Any) -> ActionEvent:
     known = {"fleet": "web", "agent": "agent-1", "tool_name": "terminal"}
     return ActionEvent(**known | {"arguments": {"command": command}} | fields)
+
+
+async def test_a_grant_covers_nothing_under_labels_that_its_approver_did_not_see(
+    start_tier: StartTier, tmp_path: Path
+) -> None:
+    rules = RULES.replace("never_confirm", "always_confirm").replace("budget", "# budget")
+    tier = await started(start_tier, tmp_path, rules)
+    client = tier.client()
+
+    async def pushed(*, conversation: str | None = "c1", remember: bool = False) -> State:
+        status = await client.submit(does("git push", conversation=conversation))
+        if remember:
+            await tier.approver().approve(status.id, remember=Remember(pattern=Pattern.EXACT))
+            await until(lambda: tier.redis.hexists(GrantKeys("web").grants, grant_id(status.id)))
+        return status.state
+
+    await pushed(remember=True)
+    assert await pushed() is State.RELEASED
+    await client.submit(does("cat ~/.aws/credentials", conversation="c1"))
+
+    assert await pushed() is State.PARKED
+    assert await pushed(conversation=None) is State.RELEASED
+    await pushed(remember=True)
+    assert await pushed() is State.RELEASED
 
 
 async def rules_of(tier: Tier, action: ActionEvent) -> str:

@@ -141,6 +141,40 @@ async def test_a_zombie_that_parks_after_the_release_changes_nothing(desk: Desk)
     assert await desk.redis.zcard(desk.keys.parked) == 0
 
 
+@pytest.mark.parametrize("name", ["approve", "reject", "vote"])
+async def test_a_zombie_lets_no_answer_take_effect_that_was_refused_meanwhile(
+    desk: Desk, name: str
+) -> None:
+    action = await desk.bring(State.PARKED)
+    delivery = await desk.given(desk.keys.answers, POLICIES, id=action.id)
+    await desk.refuse(delivery)
+    before = await desk.snapshot(action)
+
+    assert (await WRITES[name][2](desk, action, delivery)).what == "stale"
+
+    assert await desk.snapshot(action) == before
+
+
+async def test_a_zombie_refuses_nothing_that_took_effect_meanwhile(desk: Desk) -> None:
+    action = await desk.bring(State.PARKED)
+    delivery = await desk.given(desk.keys.answers, POLICIES, id=action.id)
+    await desk.resolve(action, "approved", delivery=delivery)
+    before = await desk.snapshot(action)
+
+    assert (await desk.refuse(delivery)).what == "again"
+
+    assert await desk.snapshot(action) == before
+
+
+async def test_nor_a_policy(desk: Desk) -> None:
+    delivery = await desk.given(desk.keys.answers, POLICIES, id="r1.0")
+    await desk.refuse(delivery)
+
+    assert (await desk.configure(delivery=delivery)).what == "stale"
+
+    assert await desk.redis.hgetall(desk.keys.policies) == {}
+
+
 async def test_a_ghost_in_the_confirmation_set_is_removed(desk: Desk) -> None:
     action = await desk.bring(None)
     await desk.redis.zadd(desk.keys.parked, {action.id: 1})

@@ -11,12 +11,13 @@ import pytest
 from desk import FLEET, Desk, verdict_on
 from guardtier import ActionEvent, Outcome, State
 from guardtier.errors import TierUnavailable
+from guardtier.policy.halts import Halt
 from guardtier.policy.terms import Terms
 from guardtier.settings import Settings
 from guardtier.store.decisions import HaltLeft
 from guardtier.store.keys import ARQ_QUEUE, Keys
 from guardtier.store.ledger import Decision
-from guardtier_workers.steward import Deadlines, Steward
+from guardtier_workers.steward import PAGE, Deadlines, Steward
 from tier import StartTier
 from waiting import until
 
@@ -96,6 +97,21 @@ async def test_a_record_that_cannot_be_read_holds_up_no_other(late: Late) -> Non
     assert await late.desk.state_of(action) == State.EXPIRED
 
 
+async def test_many_records_that_cannot_be_read_hold_up_no_other(late: Late) -> None:
+    action = await late.parked(b"")
+    async with late.desk.redis.pipeline() as pipe:
+        for number in range(2 * PAGE):
+            pipe.hset(
+                KEYS.action(f"b{number}.0"), mapping={"state": "parked", "event": "x", "assessment": "x"}
+            )
+            pipe.zadd(KEYS.parked, {f"b{number}.0": number})
+        await pipe.execute()
+
+    await late.steward.sweep()
+
+    assert await late.desk.state_of(action) == State.EXPIRED
+
+
 # -- wait --------------------------------------------------------------------------------------
 
 
@@ -118,6 +134,15 @@ async def test_one_that_keeps_waiting_gets_its_time_once_more_and_everybody_is_t
     ((op, body),) = await late.outbox()
     assert (op, body["event"]) == ("notice", "extended")
     assert await late.desk.redis.zscore(ARQ_QUEUE, f"expire:0:{deadline // 1000 + 1}")
+
+
+async def test_one_with_hardly_any_time_waits_once_more_each_time_it_is_looked_at(late: Late) -> None:
+    actions = [await late.parked(Terms(on_timeout="wait", time_limit=0.001)) for _ in range(9)]
+
+    async with asyncio.timeout(20):
+        assert await late.steward.sweep() == 9
+
+    assert [len(await late.audit(action, "extended")) for action in actions] == [1] * 9
 
 
 async def test_without_a_time_of_its_own_it_waits_for_that_of_its_fleet(late: Late) -> None:
@@ -230,6 +255,23 @@ async def test_other_partitions_are_to_halt_it_too(start_tier: StartTier) -> Non
     ((_, entry),) = await tier.redis.xrange(KEYS.outbox)
     assert (entry[b"op"], entry[b"body"]) == (b"halt", await tier.redis.hget(KEYS.halts, "web agent-1"))
     await desk.close()
+
+
+async def test_where_too_many_halts_stand_the_fleet_is_halted_instead(late: Late) -> None:
+    await late.desk.redis.hset(KEYS.halts, mapping={f"web agent-1 c{n}": "{}" for n in range(10_000)})
+    first, second = [
+        await late.parked(Terms(on_timeout="halt"), conversation=name) for name in ("talk-1", "talk-2")
+    ]
+
+    assert await late.steward.sweep() == 2
+
+    halts = await late.halts()
+    assert len(halts) == 10_001
+    halt = Halt.model_validate(halts[FLEET])
+    assert (halt.scope, halt.then) == (FLEET, "reject")
+    assert first.id in halt.reason
+    assert await late.desk.state_of(second) == State.EXPIRED
+    assert await late.audit(second, "halted") == []
 
 
 async def test_a_halt_that_stands_already_stays_as_it_is(late: Late) -> None:

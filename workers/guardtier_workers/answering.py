@@ -68,6 +68,7 @@ class Answering:
             details=details_of(vote, votes, case.terms, until=block.until if block else None),
             block=block.to_json() if block else b"",
             block_ms=max(1, int(retry * 1000)),
+            revised=record.revised,
             blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
             outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
         )

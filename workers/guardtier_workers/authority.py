@@ -73,7 +73,7 @@ class Authority:
         approver = self.proved(said, proof)
         record = await self._record(said.id, lane)
         if not approver.may_answer(record.fleet):
-            raise UnknownAction(f"no action {said.id} in your fleets", field="id")
+            raise _unknown(said.id)
         if self._approvers.is_own(approver, record.fleet, record.action.agent):
             raise NotAuthorized("nobody answers their own action, or that of their agent", field="approver")
         try:
@@ -95,6 +95,8 @@ class Authority:
             raise UnknownAction(f"no action {action_id} in partition {lane.keys.partition}", field="id")
         try:
             return await self._records.get(action_id, lane.pipe)
+        except UnknownAction as error:
+            raise _unknown(action_id) from error
         except GuardtierError as error:
             raise UnknownAction(error.message, field="id") from error
 
@@ -111,3 +113,10 @@ class Authority:
             and voter.has_role(terms.roles)
             and not self._approvers.is_own(voter, record.fleet, record.action.agent)
         )
+
+
+def _unknown(action_id: str) -> UnknownAction:
+    """The same whether there is none or it is another fleet's: nobody learns which."""
+    return UnknownAction(
+        f"no action {action_id} in your fleets: never published, or past its retention", field="id"
+    )

@@ -62,9 +62,14 @@ class Deciding:
             circumstances = Circumstances(*done.more)
 
     async def bury(self, lane: Lane, delivery: Delivery, why: str) -> None:
-        """Park what could not be decided, whatever the circumstances are."""
-        park_ms = self._settings.park_ms_of(delivery.text(b"fleet"))
-        parked = Decision("parked", FAILED, park_ms=park_ms, under=None)
+        """Park what could not be decided, whatever the circumstances are. It is not easier to approve than
+        what a rule parks.
+        """
+        fleet = delivery.text(b"fleet")
+        terms = self._policies.last_seen(delivery.partition, fleet).terms_unknown(fleet)
+        limit = terms.time_limit
+        park_ms = self._settings.park_ms_of(fleet) if limit is None else int(limit * 1000)
+        parked = Decision("parked", FAILED, park_ms=park_ms, terms=terms.to_json(), under=None)
         await self._record(lane, delivery, parked, dead_letter=why)
 
     async def _decision(
@@ -85,7 +90,10 @@ class Deciding:
             ruling, assessment = stop.over(ruling), stop.told_in(assessment)
         budget = None if circumstances.halt else policy.budget_of(fleet)
         limits = limits_of(budget, delivery, spread=self._settings.partitions > 1)
-        grants = await self._remembered.covering(delivery, assessment, ruling, circumstances)
+        tainted = assessment.labels if not alone and policy.asks_labels(fleet, tool) else ()
+        grants = await self._remembered.covering(
+            delivery, assessment, ruling, circumstances, labels=tainted
+        )
         if ruling.effect is Effect.PARK and not grants:
             return Decision(
                 State.PARKED.value,

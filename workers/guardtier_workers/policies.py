@@ -13,6 +13,7 @@ from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import AlwaysConfirm, Policy
 from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.policy.standing import UNREADABLE, StandingPolicy
+from guardtier.policy.terms import USUAL, Terms
 from guardtier.settings import Settings
 from guardtier.store.ledger import Circumstances
 from guardtier.store.records import Records
@@ -43,6 +44,10 @@ class InForce:
     def budget_of(self, fleet: str) -> Budget | None:
         """What an agent of the fleet may do before it is halted: the file's word, else the settings'."""
         return (self.file.compiled.budget_of(fleet) if self.file else None) or self.budget
+
+    def terms_unknown(self, fleet: str) -> Terms:
+        """What is parked without a decision waits under."""
+        return self.file.compiled.terms_unknown(fleet) if self.file else USUAL
 
     def is_shadow(self, fleet: str) -> bool:
         """Whether the fleet's actions are all released, and only what would be done is recorded."""
@@ -101,6 +106,11 @@ class Policies:
         """What a decision is tried under first: no halt, no block, and the policies seen last."""
         seen = self._seen.get((partition, fleet))
         return seen[0] if seen else Circumstances()
+
+    def last_seen(self, partition: int, fleet: str) -> InForce:
+        """What this worker decided under last; the settings' where it has decided nothing yet."""
+        seen = self._seen.get((partition, fleet))
+        return seen[1] if seen else in_force(self._settings, fleet, None, self.own_file)
 
     async def under(self, partition: int, fleet: str, circumstances: Circumstances) -> InForce:
         """What stands under these. What can't be read parks every action, and says so in its version."""

@@ -62,17 +62,16 @@ class Steward:
 
     async def expire_due(self, partition: int) -> int:
         """Settle what is past its deadline in one partition, as its terms say; returns how many."""
-        expired = 0
-        while ids := await self._records.due(partition, now_ms=now_ms(), limit=PAGE):
+        expired = left = 0  # left: they stay where they are, since the clocks differ or none can read them
+        due_ms = now_ms()  # what falls due meanwhile, or once more, is for the next look: this one ends
+        while ids := await self._records.due(partition, now_ms=due_ms, limit=PAGE, after=left):
             ledger = self._ledgers[partition]
-            done = [
-                await self._timeouts.settle(ledger, partition, action_id)
-                for action_id in ids
-                if not self.stopped
-            ]
-            expired += sum(done)
-            if not any(done):
-                break  # the clocks differ: the rest is for the next sweep
+            for action_id in ids:
+                if self.stopped:
+                    return expired
+                done = await self._timeouts.settle(ledger, partition, action_id)
+                expired += done
+                left += not done
         return expired
 
     async def sweep(self) -> int:

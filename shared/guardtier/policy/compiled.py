@@ -84,6 +84,17 @@ class CompiledPolicy:
         """What the fleet's actions wait under where no rule says it."""
         return self._fleets.get(fleet, _EMPTY).terms or USUAL
 
+    def terms_unknown(self, fleet: str) -> Terms:
+        """What an action of the fleet waits under where nobody knows which rule matches it: it is no easier
+        to approve than any rule that may says.
+        """
+        usual = self.terms_of(fleet)
+        may_match = tuple(bits_of(self._levels[Effect.PARK] & ~self._shadow & self._fleet.of(fleet)))
+        hardest = joined([usual, *(self.rules[number].terms or usual for number in may_match)])
+        kept = ("roles", "approve", "reject", "reason_required", "may_edit")
+        harder = {name: getattr(hardest, name) for name in kept}
+        return usual.model_copy(update=harder | {"may_remember": False})
+
     def budget_of(self, fleet: str) -> Budget | None:
         return self._fleets.get(fleet, _EMPTY).budget
 
@@ -114,8 +125,7 @@ class CompiledPolicy:
             return self._rule(facts, default, version)
         except Exception:
             log.exception("the policy failed on an action of fleet %s: it is parked", facts.fleet)
-            unknown = self.terms_of(facts.fleet).model_copy(update={"may_remember": False})
-            return Ruling(Effect.PARK, version, (BROKEN,), unknown)
+            return Ruling(Effect.PARK, version, (BROKEN,), self.terms_unknown(facts.fleet))
 
     def run_tests(
         self,

@@ -92,7 +92,8 @@ class Grant(BaseModel):
 
     ``arguments``: for an exact grant the digest of tool and arguments, for a command's that of the tool and
     the arguments beside the command (``key`` is the command's name). ``risk`` and ``findings`` are what the
-    approver saw; nothing beyond them is covered. ``approve`` and ``roles`` are of the terms that the action
+    approver saw; nothing beyond them is covered. So are ``labels``, those of the conversation, where a rule
+    looks at labels. ``approve`` and ``roles`` are of the terms that the action
     was parked under: where a policy asks for more, the grant is not enough.
     """
 
@@ -110,6 +111,7 @@ class Grant(BaseModel):
     commands: tuple[SimpleCommand, ...] = ()
     risk: SecurityRisk
     findings: tuple[str, ...] = Field(default=(), max_length=MAX_FINDINGS)
+    labels: tuple[str, ...] = ()
     approve: int = Field(default=1, ge=1, le=MAX_APPROVERS)
     roles: tuple[Role, ...] = ()
     by: tuple[Annotated[str, StringConstraints(pattern=LABEL)], ...] = Field(

@@ -28,6 +28,7 @@ class Resolution:
     block: bytes = b""  #: on actions that are identical to the rejected one (JSON)
     blocked: str = ""  #: their digest, where it is another than the one that the approver saw
     block_ms: int = 0
+    revised: str = ""  #: proof of the edit that stood when it was counted; "" for none
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
 
 
@@ -46,7 +47,8 @@ class Answers(Scripts):
     ) -> Transition:
         """Let an approver's answer, already checked and counted, take effect.
 
-        ``answered`` where more are needed; ``moved`` where other votes stand than were seen: count again.
+        ``answered`` where more are needed; ``moved`` where other votes, or another edit, stand than were
+        seen: count again.
         """
         keys, action_id = self._keys, delivery.id
         fixed = [
@@ -75,6 +77,7 @@ class Answers(Scripts):
             self._keep.reply_ms,
             made.block,
             made.block_ms,
+            made.revised,
             *(part for entry in made.outbox for part in entry),
         ]
         return await self._with_waiters("resolve", fixed, head, tail, fleet, waiters)

@@ -47,13 +47,13 @@ class KeptGrants:
         keys, args = [GrantKeys(fleet).grants], [grant, body, expires_at, MAX_GRANTS]
         return _text((await self._pipe.script("grant", keys, args))[0])
 
-    async def use(self, fleet: str, grants: Sequence[str], action_id: str) -> tuple[str, str]:
-        """Count this action among what they released: ``used``; where one can't be, none is: ``gone``,
-        ``expired`` or ``exhausted``, and which.
+    async def use(self, fleet: str, grants: Sequence[str], use: str) -> tuple[str, str]:
+        """Count this use (an action's id, and its entry on the assessed stream): ``used``; where one of the
+        grants can't be, none is: ``gone``, ``expired`` or ``exhausted``, and which.
         """
         keys = GrantKeys(fleet)
         what, which = await self._pipe.script(
-            "use_grant", [keys.grants, *map(keys.uses, grants)], [action_id, *grants]
+            "use_grant", [keys.grants, *map(keys.uses, grants)], [use, *grants]
         )
         return _text(what), _text(which)
 

@@ -186,6 +186,18 @@ class Records:
         found = await self._redis.hget(self._keys[partition].policies, fleet)  # type: ignore[misc]
         return found or b""
 
+    async def is_stopped(
+        self, partition: int, fleet: str, agent: str, conversation: str, digest: str
+    ) -> bool:
+        """Whether a halt or a block stands above an action at this moment; only ``decide.lua`` decides."""
+        keys = self._keys[partition]
+        whose = f"{fleet} {agent}"
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hmget(keys.halts, [fleet, whose, f"{whose} {conversation}"])
+        pipeline.exists(keys.block(digest))
+        halts, blocked = await pipeline.execute()
+        return bool(blocked) or any(halt is not None for halt in halts)
+
     async def policy_text(self, partition: int, digest: str) -> bytes | None:
         """The text of a policy file that is kept in a partition; None where it is not, or is no text.
 
@@ -200,10 +212,10 @@ class Records:
             return None
         return found or None
 
-    async def due(self, partition: int, *, now_ms: int, limit: int) -> list[str]:
-        """The ids of parked actions whose deadline has passed, the oldest first."""
+    async def due(self, partition: int, *, now_ms: int, limit: int, after: int = 0) -> list[str]:
+        """The ids of parked actions whose deadline has passed, the oldest first; ``after`` skips some."""
         found = await self._redis.zrangebyscore(
-            self._keys[partition].parked, "-inf", now_ms, start=0, num=limit
+            self._keys[partition].parked, "-inf", now_ms, start=after, num=limit
         )
         return [_text(name) for name in found]
 

@@ -81,6 +81,7 @@ def _made(remember: Remember, approval: Approval) -> Grant:
         commands=_commands(line, remember.below) if line else (),
         risk=assessment.risk,
         findings=tuple(dict.fromkeys(finding.id for finding in assessment.findings)),
+        labels=assessment.labels,
         approve=terms.approve,
         roles=terms.roles,
         by=approval.by,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 from redis.exceptions import RedisError
@@ -48,12 +48,18 @@ class Remembered:
         self._seen: dict[str, tuple[bytes, tuple[Grant, ...]]] = {}
 
     async def covering(
-        self, delivery: Delivery, assessment: Assessment, ruling: Ruling, circumstances: Circumstances
+        self,
+        delivery: Delivery,
+        assessment: Assessment,
+        ruling: Ruling,
+        circumstances: Circumstances,
+        *,
+        labels: Collection[str] = (),
     ) -> tuple[Grant, ...]:
         """The grants that release an action which would be parked; their use is counted. () for none.
 
         Never where it was rejected, could not be analyzed, is halted or blocked, or where the policy can't
-        be read. Never raises.
+        be read. ``labels`` are those that its approver must have seen. Never raises.
         """
         if ruling.effect is not Effect.PARK or assessment.failed or UNREADABLE in ruling.version:
             return ()
@@ -61,7 +67,7 @@ class Remembered:
             return ()
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                return await self._covering(delivery, assessment, ruling)
+                return await self._covering(delivery, assessment, ruling, frozenset(labels))
         except (GuardtierError, RedisError, TimeoutError, OSError) as error:
             log.warning("%s is parked: its grants can't be looked up: %r", delivery.id, error)
         except Exception:
@@ -97,7 +103,7 @@ class Remembered:
         await self._redis.aclose()
 
     async def _covering(
-        self, delivery: Delivery, assessment: Assessment, ruling: Ruling
+        self, delivery: Delivery, assessment: Assessment, ruling: Ruling, labels: frozenset[str]
     ) -> tuple[Grant, ...]:
         fleet, agent = delivery.text(b"fleet"), delivery.text(b"agent")
         tool, conversation = delivery.text(b"tool"), delivery.text(b"conversation") or None
@@ -107,20 +113,32 @@ class Remembered:
             for grant in await self._of(fleet)
             if grant.is_for(tool=tool, agent=agent, conversation=conversation, now_ms=now)
             and grant.is_enough_for(ruling.terms)
+            and labels <= frozenset(grant.labels)
             and self._still_may(grant, agent)
         ]
         if not candidates:
             return ()
         action = (await self._records.get(delivery.id)).action
+        use = f"{delivery.id} {delivery.entry}"  # an id may come anew once its record is forgotten
         for _ in range(MOST_TRIES):
             found = fitting(candidates, action, assessment)
-            if not found:
+            if not found or await self._is_stopped(delivery):
                 return ()
-            done, which = await self._kept.use(fleet, [grant.id for grant in found], delivery.id)
+            done, which = await self._kept.use(fleet, [grant.id for grant in found], use)
             if done == "used":
                 return found
             candidates = [grant for grant in candidates if grant.id != which]
         return ()
+
+    async def _is_stopped(self, delivery: Delivery) -> bool:
+        """Whether it would come to nothing: a decision is tried first as if no halt or block stood."""
+        return await self._records.is_stopped(
+            delivery.partition,
+            delivery.text(b"fleet"),
+            delivery.text(b"agent"),
+            delivery.text(b"conversation"),
+            delivery.text(b"digest"),
+        )
 
     async def _of(self, fleet: str) -> tuple[Grant, ...]:
         """What is kept for a fleet; read anew where it has changed."""

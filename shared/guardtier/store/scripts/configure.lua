@@ -14,6 +14,7 @@ if redis.call('SISMEMBER', fleets, fleet) == 0 then return {'unknown', ''} end
 if (redis.call('HGET', policies, fleet) or '') ~= replaces then return {'moved', ''} end
 
 if replaces ~= policy then -- else the same request once more: it is only told again
+  if not is_open(answers, group, entry) then return {'stale', ''} end -- it was refused meanwhile
   redis.call('HSET', policies, fleet, policy)
   audit(audit_key, id, 'configured', 'fleet', fleet, 'policy', version, 'was', was, 'by', approver)
 end

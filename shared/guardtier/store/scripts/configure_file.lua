@@ -17,6 +17,7 @@ local group, entry, id, replaces, pointer, version, was, approver, keep_ms, text
 if (redis.call('HGET', policies, '*') or '') ~= replaces then return {'moved', ''} end
 
 if replaces ~= pointer then -- else the same request once more: it is only told again
+  if not is_open(answers, group, entry) then return {'stale', ''} end -- it was refused meanwhile
   if text ~= '' then redis.call('SET', new, text) end
   redis.call('HSET', policies, '*', pointer)
   if old ~= new then redis.call('PEXPIRE', old, audit_ms) end

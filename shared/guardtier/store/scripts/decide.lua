@@ -68,8 +68,10 @@ local function over_budget(now)
 end
 
 local function trip(halt)
+  local scope
+  scope, halt = halt_to_set(halts, fleet .. ' ' .. agent, halt)
   local said = cjson.decode(halt)
-  redis.call('HSET', halts, fleet .. ' ' .. agent, halt)
+  redis.call('HSET', halts, scope, halt)
   redis.call('DEL', pace) -- whoever is resumed begins anew
   audit(audit_key, id, 'halted', 'fleet', fleet, 'by', said.by, 'reason', said.reason, 'details', halt)
   if others ~= '' then redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', halt) end

@@ -23,7 +23,11 @@ if tonumber(deadline) > now_ms() then return {'early', deadline} end
 if digest ~= seen then return {'moved', state, digest} end
 if waiters ~= expected then return {'waiters', waiters} end
 -- what can't be looked at can't be written either, and every decision parks then
-local free = scope ~= '' and redis.pcall('HEXISTS', halts, scope) == 0
+local free, set = scope ~= '' and redis.pcall('HEXISTS', halts, scope) == 0
+if free then
+  scope, set = halt_to_set(halts, scope, halt)
+  free = redis.call('HEXISTS', halts, scope) == 0
+end
 
 redis.call('HSET', record, 'state', 'expired', 'verdict', verdict)
 redis.call('PEXPIRE', record, retain_ms)
@@ -32,8 +36,12 @@ redis.call('ZREM', open, id)
 for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
 if free then
-  redis.call('HSET', halts, scope, halt)
-  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by, 'reason', reason, 'details', halt)
+  redis.call('HSET', halts, scope, set)
+  audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by,
+    'reason', cjson.decode(set).reason, 'details', set)
+  for i = 12, #ARGV, 2 do
+    if ARGV[i] == halt then ARGV[i] = set end
+  end
   post(outbox, id, 11)
 end
 return {'expired', 'expired'}

@@ -101,6 +101,18 @@ local function halt_over(halts, fleet, agent, conversation)
   return readable(found[1] or found[2] or found[3], 8192)
 end
 
+-- A halt that a script sets: its scope and itself. It is as of now by this server's clock, since it is compared
+-- with when one was lifted (spread.lua), and the worker that wrote it may be behind; 'at' comes first, as the
+-- fields are in order. Where 10,000 stand somebody makes up names: the whole fleet is halted instead.
+local function halt_to_set(halts, scope, halt)
+  local set = string.gsub(halt, '^{"at":%d+', '{"at":' .. whole(now_ms()), 1)
+  if redis.call('HLEN', halts) < 10000 then return scope, set end
+  local said = cjson.decode(set)
+  said.scope = string.match(scope, '^%S+')
+  said.reason = string.sub('too many halts stand; the last: ' .. said.reason, 1, 1000)
+  return said.scope, cjson.encode(said)
+end
+
 -- A person, or a policy, has judged an action of an agent that has a budget: so many rejections in a row.
 -- What is released begins no new row, or a harmless action between two attempts would hide them.
 local function judged(pace, outcome)
@@ -109,6 +121,12 @@ local function judged(pace, outcome)
   elseif outcome == 'approved' then
     redis.call('HDEL', pace, 'r')
   end
+end
+
+-- Whether a request is still to be answered. Where it is not, somebody was told what came of it; a worker
+-- that has stood still since must not let it take effect behind their back.
+local function is_open(stream, group, entry)
+  return #redis.call('XPENDING', stream, group, entry, entry, 1) == 1
 end
 
 -- A copy for people to look at, of what no worker could handle.

@@ -1,4 +1,5 @@
--- No change of state: a request is refused; its sender is told, the audit stream shows it.
+-- No change of state: a request is refused; its sender is told, the audit stream shows it. Once: whoever comes
+-- second, or after it took effect, changes nothing ('again').
 --
 -- KEYS: the stream it came by, audit, dead letters, the sender's stream (left out where the sender
 --       can't be told)
@@ -8,6 +9,7 @@
 local stream, audit_key, dead, reply = unpack(KEYS)
 local group, entry, id, event, sender, problem, keep_ms, why, payload, secret = unpack(ARGV)
 
+if not is_open(stream, group, entry) then return {'again', ''} end
 audit(audit_key, id, event, 'by', sender, 'error', problem, 'stream', stream, 'entry', entry)
 if reply then tell(reply, keep_ms, id, 'refused', 'error', problem, 'entry', entry) end
 if why ~= '' then entomb(dead, why, id, stream, payload) end

@@ -1,27 +1,29 @@
 -- parked → approved | rejected, or parked with one more vote: an approver's answer takes effect.
 --
 -- The caller has checked it and counted the votes. Compare and set: where other votes stand than the
--- caller has seen, nothing changes ('moved') and the caller looks again. Votes that are to stay as they
+-- caller has seen, or another edit (with it other terms, also where the digest is once more the same),
+-- nothing changes ('moved') and the caller looks again. Votes that are to stay as they
 -- are mean the same answer once more: it is only told again. An answer about another digest, to what is
--- decided, and after the deadline changes nothing; the caller is told why and refuses it.
+-- decided, and after the deadline changes nothing; the caller is told why and refuses it. One that was
+-- acknowledged meanwhile was refused by another worker: it changes nothing either ('stale').
 --
 -- KEYS: record, answers stream, parked, audit, the approver's own stream, the agent's open actions,
 --       the block on this very action, outbox, the agent's pace, reply stream of each waiter
 -- ARGV: group, entry, id, waiters, digest that the approver saw, votes as the caller saw them ('' for
 --       none), votes as they are now (JSON), outcome ('answered' where more are needed), verdict (''
 --       there), what the approver is told there (JSON), approver, reason, details for the audit line
---       (JSON), retain_ms, keep_ms, block (JSON, '' for none), milliseconds that it lasts, then what goes
---       to the outbox
+--       (JSON), retain_ms, keep_ms, block (JSON, '' for none), milliseconds that it lasts, proof of
+--       the edit that the caller saw stand ('' for none), then what goes to the outbox
 
 local record, answers, parked, audit_key, told, open, block, outbox, pace = unpack(KEYS, 1, 9)
 local group, entry, id, expected, seen, before, votes, outcome, verdict, body, approver, reason =
   unpack(ARGV, 1, 12)
-local details, retain_ms, keep_ms, blocks, block_ms = unpack(ARGV, 13, 17)
+local details, retain_ms, keep_ms, blocks, block_ms, edited = unpack(ARGV, 13, 18)
 
-local state, waiters, fleet, digest, deadline, standing, ended = unpack(redis.call(
-  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'votes', 'verdict'))
+local state, waiters, fleet, digest, deadline, standing, ended, revised = unpack(redis.call(
+  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'votes', 'verdict', 'revised'))
 
-if (standing or '') ~= before then return {'moved', state or ''} end
+if (standing or '') ~= before or (revised or '') ~= edited then return {'moved', state or ''} end
 if standing and votes == before then -- the same answer, delivered or sent once more
   if ended then
     tell(told, keep_ms, id, state, 'verdict', ended, 'entry', entry)
@@ -34,6 +36,7 @@ end
 if state ~= 'parked' then return {'wrong', state or ''} end
 if digest ~= seen then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
+if not is_open(answers, group, entry) then return {'stale', state} end
 if waiters ~= expected then return {'waiters', waiters} end
 
 if outcome == 'answered' then
@@ -51,6 +54,6 @@ end
 audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
   described(details))
 if blocks ~= '' then bar(block, blocks, block_ms) end
-post(outbox, id, 18)
+post(outbox, id, 19)
 redis.call('XACK', answers, group, entry)
 return {outcome, outcome == 'answered' and state or outcome}

@@ -16,6 +16,7 @@ local what = 'again'
 if redis.call('EXISTS', mark) == 0 then
   if redis.call('SISMEMBER', fleets, fleet) == 0 then return {'unknown', ''} end
   if (redis.call('HGET', halts, scope) or '') ~= halt then return {'moved', ''} end
+  if not is_open(answers, group, entry) then return {'stale', ''} end -- it was refused meanwhile
   if halt ~= '' then
     redis.call('HDEL', halts, scope)
     audit(audit_key, id, 'resumed', 'fleet', fleet, 'by', by, 'reason', reason, 'details', details)

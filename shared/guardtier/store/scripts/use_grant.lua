@@ -1,9 +1,9 @@
 -- No action's state: an action is about to be released by these grants; each counts it once.
 --
--- All of them or none. The same action once more is counted no second time.
+-- All of them or none. The same delivery of it once more is counted no second time.
 --
 -- KEYS: the fleet's grants, the uses of each grant
--- ARGV: action's id, the grants' ids in the same order
+-- ARGV: what is counted (the action's id and its entry), the grants' ids in the same order
 
 local grants = KEYS[1]
 local action = ARGV[1]
