@@ -16,7 +16,7 @@ from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.approvers import Approver
 from guardtier_workers.authority import Authority, Case
 from guardtier_workers.counting import details_of, verdict_by
-from guardtier_workers.grants.drafting import Approval, draft
+from guardtier_workers.grants.drafting import Approval, check_one_is_enough, draft
 from guardtier_workers.lane import Lane
 
 MOST_TURNS = 100  #: of counting anew; each time another answer was counted meanwhile
@@ -87,7 +87,10 @@ def _remembered(
     answer: Answer, verdict: Verdict | None, votes: Sequence[Vote], case: Case
 ) -> tuple[tuple[str, bytes], ...]:
     """The grant that this answer leaves, where it decides. Raises InvalidAnswer where it can't leave it."""
-    if answer.grant is None or verdict is None or verdict.outcome is not Outcome.APPROVED:
+    if answer.grant is None:
+        return ()
+    check_one_is_enough(case.terms)
+    if verdict is None or verdict.outcome is not Outcome.APPROVED:
         return ()
     by = tuple(vote.approver for vote in votes if vote.principal in verdict.decided_by)
     record = case.record

@@ -49,9 +49,18 @@ class Approval:
     now_ms: int
 
 
+def check_one_is_enough(terms: Terms) -> None:
+    """Raise InvalidAnswer where it takes several: the last of them would open it in the others' names."""
+    if terms.approve > 1:
+        raise _refused(
+            f"what takes {terms.approve} people to approve can't be remembered: approve it alone"
+        )
+
+
 def draft(remember: Remember, approval: Approval) -> Grant:
     """The grant that this approval leaves. Raises InvalidAnswer where it can't leave such a one."""
     action, assessment, terms = approval.action, approval.assessment, approval.terms
+    check_one_is_enough(terms)
     if assessment.failed:
         raise _refused("an action that could not be analyzed can't be remembered: approve it alone")
     if not terms.may_remember:
