@@ -7,6 +7,7 @@ from dataclasses import replace
 from guardtier.analyzers.shell.model import Command, Context, Script
 from guardtier.analyzers.shell.parser import Parser
 from guardtier.analyzers.shell.part import Part
+from guardtier.analyzers.shell.returns import readings
 from guardtier.analyzers.shell.running import Runner
 from guardtier.analyzers.shell.state import Locate, State
 
@@ -15,12 +16,13 @@ class Reading(State):
     """Reads a text (:meth:`read`), or what :mod:`plain` made of one (:meth:`plain`)."""
 
     def read(self, text: str, locate: Locate, context: Context, depth: int) -> None:
-        parsed = Parser(text, self.budget).parse()
-        self.broken = self.broken or parsed.broken
-        self.cut = self.cut or parsed.cut
-        part = Part(self, text, parsed.regions, locate, context, depth)
-        part.block(parsed.block)
-        self.cut = self.cut or part.expander.cut
+        for one in readings(text):
+            parsed = Parser(one, self.budget).parse()
+            self.broken = self.broken or parsed.broken
+            self.cut = self.cut or parsed.cut
+            part = Part(self, one, parsed.regions, locate, context, depth)
+            part.block(parsed.block)
+            self.cut = self.cut or part.expander.cut
         if depth == 0:
             self._deeper()
 
