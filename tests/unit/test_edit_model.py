@@ -132,6 +132,7 @@ def test_a_new_detector_that_says_high_is_riskier_and_so_is_a_failure() -> None:
     assert not is_riskier(rated("a"), rated("a", "b"))
     assert not is_riskier(rated("b", risk=MEDIUM), rated("a"))
     assert is_riskier(Assessment.of_failure("x"), Assessment(risk=UNKNOWN))
+    assert is_riskier(rated(*["a"] * MAX_FINDINGS), rated(*["a"] * MAX_FINDINGS))
 
 
 def test_an_edit_waits_under_the_stricter_of_both_terms() -> None:
