@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guardtier import ActionEvent, Assessment, Finding, Outcome, SecurityRisk, Verdict
+from guardtier.assessment import MAX_FINDINGS
 from guardtier.errors import DigestMismatch, EditedAction, InvalidAction, InvalidAnswer, WrongState
 from guardtier.policy.edit import EditRequest, is_riskier, stricter
 from guardtier.policy.terms import USUAL, Step, Terms

@@ -193,6 +193,16 @@ def test_targets_that_cannot_be_told_park_and_name_the_rule():
     assert ruled(rule(), given).effect is PARK  # nobody asked for them: the rule itself parks
 
 
+@pytest.mark.parametrize(
+    "asks", ['target = "/srv/prod/*"', "when = 'targets.exists(t, t == \"/srv/prod/x\")'"]
+)
+@pytest.mark.parametrize(("path", "effect"), [("/srv/pr*d/x", PARK), ("/srv/prod/x", Effect.REJECT)])
+def test_a_glob_that_may_stand_for_a_target_parks(asks: str, path: str, effect: Effect):
+    action = ActionEvent(fleet="web", agent="coder-1", tool_name="terminal")
+
+    assert ruled(rule("p", "reject", asks), facts(targets=lambda: (path,), action=action)).effect is effect
+
+
 def test_targets_are_asked_for_once_and_only_where_a_rule_that_holds_asks():
     asked = []
 
