@@ -11,6 +11,7 @@ from guardtier.errors import ConfigError
 from guardtier.policy.complaint import in_rule
 from guardtier.policy.condition import Condition, ConditionFailed, activation_of
 from guardtier.policy.globs import Matches, is_pattern, matcher, may_expand_to
+from guardtier.policy.known import LOST
 from guardtier.policy.rules import Rule
 from guardtier.policy.ruling import Facts
 
@@ -55,6 +56,8 @@ class Questions:
         condition = self._conditions.get(number)
         if condition is not None and condition.asks_targets and asked.patterns():
             raise ConditionFailed("a target is a glob, which only a shell can expand")
+        if condition is not None and condition.asks_labels and asked.lost:
+            raise ConditionFailed("the conversation's history is lost, and its labels with it")
         return condition is None or condition.holds(asked.activation(condition.asks_targets))
 
     def _check_expanded(self, number: int, asked: Asked) -> None:
@@ -103,6 +106,11 @@ class Asked:
             self._until = now + MAX_SECONDS
         elif now > self._until:
             raise ConditionFailed(f"the rules before it took more than {MAX_SECONDS} s")
+
+    @property
+    def lost(self) -> bool:
+        """Whether the labels are not all known."""
+        return LOST in self._facts.labels
 
     def targets(self) -> tuple[str, ...]:
         """What the action touches. Raises where that can't be told."""
