@@ -1,4 +1,4 @@
-"""Carriage returns and other white space that to bash is a character of a word: nothing hides behind it."""
+"""White space that to bash is a character of a word, and lines that go on: nothing hides behind either."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ HIDDEN = [
     "cat <<E\nE\r\ncat <<F\nE\nrm -rf x\nF\n",
     "cat <<'E' > y\nE\r\ncat <<'F'\nE\nrm -rf x\nF\n",
     "cat <<E\r\nE\ncat <<F\nE\r\nrm -rf x\nF\n",
+    'echo "$\\\n(rm -rf x)"',
+    "cat <<E\n$\\\n\\\n(rm -rf x)\nE\n",
+    'echo "\\\\$\\\n(rm -rf x)"',
+    "$\\\n'\\x72m' -rf x",
+    "cat <<E\na\\\nE\ncat <<F\nE\nrm -rf x\nF\n",
+    "cat <<E\n\\\nE\nrm -rf x\n",
+    "cat <<-E\n\tE\\\n\nrm -rf x\ncat <<F\nE\nF\n",
+    "cat <<E\\\n\nE\nrm -rf x\n",
+    "cat <<E\na\\\\\nE\nrm -rf x\n",
+    "cat <<'E'\na\\\nE\nrm -rf x\n",
     "case \x0b# in \x0b#) rm -rf x;; esac",
     *[f"echo a\n{space}#b; rm -rf x" for space in "\r\x0b\x0c\x1f\u00a0\u2028"],
 ]
@@ -50,6 +60,13 @@ def test_lines_that_end_in_one_are_read_once():
 
     assert [command.program for command in script.commands] == ["echo", "cat", "ls"]
     assert not script.broken
+
+
+@pytest.mark.parametrize("word", ['"$HO\\\nME"', "$H\\\nO\\\nME", '"${HO\\\nME}"', '"$\\\nHOME"'])
+def test_a_name_in_two_lines_is_one(word: str):
+    removed = [command.args[-1].text for command in read(f"rm -rf {word}").commands]
+
+    assert read('rm -rf "$HOME"').commands[0].args[-1].text in removed
 
 
 @pytest.mark.parametrize("space", ["\r", "\x0b", "\x0c", "\x1f", "\r\n"])
