@@ -16,7 +16,7 @@ from guardtier.analyzers.shell.state import Locate, State
 #: in ``$(…)`` runs with one after the dollar, too. The dollar is put behind it: that changes no length.
 _DIVIDED = re.compile(r"(?<!\\)((?:\\\\)*)\$((?:\\\n)+)(?=[({'\"])")
 #: So is a name whose parts stand in two lines one name; but in a comment the second line is a command.
-_NAME = re.compile(r"(\$\{?)((?:\w|\\\n)++)")
+_NAME = re.compile(r"(\$\{?)((?>(?:\w|\\\n)+))")
 
 
 class Reading(State):
