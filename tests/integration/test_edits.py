@@ -151,6 +151,24 @@ async def test_edited_back_it_is_the_agents_own_action(tier: Tier) -> None:
     assert (await tier.record(asked.id)).asked is None
 
 
+async def test_an_answer_from_before_an_edit_and_its_undoing_is_not_sent_once_more(tier: Tier) -> None:
+    """Alice approved, then rejected, then the votes went with an edit: her approval must not come back."""
+    asked = await parked(tier, terms=Terms(approve=2, reject=2), accepts=True)
+    await tier.approver().approve(asked.id)
+    ((_, approval),) = await tier.redis.xrevrange(KEYS.answers, count=1)
+    await tier.approver().reject(asked.id, reason="on second thoughts")
+    await tier.approver("bob").edit(asked.id, SAFE)
+    await tier.approver("bob").edit(asked.id, asked.action.arguments)
+
+    await tier.redis.xadd(KEYS.answers, approval)
+    await tier.idle()
+
+    assert (await tier.record(asked.id)).state is State.PARKED
+    last = (await tier.audit(asked.id))[-1]
+    assert last["event"] == "answer_refused"
+    assert "older than the last edit" in last["error"]
+
+
 async def test_an_edited_edit_still_knows_what_was_asked_for(tier: Tier) -> None:
     asked = await parked(tier, terms=Terms(approve=2))
     await tier.approver().edit(asked.id, SAFE)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guardtier import ActionEvent, Assessment, Finding, Outcome, SecurityRisk, Verdict
+from guardtier.assessment import MAX_FINDINGS
 from guardtier.errors import DigestMismatch, EditedAction, InvalidAction, InvalidAnswer, WrongState
 from guardtier.policy.edit import EditRequest, is_riskier, stricter
 from guardtier.policy.terms import USUAL, Step, Terms
@@ -132,6 +133,7 @@ def test_a_new_detector_that_says_high_is_riskier_and_so_is_a_failure() -> None:
     assert not is_riskier(rated("a"), rated("a", "b"))
     assert not is_riskier(rated("b", risk=MEDIUM), rated("a"))
     assert is_riskier(Assessment.of_failure("x"), Assessment(risk=UNKNOWN))
+    assert is_riskier(rated(*["a"] * MAX_FINDINGS), rated(*["a"] * MAX_FINDINGS))
 
 
 def test_an_edit_waits_under_the_stricter_of_both_terms() -> None:

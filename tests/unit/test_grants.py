@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from guardtier import ActionEvent, Assessment, SecurityRisk
 from guardtier.answer import Answer
-from guardtier.assessment import Finding
+from guardtier.assessment import MAX_FINDINGS, Finding
 from guardtier.errors import InvalidAnswer
 from guardtier.policy.file import PolicyFile
 from guardtier.policy.grants import Grant, Pattern, Remember, Scope
@@ -147,7 +147,8 @@ def test_other_paths_below_the_folder_are_covered(path: str) -> None:
     "path",
     ["build", "build/", "build/../x", "build/a/../../x", "buildx/a", "/build/a", "x/build/a", "../build/a",
      "build/*", "build/$X", "~/build/a", "-build/a", "build/a build/b", "--build/a", "'build/*'",
-     "build/a:b"],
+     "build/a:b", "'build/!ls'", "build/a,/etc/x", "build/^.^./x", "build/%X%",
+     "'build/a&x'", "'build/a;x'"],
 )  # fmt: skip
 def test_no_other_path_is(path: str) -> None:
     assert not covers([granted("rm -rf build/a")], f"rm -rf {path}")
@@ -168,6 +169,11 @@ def test_no_other_path_is(path: str) -> None:
         ("curl https://x.example/a", "curl https://x.example/b"),
         ("sed -i s/a/b/ src/x", "sed -i s/a/c/ src/x"),
         ("make -f build/a.mk", "make -f build/b.mk"),
+        ("make build/a", "make build/b"),
+        ("java -jar build/a.jar", "java -jar build/b.jar"),
+        ("cmake build/a", "cmake build/b"),
+        ("gunicorn build/a", "gunicorn build/b"),
+        ("jupyter nbconvert --execute build/a", "jupyter nbconvert --execute build/b"),
     ],
 )
 def test_what_is_no_path_in_a_folder_or_is_run_stays_as_it_is(command: str, other: str) -> None:
@@ -237,6 +243,14 @@ def test_nothing_beyond_what_the_approver_saw_is_covered(pattern: Pattern) -> No
     assert not covers([grant], "git push", rated(MEDIUM, failed=True))
 
 
+@pytest.mark.parametrize("pattern", Pattern)
+def test_where_findings_may_have_been_cut_off_nothing_is_covered(pattern: Pattern) -> None:
+    grant = draft(Remember(pattern=pattern), approval(action(), rated(HIGH, "shell.x")))
+
+    assert covers([grant], "git push", rated(HIGH, *["shell.x"] * (MAX_FINDINGS - 1)))
+    assert not covers([grant], "git push", rated(HIGH, *["shell.x"] * MAX_FINDINGS))
+
+
 def test_who_saw_unknown_has_seen_nothing_high() -> None:
     grant = draft(Remember(pattern="exact"), approval(action(), rated(UNKNOWN)))
 
@@ -269,7 +283,6 @@ def test_a_grant_ends() -> None:
     [
         ({}, {}, True),
         ({}, {"approve": 2}, False),
-        ({"approve": 2}, {"approve": 2}, True),
         ({}, {"roles": ("dba",)}, False),
         ({"roles": ("dba",)}, {"roles": ("dba", "ops")}, True),
         ({"roles": ("dba", "ops")}, {"roles": ("dba",)}, False),

@@ -48,6 +48,14 @@ def test_what_code_touches_is_told_by_its_findings() -> None:
     assert "/srv/prod" in told(code, rated.findings)
 
 
+def test_what_a_command_in_code_touches_is_told_by_its_findings() -> None:
+    code = does("import subprocess; subprocess.run(['rm', '-rf', '/srv/prod'])", "python", "code")
+    rated = ensemble(("python", "shell"), time_limit=5).assess_cheaply(code)
+    assert rated is not None
+
+    assert "/srv/prod" in told(code, rated.findings)
+
+
 @pytest.mark.parametrize(
     "command",
     ["rm -rf $TARGET/prod", "rm $(cat list)", "; ".join(f"rm /tmp/{n}" for n in range(250))],

@@ -126,6 +126,12 @@ def _check_may_count(vote: Vote, case: Case) -> None:
         return
     if vote.digest != record.digest:
         raise _other_digest()
+    if vote.at < record.revised_at:
+        # Also where an edit and its undoing have brought back the digest: the votes on it are gone, and an
+        # old answer that somebody sends once more must not stand for what its giver said last.
+        raise WrongState(
+            f"the answer is older than the last edit of {record.id}: look at it again", field="at"
+        )
     if case.terms.reason_required and not vote.reason.strip():
         raise InvalidAnswer("the policy wants a reason with every answer to this action", field="reason")
     earlier = next((one for one in case.votes if one.principal == vote.principal), None)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
+from guardtier.policy.known import LOST
 from guardtier.settings import Settings
 
 if TYPE_CHECKING:
     from guardtier.analyzers.flow.rulebook import Rulebook
     from guardtier.analyzers.history import History
-
-LOST = "history.lost"  #: the conversation's labels are not all known
 
 
 def labels_of(history: History) -> tuple[str, ...]:

@@ -40,6 +40,9 @@ from guardtier_workers.revising import Revising
 
 log = logging.getLogger(__name__)
 
+#: What may be asked on the answers stream besides an answer; a refusal is audited by its name.
+_REQUESTS = frozenset({b"configure", b"configure_file", b"look", b"edit", *HALTS, *GRANTS})
+
 
 class PolicyWorker(StreamWorker):
     """Decides on assessed actions, and lets approvers' answers take effect."""
@@ -150,7 +153,7 @@ class PolicyWorker(StreamWorker):
         client = delivery.sender.client
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
-        asks = op.startswith("configure") or op in ("edit", "look") or op.encode() in (*HALTS, *GRANTS)
+        asks = delivery.fields.get(b"op") in _REQUESTS
         log.info("answer to %s refused: %s", delivery.id[:80], error.message)
         await lane.ledger.refuse(
             delivery,
@@ -163,9 +166,10 @@ class PolicyWorker(StreamWorker):
 
 
 def _asked_by(delivery: Delivery) -> str:
-    """Who a request says it is from, for the audit line."""
+    """Who a request says it is from, for the audit line. Never raises: a forger may say anything."""
     try:
         said = orjson.loads(delivery.fields.get(b"request", b""))
-        return str(said["approver"])[:128]
+        name = said["approver"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return "?"
+    return name[:128] if isinstance(name, str) else "?"

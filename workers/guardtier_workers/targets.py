@@ -34,7 +34,7 @@ def targets_of(action: ActionEvent, findings: Sequence[Finding]) -> Callable[[],
 def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...]:
     try:
         from guardtier.analyzers.effects.targets import UNKNOWN_PART
-        from guardtier.analyzers.flow.deeds import MAX_DEEDS, MAX_FILES, deeds_of
+        from guardtier.analyzers.flow.deeds import MAX_DEEDS, MAX_FILES, deeds_of, targets_in
         from guardtier.analyzers.view import view_of
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -45,7 +45,7 @@ def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...
     if len(deeds.done) >= MAX_DEEDS or len(deeds.fetched) >= MAX_FILES or deeds.more_executed:
         raise TargetsUnknown(f"{action.id} touches more targets than are told apart")
     named = (deed.target for deed in deeds.done if deed.target)
-    found = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed)))
+    found = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed, *targets_in(findings))))
     if any(UNKNOWN_PART in target for target in found):
         raise TargetsUnknown(f"a target of {action.id} is computed when it runs")
     return found

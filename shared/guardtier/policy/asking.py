@@ -10,13 +10,15 @@ from typing import Any
 from guardtier.errors import ConfigError
 from guardtier.policy.complaint import in_rule
 from guardtier.policy.condition import Condition, ConditionFailed, activation_of
-from guardtier.policy.globs import Matches, matcher
+from guardtier.policy.globs import Matches, is_pattern, matcher, may_expand_to
+from guardtier.policy.known import LOST
 from guardtier.policy.rules import Rule
 from guardtier.policy.ruling import Facts
 
 log = logging.getLogger(__name__)
 
 MAX_SECONDS = 0.25  #: for all questions about one action; a condition on a megabyte takes 20 ms
+MAX_EXPANDED = 20_000  #: characters of globs, times those of a rule: 20 ms
 MAX_TARGETS = 2000  #: of one action; more can't be told apart from an attempt to hide one
 
 
@@ -49,9 +51,23 @@ class Questions:
         """Whether the rule's targets and condition hold. Raises where it can't be told."""
         globs: list[Matches] | None = self._targets.get(number)
         if globs is not None and not any(matches(one) for one in asked.targets() for matches in globs):
+            self._check_expanded(number, asked)
             return False
         condition = self._conditions.get(number)
+        if condition is not None and condition.asks_targets and asked.patterns():
+            raise ConditionFailed("a target is a glob, which only a shell can expand")
+        if condition is not None and condition.asks_labels and asked.lost:
+            raise ConditionFailed("the conversation's history is lost, and its labels with it")
         return condition is None or condition.holds(asked.activation(condition.asks_targets))
+
+    def _check_expanded(self, number: int, asked: Asked) -> None:
+        """Raise where a target is a glob that a shell may expand to one that the rule names."""
+        patterns, globs = asked.patterns(), self._rules[number].target or ()
+        if sum(map(len, patterns)) * len(globs) > MAX_EXPANDED:
+            raise ConditionFailed("its globs are too many to be told")
+        for path in patterns:
+            if any(may_expand_to(path, glob) for glob in globs):
+                raise ConditionFailed("a target is a glob that may stand for one of the rule's")
 
     def name_of(self, number: int) -> str:
         return self._rules[number].name
@@ -91,6 +107,11 @@ class Asked:
         elif now > self._until:
             raise ConditionFailed(f"the rules before it took more than {MAX_SECONDS} s")
 
+    @property
+    def lost(self) -> bool:
+        """Whether the labels are not all known."""
+        return LOST in self._facts.labels
+
     def targets(self) -> tuple[str, ...]:
         """What the action touches. Raises where that can't be told."""
         found = tuple(self._targets())
@@ -98,6 +119,10 @@ class Asked:
             raise ConditionFailed(f"the action touches more than {MAX_TARGETS} targets")
         self._targets = lambda: found
         return found
+
+    def patterns(self) -> tuple[str, ...]:
+        """Those of the targets that a shell would expand. Raises as :meth:`targets`."""
+        return tuple(filter(is_pattern, self.targets()))
 
     def activation(self, with_targets: bool) -> Any:
         if with_targets not in self._activations:

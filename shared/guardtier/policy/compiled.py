@@ -13,6 +13,7 @@ from guardtier.policy.confirmation import Policy
 from guardtier.policy.hours import Timetable
 from guardtier.policy.inline import Assess, DefaultOf, InlineTest, TargetsOf, TestResult, run
 from guardtier.policy.joining import joined
+from guardtier.policy.known import LOST
 from guardtier.policy.masks import GlobMasks, bits_of
 from guardtier.policy.quorums import Quorum, quorum_of, quorums_of
 from guardtier.policy.rules import Rule
@@ -161,7 +162,8 @@ class CompiledPolicy:
     def _matching(self, facts: Facts) -> int:
         """The rules whose matchers hold, but for targets, conditions and what is unsure."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
-        mask &= self._label.any_of(facts.labels)
+        if LOST not in facts.labels:
+            mask &= self._label.any_of(facts.labels)
         if len(facts.findings) < MAX_FINDINGS:
             mask &= self._finding.any_of(facts.findings)
         if not mask:
@@ -216,10 +218,11 @@ class CompiledPolicy:
         """The rules of which nobody knows whether they match: an assessment keeps 64 findings.
 
         Where it is full, the one that a rule asks for may have been cut off, and what is buried under 64
-        others must not get away.
+        others must not get away. Where a conversation's history is lost, so may be the label.
         """
-        full = len(facts.findings) >= MAX_FINDINGS
-        return ~self._finding.any_of(facts.findings) if full else 0
+        full, lost = len(facts.findings) >= MAX_FINDINGS, LOST in facts.labels
+        unsure = ~self._finding.any_of(facts.findings) if full else 0
+        return unsure | ~self._label.any_of(facts.labels) if lost else unsure
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:
         return joined([self.rules[number].terms or self.terms_of(fleet) for number in numbers])

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from guardtier.errors import ConfigError
+from guardtier.policy.known import LOST
 from guardtier.policy.ruling import Facts
 
 MAX_LENGTH = 2000  #: characters of one condition
@@ -42,6 +43,7 @@ class Condition:
                 f"when must come to true or false, and this is {_name_of(kind)}: compare it with something",
                 field="when",
             )
+        self.asks_labels = re.search(r"\blabels\b", text) is not None and LOST not in text
         self.asks_targets = re.search(r"\btargets\b", text) is not None
 
     def holds(self, activation: Any) -> bool:

@@ -18,6 +18,9 @@ from guardtier.policy.grants import Grant, SimpleCommand
 MOST_COMMANDS = 50  #: of a line that is looked at
 
 _BETWEEN = frozenset({"&&", ";", "\n"})
+#: What some shell makes more than a path of, even in quotes: bash at a prompt expands ``!``, to PowerShell
+#: ``a,b`` are two paths, to cmd.exe ``^.^.`` leads up, ``%X%`` is computed, and ``'`` quotes nothing.
+_NO_PATH = frozenset("*?[]{}$`\\:!,%^;&|<>()'\"")
 #: What these do changes what all that stands behind them means.
 _CHANGES_THE_REST = frozenset(
     ["cd", "chdir", "pushd", "popd", "export", "set", "unset", "alias", "unalias", "source", ".", "eval",
@@ -97,7 +100,7 @@ def _normal(path: str) -> str | None:
 
 def is_plain_path(path: str) -> bool:
     """Whether a word says which path it is: nothing to be expanded in it, and no way back up."""
-    if not path.isprintable() or path[:1] in ("", "-") or any(char in path for char in "*?[]{}$`\\:"):
+    if not path.isprintable() or path[:1] in ("", "-") or not _NO_PATH.isdisjoint(path):
         return False
     return ".." not in path.split("/") and not path.startswith("//")
 

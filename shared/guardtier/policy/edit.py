@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, StringConstraints
 
 from guardtier.action import ActionEvent
 from guardtier.answer import MAX_REASON, Choice
-from guardtier.assessment import Assessment, Finding
+from guardtier.assessment import MAX_FINDINGS, Assessment, Finding
 from guardtier.canonical import canonical, check_nesting, check_size, parse_strict
 from guardtier.errors import InvalidAnswer
 from guardtier.policy.request import SignedRequest
@@ -142,9 +142,12 @@ def is_riskier(edited: Assessment, seen: Assessment) -> bool:
     """Whether the edited action needs a fresh look: its rating is above the one that its editor saw.
 
     UNKNOWN counts as above any other. So does a detector that says HIGH or UNKNOWN now and said nothing
-    of the kind before, and an analysis that failed.
+    of the kind before, an analysis that failed, and as many findings as are kept: more may have been cut
+    off.
     """
-    if edited.failed or _ORDER.index(edited.risk) > _ORDER.index(seen.risk):
+    if edited.failed or len(edited.findings) >= MAX_FINDINGS:
+        return True
+    if _ORDER.index(edited.risk) > _ORDER.index(seen.risk):
         return True
     return not _grave(edited) <= _grave(seen)
 

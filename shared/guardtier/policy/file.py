@@ -26,7 +26,8 @@ MAX_TESTS = 500  #: a policy worker runs them when a file is set
 #: A key of more parts than any has here. tomllib takes memory with the square of their number: 100,000
 #: of them, in 200 KiB, took more than 16 GB.
 _LONG_KEY = re.compile(
-    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
+    r"""(?<![A-Za-z0-9_\\-])"""
+    r"""(?:(?:[A-Za-z0-9_-]++|"(?>(?:[^"\\\n]|\\.)*)"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
 )
 
 FleetName = Annotated[str, StringConstraints(pattern=NAME)]

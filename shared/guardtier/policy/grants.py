@@ -194,9 +194,10 @@ def digest_of_call(tool: str, arguments: Mapping[str, object]) -> str:
 def saw(grants: tuple[Grant, ...], assessment: Assessment) -> bool:
     """Whether those who gave these saw at least this risk, and each of these findings.
 
-    UNKNOWN is no level: only who saw UNKNOWN has seen it, and they have seen nothing HIGH by that.
+    UNKNOWN is no level: only who saw UNKNOWN has seen it, and they have seen nothing HIGH by that. Where an
+    assessment has as many findings as it keeps, others may have been cut off, which nobody has seen.
     """
-    if assessment.failed or not grants:
+    if assessment.failed or not grants or len(assessment.findings) >= MAX_FINDINGS:
         return False
     known = {name for grant in grants for name in grant.findings}
     if not all(finding.id in known for finding in assessment.findings):

@@ -51,11 +51,13 @@ FAMILIES: Final[dict[str, frozenset[str] | None]] = {
     ),
 }
 
+LOST: Final = "history.lost"  #: a conversation's labels are not all known
+
 LABELS: Final = frozenset(
     (
         *("secret.read", "private.read", "untrusted.in", "network.send", "network.url_data"),
         *("message.sent", "download", "code.run", "persistence"),
-        *("secret.seen", "injection.seen", "history.lost"),
+        *("secret.seen", "injection.seen", LOST),
     )
 )
 

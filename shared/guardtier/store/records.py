@@ -42,6 +42,7 @@ _FIELDS = (
     "asked",
     "accepts",
     "revised",
+    "revised_at",
 )
 
 
@@ -52,7 +53,8 @@ class Record:
     ``terms`` (JSON) are what it is parked under, b"" for the usual; ``votes`` (JSON) the answers that
     count so far; ``edit`` (JSON) an edit that is being rated. Where an edit has taken effect, ``event``,
     ``digest`` and ``assessment`` are those of the edited action, ``asked`` is the digest of what the agent
-    asked for, and ``revised`` the proof of the edit. ``accepts_edits``: the agent's client takes edits.
+    asked for, and ``revised`` the proof of the edit, which took effect at ``revised_at``.
+    ``accepts_edits``: the agent's client takes edits.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Record:
     asked: str | None = None
     accepts_edits: bool = False
     revised: str = ""
+    revised_at: int = 0
     _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -126,6 +129,7 @@ class Record:
             asked=_text(found["asked"]) or None,
             accepts_edits=found["accepts"] == b"edit",
             revised=_text(found["revised"]),
+            revised_at=int(found["revised_at"] or 0),
         )
 
 

@@ -193,6 +193,34 @@ def test_targets_that_cannot_be_told_park_and_name_the_rule():
     assert ruled(rule(), given).effect is PARK  # nobody asked for them: the rule itself parks
 
 
+@pytest.mark.parametrize(
+    "asks", ['target = "/srv/prod/*"', "when = 'targets.exists(t, t == \"/srv/prod/x\")'"]
+)
+@pytest.mark.parametrize(("path", "effect"), [("/srv/pr*d/x", PARK), ("/srv/prod/x", Effect.REJECT)])
+def test_a_glob_that_may_stand_for_a_target_parks(asks: str, path: str, effect: Effect):
+    action = ActionEvent(fleet="web", agent="coder-1", tool_name="terminal")
+
+    assert ruled(rule("p", "reject", asks), facts(targets=lambda: (path,), action=action)).effect is effect
+
+
+LOST = ("history.lost", "untrusted.in")
+
+
+@pytest.mark.parametrize("asks", ['label = "secret.read"', "when = '\"secret.read\" in labels'"])
+@pytest.mark.parametrize("outcome", ["reject", "park", "release"])
+def test_where_the_history_is_lost_a_label_cannot_be_told(outcome: str, asks: str):
+    action = ActionEvent(fleet="web", agent="coder-1", tool_name="terminal")
+    ruling = ruled(rule("p", outcome, asks), facts(labels=LOST, action=action))
+
+    assert (ruling.effect, ruling.rules, ruling.terms.may_remember) == (PARK, ("p",), False)
+
+
+@pytest.mark.parametrize("asks", ['label = "untrusted.*"', 'label = "history.lost"'])
+def test_a_label_that_there_is_can_be_told(asks: str):
+    assert ruled(rule("p", "reject", asks), facts(labels=LOST)).effect is Effect.REJECT
+    assert ruled(rule("p", "reject"), facts(labels=LOST)).effect is Effect.REJECT
+
+
 def test_targets_are_asked_for_once_and_only_where_a_rule_that_holds_asks():
     asked = []
 

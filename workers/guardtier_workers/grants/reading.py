@@ -17,7 +17,7 @@ from guardtier.policy.grants import digest_of_call
 #: What may be done to a path that a grant leaves open. Not ``execute``: another file is another program.
 _TO_PATHS = frozenset({"read", "collect", "write", "delete", "permissions", "ownership"})
 _NOTHING = frozenset({"nothing"})
-
+_BUILDS = "shell.build"  #: the table's entry of programs that build or run a project
 
 LONGEST = 4_096  #: characters; a longer text is never plain, and is not read
 
@@ -85,9 +85,12 @@ def _join(between: str) -> str:
 def _paths(command: Command, done: Done) -> frozenset[int]:
     """Which words are paths that are read or changed, and nothing else.
 
-    Not the values of options: ``psql -f x.sql`` runs what it reads.
+    Not the values of options: ``psql -f x.sql`` runs what it reads. Nor what is given to programs that
+    build or run a project: ``java -jar``, ``cmake`` and ``gunicorn`` run it, or what lies there.
     """
     node = lookup(command.program)
+    if node is not None and node.id == _BUILDS:
+        return frozenset()
     operands = {word.span for word in parse(node, command.args).operands} if node is not None else set()
     used: dict[Span, set[str]] = {}
     for effect, words in done.effects.items():

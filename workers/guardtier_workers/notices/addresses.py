@@ -16,10 +16,17 @@ Address = IPv4Address | IPv6Address
 
 MOST = 4  #: of a name's addresses that are tried
 
-#: Metadata services whose addresses look like those of a private network.
-_METADATA: Final = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200")})
-#: IPv6 addresses that stand for an IPv4 address in their last 32 bits (RFC 6052).
-_NAT64: Final = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/96"))
+#: Metadata services whose addresses look like others: of AWS and Google by IPv6, Alibaba, Oracle, Azure.
+_METADATA: Final = frozenset(
+    map(
+        ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    )
+)
+#: IPv6 addresses that stand for an IPv4 address in their last 32 bits: RFC 6052, 4291 (::a.b.c.d), 2765.
+_LAST_32: Final = tuple(map(ip_network, ("64:ff9b::/96", "64:ff9b:1::/96", "::/96", "::ffff:0:0:0/96")))
+#: These stand for one in other bits, which its network knows (RFC 8215).
+_TRANSLATED: Final = ip_network("64:ff9b:1::/48")
 
 
 class Forbidden(Exception):
@@ -50,11 +57,12 @@ def why_forbidden(address: Address, *, allow_private: bool) -> str:
     inner = _inner(address)
     if inner is not None:
         return why_forbidden(inner, allow_private=allow_private)
-    if address.is_link_local or address in _METADATA:
+    if address.is_link_local or address in _METADATA or address in _TRANSLATED:
         return "link-local or a metadata service: no notice goes there"
     if address.is_unspecified or address.is_multicast:
         return "no address of a host"
-    if not allow_private and (address.is_loopback or not address.is_global):
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    if not allow_private and (address.is_loopback or site_local or not address.is_global):
         return "not a public address: allow_private = true lets notices go there"
     return ""
 
@@ -63,6 +71,8 @@ def _inner(address: Address) -> IPv4Address | None:
     """The IPv4 address that an IPv6 one stands for."""
     if isinstance(address, IPv4Address):
         return None
-    if any(address in network for network in _NAT64):
+    if address.is_unspecified or address.is_loopback:
+        return None
+    if any(address in network for network in _LAST_32):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)

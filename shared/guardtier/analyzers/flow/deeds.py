@@ -26,6 +26,7 @@ _FILES: Final = frozenset({"read", "collect", "write", "delete", "permissions", 
 _NOWHERE: Final = frozenset({"nothing", "stdin"})
 #: A finding of the code analyzers names effect and place, its message the target.
 OF_CODE = re.compile(r"(?:python|sql)\.([a-z_]+)\.([a-z_]+)")
+_NAMES_TARGET = re.compile(r"(?:python|sql|shell)\.([a-z_]+)\.([a-z_]+)")
 _TARGET = re.compile(r": ([^ ]+?)(?:\.? \(ATT&CK|\.(?: |$))")
 
 
@@ -115,6 +116,14 @@ def _deeds(view: View, findings: Sequence[Finding]) -> Iterator[Deed]:
         if named := OF_CODE.fullmatch(finding.id):
             target = _TARGET.search(finding.message)
             yield Deed(named[1], named[2], normal(target[1]) if target else "")
+
+
+def targets_in(findings: Sequence[Finding]) -> Iterator[str]:
+    """The targets that findings name, those of commands which other code runs included."""
+    for finding in findings:
+        target = _TARGET.search(finding.message) if _NAMES_TARGET.fullmatch(finding.id) else None
+        if target is not None:
+            yield normal(target[1])
 
 
 def _of_command(done: Done) -> Iterator[Deed]:

@@ -9,7 +9,7 @@ from guardtier.analyzers.shell.syntax import Block, Open, Quoting, Raw, RawWord,
 
 _BETWEEN = re.compile(r"[\s()<>|&]*+")
 _CASE_PATTERN = re.compile(r"""(?>(?:[^()'"\\$`;&<>]++|'[^']*+'|"[^"]*+"|\\.|\$(?!\())*)\)""", re.DOTALL)
-_CASE_START = re.compile(r"\s*+(?>(?:#[^\n]*+\n\s*+)*)(esac\b)?\(?")
+_CASE_START = re.compile(r"[ \t\r\n]*+(?>(?:#[^\n]*+\n[ \t\r\n]*+)*)(esac\b)?\(?")
 _EMPTY_PARENTHESES = re.compile(r"[ \t]*\)")
 _ARITH_COMMAND = re.compile(
     r"\(\((?>(?:[^()`$;&|]|\$\w|&&|\|\||;(?! )|; (?=[\w\s<>=+\-*/!]*[;)])|\([^()`$]*+\))*)\)\)"

@@ -14,11 +14,12 @@ def place(redirect: RawRedirect, text: str, newline: int, end: int) -> tuple[int
     target = redirect.target
     if target is None:
         return newline, False
-    written = text[target.start : target.end]
+    written = text[target.start : target.end].replace("\\\n", "")
     delimiter = _QUOTES.sub(r"\1", written)
     redirect.verbatim = delimiter != written
     redirect.body_start = min(newline + 1, end)
-    redirect.body_end, stop = body_end(text, redirect.body_start, end, delimiter, tabs=redirect.op == "<<-")
+    find = body_end if redirect.verbatim or "\\\n" not in text else joined_end
+    redirect.body_end, stop = find(text, redirect.body_start, end, delimiter, tabs=redirect.op == "<<-")
     return (stop, True) if stop >= 0 else (end, False)
 
 
@@ -32,6 +33,26 @@ def body_end(text: str, pos: int, end: int, delimiter: str, *, tabs: bool) -> tu
         if (start == pos or text[start - 1] == "\n") and (stop >= end or text[stop] in "\r\n"):
             return start, stop
         at = text.find(wanted, at + 1, end)
+    return end, -1
+
+
+def joined_end(text: str, pos: int, end: int, delimiter: str, *, tabs: bool) -> tuple[int, int]:
+    """As :func:`body_end` where a backslash at the end of a line joins it with the next one."""
+    while pos < end:
+        at, pieces = pos, []
+        while True:
+            newline = text.find("\n", at, end)
+            piece = text[at : newline if newline >= 0 else end]
+            if newline < 0 or (len(piece) - len(piece.rstrip("\\"))) % 2 == 0:
+                break
+            pieces.append(piece[:-1])
+            at = newline + 1
+        line = "".join([*pieces, piece])
+        if (line.lstrip("\t") if tabs else line).removesuffix("\r") == delimiter:
+            return pos, at + len(piece.removesuffix("\r"))
+        if newline < 0:
+            break
+        pos = newline + 1
     return end, -1
 
 

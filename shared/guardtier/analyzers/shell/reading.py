@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from guardtier.analyzers.shell.model import Command, Context, Script
 from guardtier.analyzers.shell.parser import Parser
 from guardtier.analyzers.shell.part import Part
+from guardtier.analyzers.shell.returns import readings
 from guardtier.analyzers.shell.running import Runner
 from guardtier.analyzers.shell.state import Locate, State
+
+#: A shell takes a line's end behind a backslash out before it looks at what a dollar begins, so what stands
+#: in ``$(…)`` runs with one after the dollar, too. The dollar is put behind it: that changes no length.
+_DIVIDED = re.compile(r"(?<!\\)((?:\\\\)*)\$((?:\\\n)+)(?=[({'\"])")
+#: So is a name whose parts stand in two lines one name; but in a comment the second line is a command.
+_NAME = re.compile(r"(\$\{?)((?>(?:\w|\\\n)+))")
 
 
 class Reading(State):
     """Reads a text (:meth:`read`), or what :mod:`plain` made of one (:meth:`plain`)."""
 
     def read(self, text: str, locate: Locate, context: Context, depth: int) -> None:
-        parsed = Parser(text, self.budget).parse()
-        self.broken = self.broken or parsed.broken
-        self.cut = self.cut or parsed.cut
-        part = Part(self, text, parsed.regions, locate, context, depth)
-        part.block(parsed.block)
-        self.cut = self.cut or part.expander.cut
+        if "$\\\n" in text:
+            text = _DIVIDED.sub(r"\1\2$", text)
+        texts = readings(text)
+        if "\\\n" in text and (joined := _NAME.sub(_in_one_piece, text)) != text:
+            texts += readings(joined)
+        for one in texts:
+            parsed = Parser(one, self.budget).parse()
+            self.broken = self.broken or parsed.broken
+            self.cut = self.cut or parsed.cut
+            part = Part(self, one, parsed.regions, locate, context, depth)
+            part.block(parsed.block)
+            self.cut = self.cut or part.expander.cut
         if depth == 0:
             self._deeper()
 
@@ -54,3 +68,8 @@ class Reading(State):
         if output is not None:
             self.stdin[id(found)] = output
         return found
+
+
+def _in_one_piece(match: re.Match[str]) -> str:
+    parts = match[2].split("\\\n")
+    return match[1] + "".join(parts) + "\\\n" * (len(parts) - 1)

@@ -41,7 +41,7 @@ end
 if waiters ~= expected then return {'waiters', waiters} end
 
 redis.call('HSET', record, 'state', outcome, 'digest', digest, 'event', event, 'assessment', assessment,
-  'policy', policy, 'revised', proof)
+  'policy', policy, 'revised', proof, 'revised_at', whole(now_ms()))
 redis.call('HDEL', record, 'edit', 'asking', 'votes', 'terms')
 if votes ~= '' then redis.call('HSET', record, 'votes', votes) end
 if terms ~= '' then redis.call('HSET', record, 'terms', terms) end
