@@ -22,8 +22,7 @@ import uvloop
 from bench import idle
 from bench.measure import percentile
 from guardtier import ActionEvent, ApproverClient, GuardClient
-from guardtier.store.keys import Keys
-from guardtier.store.tail import Tail
+from guardtier.verdict import Verdict
 from guardtier_workers import approvers
 
 FLEET = "default"
@@ -34,13 +33,16 @@ async def agent(url: str, answers: int) -> None:
     """Asks, and tells on its standard output when it waits, and when it had the verdict and the use."""
     read: asyncio.Queue[float] = asyncio.Queue()
 
-    def on_entry(_entry: str, fields: dict[bytes, Any]) -> None:
-        if b"verdict" in fields and b"token" not in fields:  # the latter: that of redeem
-            read.put_nowait(monotonic())
-
     async with GuardClient(url, fleet=FLEET) as guard:
-        tail = Tail(url, Keys(0).reply(FLEET, guard.client_id), on_entry)
-        await tail.start()
+        hand_on = guard._replies._on_entry
+
+        def on_entry(entry: str, fields: dict[bytes, Any]) -> None:
+            if b"verdict" in fields and b"token" not in fields:  # the latter: that of redeem
+                Verdict.from_json(fields[b"verdict"])
+                read.put_nowait(monotonic())
+            hand_on(entry, fields)
+
+        guard._replies._on_entry = on_entry  # type: ignore[method-assign]
         for number in range(answers + WARM_UP):
             event = ActionEvent(
                 fleet=FLEET,
@@ -56,7 +58,6 @@ async def agent(url: str, answers: int) -> None:
             heard = await read.get()
             await guard.redeem(event)
             print(heard, monotonic(), flush=True)
-        await tail.close()
 
 
 async def approve(url: str, token: str, answers: int, asking: asyncio.subprocess.Process) -> dict[str, Any]:

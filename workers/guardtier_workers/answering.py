@@ -8,13 +8,14 @@ from guardtier.answer import Answer
 from guardtier.errors import DigestMismatch, InvalidAnswer, WrongState
 from guardtier.policy.block import Block, Spread
 from guardtier.policy.tally import Vote, count, tally, votes_to_json, with_vote
+from guardtier.policy.terms import Terms
 from guardtier.state import State
 from guardtier.store.answers import Resolution
 from guardtier.store.delivery import Delivery
 from guardtier.store.ledger import Transition
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.approvers import Approver
-from guardtier_workers.authority import Authority, Case
+from guardtier_workers.authority import Authority, Case, LookUp
 from guardtier_workers.counting import details_of, verdict_by
 from guardtier_workers.grants.drafting import Approval, check_one_is_enough, draft
 from guardtier_workers.lane import Lane
@@ -30,9 +31,11 @@ class Answering:
         self._partitions = partitions
 
     async def answer(self, lane: Lane, delivery: Delivery) -> None:
+        found: LookUp | None = await self._authority.look_up(delivery.id, lane)
         answer, proof = Answer.from_fields(delivery.fields)
         for _ in range(MOST_TURNS):
-            case = await self._authority.over(answer, proof, lane)
+            case = await self._authority.over(answer, proof, lane, found)
+            found = None  # another turn takes another look
             done = await lane.ledger.resolve(
                 delivery,
                 self._counted(answer, proof, case),
@@ -62,7 +65,7 @@ class Answering:
             seen=record.votes,
             votes=record.votes if same else votes_to_json(votes),
             verdict=verdict,
-            counted=count(answer.id, case.terms, votes, record.digest).model_dump_json().encode(),
+            counted=b"" if verdict else _counted_json(answer.id, case.terms, votes, record.digest),
             approver=answer.approver,
             reason=answer.reason,
             details=details_of(vote, votes, case.terms, until=block.until if block else None),
@@ -81,6 +84,10 @@ class Answering:
             fleet=case.record.fleet, digest=case.record.asked or case.record.digest, block=block
         )
         return (("block", spread.model_dump_json().encode()),)
+
+
+def _counted_json(action_id: str, terms: Terms, votes: Sequence[Vote], digest: str) -> bytes:
+    return count(action_id, terms, votes, digest).model_dump_json().encode()
 
 
 def _remembered(

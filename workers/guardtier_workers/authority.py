@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from guardtier.action import partition_of
 from guardtier.errors import AnalysisFailed, GuardtierError, NotAuthorized, UnknownAction
 from guardtier.policy.tally import Vote, read_votes
 from guardtier.policy.terms import Terms
-from guardtier.store.records import Record, Records
+from guardtier.store.records import Asked, Record, Records
 from guardtier_workers.approvers import Approver, Approvers, Right
 from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
@@ -43,6 +44,18 @@ class Case:
     votes: tuple[Vote, ...]  #: of those who still may answer
 
 
+def _check_partition(action_id: str, lane: Lane) -> None:
+    if partition_of(action_id) not in (None, lane.keys.partition):
+        raise UnknownAction(f"no action {action_id} in partition {lane.keys.partition}", field="id")
+
+
+class LookUp(NamedTuple):
+    """A record that was asked for, or why it can't be."""
+
+    id: str
+    asked: Asked | GuardtierError
+
+
 class Authority:
     """Looks everybody up in the approvers file, at the moment of asking."""
 
@@ -65,13 +78,24 @@ class Authority:
             )
         return approver
 
-    async def over(self, said: Said, proof: str, lane: Lane) -> Case:
-        """The action that this approver may answer, as it stands.
+    async def look_up(self, action_id: str, lane: Lane) -> LookUp:
+        """Ask for the action's record, and return once that is sent: there is more to do meanwhile."""
+        asked: Asked | GuardtierError
+        try:
+            _check_partition(action_id, lane)
+            asked = self._records.ask(action_id, lane.pipe)
+        except GuardtierError as error:
+            asked = error
+        await asyncio.sleep(0)
+        return LookUp(action_id, asked)
+
+    async def over(self, said: Said, proof: str, lane: Lane, found: LookUp | None = None) -> Case:
+        """The action that this approver may answer, as it stands: as it was ``found``, or is now.
 
         Raises NotAuthorized, UnknownAction, and AnalysisFailed where its terms or votes can't be read.
         """
         approver = self.proved(said, proof)
-        record = await self._record(said.id, lane)
+        record = await self._record(said.id, lane, found)
         if not approver.may_answer(record.fleet):
             raise _unknown(said.id)
         if self._approvers.is_own(approver, record.fleet, record.action.agent):
@@ -90,11 +114,13 @@ class Authority:
             )
         return Case(approver, record, terms, self.counting(votes, record, terms))
 
-    async def _record(self, action_id: str, lane: Lane) -> Record:
-        if partition_of(action_id) not in (None, lane.keys.partition):
-            raise UnknownAction(f"no action {action_id} in partition {lane.keys.partition}", field="id")
+    async def _record(self, action_id: str, lane: Lane, found: LookUp | None) -> Record:
         try:
-            return await self._records.get(action_id, lane.pipe)
+            if found is None or found.id != action_id:
+                found = await self.look_up(action_id, lane)
+            if isinstance(found.asked, GuardtierError):
+                raise found.asked
+            return await found.asked.get()
         except UnknownAction as error:
             raise _unknown(action_id) from error
         except GuardtierError as error:

@@ -81,10 +81,10 @@ class Terms(BaseModel):
             return b""
         return self.__pydantic_serializer__.to_json(self, exclude_defaults=True)
 
-    @classmethod
-    def read(cls, raw: bytes) -> Self:
+    @staticmethod
+    def read(raw: bytes) -> Terms:
         """What :meth:`to_json` gave. Raises ValueError where it can't be read."""
-        return cls.model_validate_json(raw) if raw else cls()
+        return Terms.model_validate_json(raw) if raw else USUAL
 
 
 USUAL = Terms()

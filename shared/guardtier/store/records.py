@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from guardtier.action import ActionEvent, partition_of
 from guardtier.assessment import Assessment
-from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
+from guardtier.errors import InvalidAction, UnknownAction
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
@@ -133,6 +133,18 @@ class Record:
         )
 
 
+class Asked:
+    """A record that was asked for. Whoever loses interest need not wait for it."""
+
+    def __init__(self, action_id: str, reply: asyncio.Future[list[bytes | None]]) -> None:
+        self._id, self._reply = action_id, reply
+        reply.add_done_callback(_looked_at)
+
+    async def get(self) -> Record:
+        """Raises UnknownAction where there is none."""
+        return _found(self._id, await self._reply)
+
+
 class Records:
     """Reads of every partition. It writes nothing, so a dashboard's credential is enough."""
 
@@ -140,30 +152,15 @@ class Records:
         self._redis = redis
         self._keys = all_keys(partitions)
 
-    async def get(self, action_id: str, pipe: CommandPipe | None = None) -> Record:
-        """One record.
-
-        ``pipe``: asked by this one, that of the id's partition; a third of the time of a client's call.
-        Raises InvalidAction for what is no full id, UnknownAction where there is none, UnreadableRecord
-        where it is damaged.
-        """
+    async def get(self, action_id: str) -> Record:
+        """One record. Raises InvalidAction for what is no full id, UnknownAction where none is."""
         key = self._partition(action_id).action(action_id)
-        if pipe is not None:
-            values = await pipe.execute("HMGET", key, *_FIELDS)
-        else:
-            values = await self._redis.hmget(key, list(_FIELDS))  # type: ignore[misc]
-        try:
-            record = Record.from_fields(action_id, values)
-        except ValueError as error:
-            raise UnreadableRecord(
-                f"the record of {action_id} is damaged in Redis and can't be read: no answer counts",
-                field="id",
-            ) from error
-        if record is None:
-            raise UnknownAction(
-                f"no action {action_id}: never published, or past its retention", field="id"
-            )
-        return record
+        return _found(action_id, await self._redis.hmget(key, list(_FIELDS)))  # type: ignore[misc]
+
+    def ask(self, action_id: str, pipe: CommandPipe) -> Asked:
+        """Ask for one record, by the pipe of its partition, and go on meanwhile. Raises InvalidAction."""
+        key = self._partition(action_id).action(action_id)
+        return Asked(action_id, pipe.post("HMGET", key, *_FIELDS))
 
     async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
         """The confirmation set, the nearest deadline first; ``after`` skips as many."""
@@ -242,6 +239,19 @@ class Records:
                 field="id",
             )
         return self._keys[partition]
+
+
+def _found(action_id: str, values: Sequence[bytes | None]) -> Record:
+    record = Record.from_fields(action_id, values)
+    if record is None:
+        raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
+    return record
+
+
+def _looked_at(reply: asyncio.Future[Any]) -> None:
+    """An error that nobody waits for is none of the log's."""
+    if not reply.cancelled():
+        reply.exception()
 
 
 def _text(value: Any) -> str:
