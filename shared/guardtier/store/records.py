@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from guardtier.action import ActionEvent, partition_of
 from guardtier.assessment import Assessment
-from guardtier.errors import InvalidAction, UnknownAction
+from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
@@ -141,7 +141,7 @@ class Asked:
         reply.add_done_callback(_looked_at)
 
     async def get(self) -> Record:
-        """Raises UnknownAction where there is none."""
+        """Raises UnknownAction where there is none, UnreadableRecord where it is damaged."""
         return _found(self._id, await self._reply)
 
 
@@ -153,7 +153,9 @@ class Records:
         self._keys = all_keys(partitions)
 
     async def get(self, action_id: str) -> Record:
-        """One record. Raises InvalidAction for what is no full id, UnknownAction where none is."""
+        """One record. Raises InvalidAction for what is no full id, UnknownAction where there is none, and
+        UnreadableRecord where it is damaged.
+        """
         key = self._partition(action_id).action(action_id)
         return _found(action_id, await self._redis.hmget(key, list(_FIELDS)))  # type: ignore[misc]
 
@@ -242,7 +244,13 @@ class Records:
 
 
 def _found(action_id: str, values: Sequence[bytes | None]) -> Record:
-    record = Record.from_fields(action_id, values)
+    try:
+        record = Record.from_fields(action_id, values)
+    except ValueError as error:
+        raise UnreadableRecord(
+            f"the record of {action_id} is damaged in Redis and can't be read: no answer counts",
+            field="id",
+        ) from error
     if record is None:
         raise UnknownAction(f"no action {action_id}: never published, or past its retention", field="id")
     return record
