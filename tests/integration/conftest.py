@@ -53,8 +53,12 @@ async def desk(any_redis_url: str) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedRedis]:
-    """A server of this test's own, to kill. Not ``always``: losing its power is another test's matter."""
-    with EmbeddedRedis(appendfsync="everysec") as server:
+    """A server of this test's own, to kill.
+
+    ``always``, as where actions matter: with ``everysec`` Redis puts off writing for up to 2 s while an
+    fsync runs, and answers before, so that under load even a killed process loses what it has acknowledged.
+    """
+    with EmbeddedRedis(appendfsync="always") as server:
         yield server
 
 
