@@ -96,20 +96,7 @@ class PolicyWorker(StreamWorker):
     async def handle(self, lane: Lane, delivery: Delivery) -> None:
         if delivery.stream == lane.keys.answers:
             try:
-                if delivery.fields.get(b"op") == b"configure":
-                    await configure(lane, delivery, self._approvers, self._records)
-                elif delivery.fields.get(b"op") == b"look":
-                    await look(lane, delivery, self._approvers, self._records)
-                elif delivery.fields.get(b"op") == b"configure_file":
-                    await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
-                elif delivery.fields.get(b"op") in HALTS:
-                    await self._halting.serve(lane, delivery)
-                elif delivery.fields.get(b"op") == b"edit":
-                    await self._editing.edit(lane, delivery)
-                elif delivery.fields.get(b"op") in GRANTS:
-                    await serve_grants(lane, delivery, self._approvers, self._remembered)
-                else:
-                    await self._answering.answer(lane, delivery)
+                await self._serve(lane, delivery, delivery.fields.get(b"op"))
             except GuardtierError as error:
                 await self._refuse(lane, delivery, error)
         elif delivery.stream == lane.keys.outbox:
@@ -118,6 +105,23 @@ class PolicyWorker(StreamWorker):
             await self._revising.decide(lane, delivery)
         else:
             await self._deciding.decide(lane, delivery)
+
+    async def _serve(self, lane: Lane, delivery: Delivery, op: bytes | None) -> None:
+        """What approvers ask. Raises what they are to be told."""
+        if op == b"configure":
+            await configure(lane, delivery, self._approvers, self._records)
+        elif op == b"look":
+            await look(lane, delivery, self._approvers, self._records)
+        elif op == b"configure_file":
+            await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
+        elif op in HALTS:
+            await self._halting.serve(lane, delivery)
+        elif op == b"edit":
+            await self._editing.edit(lane, delivery)
+        elif op in GRANTS:
+            await serve_grants(lane, delivery, self._approvers, self._remembered)
+        else:
+            await self._answering.answer(lane, delivery)
 
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """Park what could not be decided; refuse an answer that could not be judged."""

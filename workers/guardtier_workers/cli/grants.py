@@ -12,11 +12,10 @@ from guardtier.approver import ApproverClient
 from guardtier.errors import NotAuthorized, UnknownGrant
 from guardtier.policy.grant_requests import GrantInUse
 from guardtier.policy.grants import Grant
-from guardtier.store.records import Record
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
 from guardtier_workers.cli.output import cell, console, emit, say, span_text, table
 from guardtier_workers.cli.remember import approval_of
-from guardtier_workers.cli.show import Id
+from guardtier_workers.cli.show import Id, looked_at
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
 from guardtier_workers.grants.drafting import suggested
@@ -77,12 +76,8 @@ def suggest(
     as_json: Json = False,
 ) -> None:
     """Say what could be remembered of an action, the narrowest first."""
-
-    async def run() -> Record:
-        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
-            return await viewer.get(action_id)
-
-    found = suggested(approval_of(asyncio.run(run()), "you"))
+    record = looked_at(action_id, name, token_file, redis_url, config)
+    found = suggested(approval_of(record, "you"))
     if as_json:
         emit({"suggestions": [_suggestion(grant) for grant in found]})
         return

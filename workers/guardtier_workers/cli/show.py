@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -31,17 +32,24 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one action: its call, its rating with the reasons, and what became of it."""
-
-    async def run() -> Record:
-        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
-            return await viewer.get(action_id)
-
-    record = asyncio.run(run())
+    record = looked_at(action_id, name, token_file, redis_url, config)
     if as_json:
         emit(view_of(record))
         return
     for line in _lines(record):
         say(line)
+
+
+def looked_at(
+    action_id: str, name: str | None, token_file: Path | None, redis_url: str | None, config: Path | None
+) -> Record:
+    """The action as this approver may see it. Raises UnknownAction."""
+
+    async def run() -> Record:
+        async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
+            return await viewer.get(action_id)
+
+    return asyncio.run(run())
 
 
 def _lines(record: Record) -> list[str]:

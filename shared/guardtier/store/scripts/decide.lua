@@ -32,19 +32,6 @@ local fleet, agent, conversation, park_ms, retain_ms, keep_ms, why, terms, detai
 local rated, most_a_minute, most_in_a_row, over_pace, over_rejections, others = unpack(ARGV, 22, 27)
 local first_waiter, first_posted = 12, 28
 
-local function several(key, ...)
-  local found = redis.pcall('HMGET', key, ...)
-  return found.err and {'!', '!', '!'} or found
-end
-
-local function circumstances()
-  local standing = several(policies, fleet, '*')
-  return {
-    readable(standing[1], 4096), readable(standing[2], 4096),
-    halt_over(halts, fleet, agent, conversation), readable(redis.pcall('GET', block), 8192)
-  }
-end
-
 -- The minute of the clock, how much of it is over (0 to 1), the agent's actions in it and in the one before.
 local function minutes(now)
   local minute = math.floor(now / 60000)
@@ -91,7 +78,7 @@ if state ~= 'assessed' then
   return {'stale', state or ''}
 end
 if counts ~= '' or outcome ~= 'parked' then
-  local standing = circumstances()
+  local standing = circumstances(policies, halts, block, fleet, agent, conversation)
   for i = 1, 4 do
     if standing[i] ~= ARGV[8 + i] then return {'moved', 'assessed', unpack(standing)} end
   end
@@ -102,7 +89,7 @@ if most_a_minute ~= '' or most_in_a_row ~= '' then
   local halt = over_budget(now)
   if halt then
     trip(halt)
-    return {'moved', 'assessed', unpack(circumstances())}
+    return {'moved', 'assessed', unpack(circumstances(policies, halts, block, fleet, agent, conversation))}
   end
   count(now)
 end

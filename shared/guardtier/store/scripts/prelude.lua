@@ -101,6 +101,16 @@ local function halt_over(halts, fleet, agent, conversation)
   return readable(found[1] or found[2] or found[3], 8192)
 end
 
+-- What a decision about an action is made under, in the order of ``Circumstances`` (decisions.py).
+local function circumstances(policies, halts, block, fleet, agent, conversation)
+  local standing = redis.pcall('HMGET', policies, fleet, '*')
+  if standing.err then standing = {'!', '!'} end
+  return {
+    readable(standing[1], 4096), readable(standing[2], 4096),
+    halt_over(halts, fleet, agent, conversation), readable(redis.pcall('GET', block), 8192)
+  }
+end
+
 -- A halt that a script sets: its scope and itself. It is as of now by this server's clock, since it is compared
 -- with when one was lifted (spread.lua), and the worker that wrote it may be behind; 'at' comes first, as the
 -- fields are in order. Where 10,000 stand somebody makes up names: the whole fleet is halted instead.

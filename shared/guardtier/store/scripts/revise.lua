@@ -18,15 +18,6 @@ local group, entry, id, expected, edit, proof = unpack(ARGV, 1, 6)
 local agent, conversation, outcome, verdict, body, digest, event, assessment, terms, votes, policy, approver,
   reason, details, retain_ms, keep_ms = unpack(ARGV, 11, 26)
 
-local function circumstances(fleet) -- as in decide.lua
-  local stands = redis.pcall('HMGET', policies, fleet, '*')
-  if stands.err then stands = {'!', '!'} end
-  return {
-    readable(stands[1], 4096), readable(stands[2], 4096),
-    halt_over(halts, fleet, agent, conversation), readable(redis.pcall('GET', block), 8192)
-  }
-end
-
 local state, waiters, fleet, was, deadline, standing, asked, before, asking = unpack(redis.call(
   'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'edit', 'asked', 'event', 'asking'))
 
@@ -34,7 +25,7 @@ if standing ~= edit then return {'edit', state or ''} end
 if state ~= 'parked' then return {'wrong', state or ''} end
 if was ~= cjson.decode(edit).was then return {'digest', state} end
 if tonumber(deadline) <= now_ms() then return {'late', state} end
-local now = circumstances(fleet)
+local now = circumstances(policies, halts, block, fleet, agent, conversation)
 for i = 1, 4 do
   if now[i] ~= ARGV[6 + i] then return {'moved', state, unpack(now)} end
 end
