@@ -23,6 +23,7 @@ from guardtier.store.upkeep import Upkeep
 from guardtier_workers import approvers
 from guardtier_workers.analyzer import AnalyzerWorker
 from guardtier_workers.approvers import Right
+from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.policy import PolicyWorker
 from guardtier_workers.steward import Deadlines, Steward, arq_worker
@@ -208,7 +209,7 @@ class Tier:
 
     def operator(self, name: str = "olga", fleets: list[str] | None = None) -> ApproverClient:
         """Somebody who may also set policies. It is closed at the end."""
-        return self.approver(name, fleets, Right)
+        return self.approver(name, fleets, OPERATES)
 
     def impostor(self, name: str = "alice") -> ApproverClient:
         """Somebody who knows an approver's name and has made up the token."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import time
 
 from guardtier.action import partition_of
-from guardtier.answer import Answer, Choice, key_of
+from guardtier.answer import Answer, Choice
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import GuardtierError, InvalidAction
 from guardtier.policy.grants import Remember
@@ -103,7 +103,7 @@ class ApproverAnswers(ApproverBase):
 
     async def answer(self, draft: Draft, *, timeout: float = 30.0) -> Verdict | Counted:
         """Sign and send one answer. Returns and raises as :meth:`approve`."""
-        approver, token = self._credentials()
+        signer = self._credentials()
         partition = partition_of(draft.id)
         if partition is None:
             raise InvalidAction(
@@ -114,7 +114,7 @@ class ApproverAnswers(ApproverBase):
             said = {
                 "id": draft.id,
                 "client": self._client_id,
-                "approver": approver,
+                "approver": signer.name,
                 "choice": draft.choice,
                 "digest": draft.digest or (await self.get(draft.id)).digest,
                 "reason": draft.reason,
@@ -123,7 +123,7 @@ class ApproverAnswers(ApproverBase):
                 "grant": draft.remember,
             }
             answer = Answer.checked(said)
-            fields = answer.to_fields(answer.proof(key_of(token)))
+            fields = answer.to_fields(signer.proof(answer))
             reply = await self._replies.ask(self._wait(draft.id, partition, fields), partition)
         if reply.verdict is not None:
             return reply.verdict

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from secrets import token_hex
 from typing import Any, Self
 
 from guardtier.errors import ConfigError, GuardTimeout, TierUnavailable
 from guardtier.replies import Replies, Reply, Wait
+from guardtier.signer import Signer
 from guardtier.store.connection import connect
 from guardtier.store.keys import Keys
 from guardtier.store.pipe import CommandPipe
 from guardtier.store.records import Record, Records
+
+#: Of one client in one partition: of its replies with records the last 8 are kept (store/looks.py).
+LOOKS_AT_ONCE = 4
 
 
 class ApproverBase:
@@ -28,12 +34,15 @@ class ApproverBase:
         partitions: int = 1,
     ) -> None:
         self._url = redis_url
-        self._approver, self._token = approver, token
+        given = approver is not None and token is not None
+        self._signer = Signer.with_token(str(approver), str(token)) if given else None
         self._partitions = partitions
         self._client_id = token_hex(8)
         self._redis = connect(redis_url)
         self._pipe = CommandPipe(self._redis, insist=False)
         self._records = Records(self._redis, partitions)
+        #: what keeps the looks of all who share these connections from being more, for each partition
+        self._looking: dict[int, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(LOOKS_AT_ONCE))
         self._replies = Replies(redis_url, lambda keys: keys.told(self._client_id))
 
     async def get(self, action_id: str) -> Record:
@@ -51,10 +60,16 @@ class ApproverBase:
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
-    def _credentials(self) -> tuple[str, str]:
-        if self._approver is None or self._token is None:
+    def acting(self, signer: Signer) -> Self:
+        """The same connections in the name of an approver. Whoever made the first one closes them."""
+        other = copy(self)
+        other._signer = signer
+        return other
+
+    def _credentials(self) -> Signer:
+        if self._signer is None:
             raise ConfigError("an answer needs the approver's name and token", field="token")
-        return self._approver, self._token
+        return self._signer
 
     @asynccontextmanager
     async def _within(self, timeout: float, what_next: str) -> AsyncIterator[None]:

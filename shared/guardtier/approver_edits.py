@@ -8,7 +8,6 @@ from time import time
 from pydantic import JsonValue, ValidationError
 
 from guardtier.action import invalid_action, partition_of
-from guardtier.answer import key_of
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import InvalidAction
 from guardtier.policy.edit import EditRequest, Revised
@@ -34,7 +33,7 @@ class ApproverEdits(ApproverBase):
         to look at it again. Raises EditRefused (the policy, or the agent, takes no such edit),
         InvalidAction (the arguments make no action), and as :meth:`approve`.
         """
-        approver, token = self._credentials()
+        signer = self._credentials()
         partition = partition_of(action_id)
         if partition is None:
             raise InvalidAction(
@@ -45,13 +44,13 @@ class ApproverEdits(ApproverBase):
             request = _request(
                 id=action_id,
                 client=self._client_id,
-                approver=approver,
+                approver=signer.name,
                 digest=digest or (await self.get(action_id)).digest,
                 arguments=dict(arguments) if isinstance(arguments, Mapping) else arguments,
                 reason=reason,
                 at=int(time() * 1000),
             )
-            fields = request.to_fields(request.proof(key_of(token)))
+            fields = request.to_fields(signer.proof(request))
             reply = await self._replies.ask(self._wait(action_id, partition, fields), partition)
         if reply.verdict is not None:
             return reply.verdict

@@ -8,7 +8,6 @@ from time import time
 from typing import Any, TypeVar
 
 from guardtier.action import is_name
-from guardtier.answer import key_of
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError
 from guardtier.granted import granted_page
@@ -49,7 +48,7 @@ class ApproverGrants(ApproverBase):
         await self._request(RevokeRequest, timeout, asked)
 
     async def _page(self, fleet: str, after: str, timeout: float) -> GrantsPage:
-        if self._token is None:
+        if self._signer is None:
             return await granted_page(KeptGrants(self._pipe), fleet, after, now_ms=int(time() * 1000))
         return GrantsPage.model_validate_json(
             await self._request(GrantsRequest, timeout, {"fleet": fleet, "after": after})
@@ -57,16 +56,16 @@ class ApproverGrants(ApproverBase):
 
     async def _request(self, kind: type[_Request], timeout: float, asked: dict[str, Any]) -> bytes:
         """Sign and send it; the body of the answer. Raises what it is refused with."""
-        approver, token = self._credentials()
+        signer = self._credentials()
         async with self._within(timeout, "look at the grants again before you repeat it"):
             request = kind(
                 id=f"{token_hex(12)}.{PARTITION}",
                 client=self._client_id,
-                approver=approver,
+                approver=signer.name,
                 at=int(time() * 1000),
                 **asked,
             )
-            fields = request.to_fields(request.proof(key_of(token)))
+            fields = request.to_fields(signer.proof(request))
             reply = await self._replies.ask(self._wait(request.id, PARTITION, fields), PARTITION)
         return reply.body or b""
 

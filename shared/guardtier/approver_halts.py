@@ -14,7 +14,6 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 
 from guardtier.action import invalid_action
-from guardtier.answer import key_of
 from guardtier.errors import ConfigError, HaltNotEverywhere
 from guardtier.policy.halts import (
     Halt,
@@ -27,6 +26,7 @@ from guardtier.policy.halts import (
 )
 from guardtier.policy.request import SignedRequest
 from guardtier.replies import Replies, Wait
+from guardtier.signer import Signer
 from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys
 
@@ -50,7 +50,7 @@ class _Client(Protocol):
     _redis: AnyRedis
     _replies: Replies
 
-    def _credentials(self) -> tuple[str, str]: ...
+    def _credentials(self) -> Signer: ...
 
     def _within(self, timeout: float, what_next: str) -> AbstractAsyncContextManager[None]: ...
 
@@ -151,13 +151,13 @@ _Request = TypeVar("_Request", bound=SignedRequest)
 
 
 def _made(kind: type[_Request], client: _Client, partition: int, **said: object) -> _Request:
-    approver, _ = client._credentials()
+    signer = client._credentials()
     try:
         return kind.model_validate(
             {
                 "id": f"{token_hex(12)}.{partition}",
                 "client": client._client_id,
-                "approver": approver,
+                "approver": signer.name,
                 "at": int(time() * 1000),
                 **said,
             }
@@ -168,9 +168,9 @@ def _made(kind: type[_Request], client: _Client, partition: int, **said: object)
 
 
 async def _asked(client: _Client, request: SignedRequest, partition: int, timeout: float) -> bytes:
-    _, token = client._credentials()
+    signer = client._credentials()
     async with client._within(timeout, "look at what is halted before you repeat it"):
-        fields = request.to_fields(request.proof(key_of(token)))
+        fields = request.to_fields(signer.proof(request))
         reply = await client._replies.ask(client._wait(request.id, partition, fields), partition)
     return reply.body or b""
 

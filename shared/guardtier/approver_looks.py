@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
-from functools import cached_property
 from secrets import token_hex
 from time import time
 from typing import Any
@@ -15,17 +13,13 @@ from typing import Any
 import orjson
 
 from guardtier.action import is_label, is_name, partition_of
-from guardtier.answer import key_of
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError, InvalidAction
-from guardtier.look import LookRequest, seen
+from guardtier.look import LookRequest, Me, seen
 from guardtier.risk import SecurityRisk
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.parked import PAGE, ParkedPage, Wanted, parked_count, parked_page
 from guardtier.store.records import Record
-
-#: Of one client in one partition: of its replies with records the last 8 are kept (store/looks.py).
-AT_ONCE = 4
 
 
 class ApproverLooks(ApproverBase):
@@ -82,14 +76,14 @@ class ApproverLooks(ApproverBase):
 
     async def count(self, *, fleet: str | None = None, timeout: float = 30.0) -> int:
         """How many actions are parked, as far as they are shown to this approver."""
-        if self._token is None and fleet is None:
+        if self._signer is None and fleet is None:
             return await self._records.count()
         counts = (_count_in(self, keys, fleet, timeout) for keys in all_keys(self._partitions))
         return sum(await asyncio.gather(*counts))
 
     async def get(self, action_id: str, *, timeout: float = 30.0) -> Record:
         """One action's record, in any state. Raises UnknownAction, also for another fleet's."""
-        if self._token is None:
+        if self._signer is None:
             return await self._records.get(action_id)
         partition = partition_of(action_id)
         if partition is None or partition >= self._partitions:
@@ -100,10 +94,16 @@ class ApproverLooks(ApproverBase):
         body = await _look(self, partition, timeout, what="action", action=action_id)
         return seen(body["action"])
 
-    @cached_property
-    def _looking(self) -> dict[int, asyncio.Semaphore]:
-        """What keeps the looks from being more, for each partition."""
-        return defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+    async def me(self, *, timeout: float = 30.0) -> Me:
+        """Who this approver is to the tier, and what they may. Raises NotAuthorized for a wrong token."""
+        return Me.model_validate((await _look(self, 0, timeout, what="me"))["me"])
+
+    async def whose(self, subject: str, *, timeout: float = 30.0) -> Me:
+        """The approver whom an identity provider calls so; for a console that may vouch for them.
+
+        Raises NotAuthorized where it is nobody, or nobody of this console's.
+        """
+        return Me.model_validate((await _look(self, 0, timeout, what="whose", subject=subject))["me"])
 
 
 async def _in_order(
@@ -152,7 +152,7 @@ class _Source:
 async def _page_of(
     client: ApproverLooks, keys: Keys, wanted: Wanted, after: str, limit: int, timeout: float
 ) -> ParkedPage:
-    if client._token is None:
+    if client._signer is None:
         return await parked_page(client._redis, keys, wanted, after=after, limit=limit)
     (fleet,) = wanted.fleets or (None,)
     risk = tuple(sorted(wanted.risks, key=str))
@@ -175,7 +175,7 @@ async def _count_in(client: ApproverLooks, keys: Keys, fleet: str | None, timeou
     counted, after = 0, ""
     while True:
         more: str | None
-        if client._token is None:
+        if client._signer is None:
             fleets = frozenset({fleet}) if fleet else None
             step, more = await parked_count(client._redis, keys, fleets, after=after)
         else:
@@ -189,16 +189,16 @@ async def _count_in(client: ApproverLooks, keys: Keys, fleet: str | None, timeou
 
 async def _look(client: ApproverLooks, partition: int, timeout: float, **asked: Any) -> dict[str, Any]:
     """Ask a policy worker; the body of its answer. Raises what it refuses with."""
-    approver, token = client._credentials()
+    signer = client._credentials()
     async with client._looking[partition], client._within(timeout, "does one run?"):
         request = LookRequest(
             id=f"{token_hex(12)}.{partition}",
             client=client._client_id,
-            approver=approver,
+            approver=signer.name,
             at=int(time() * 1000),
             **asked,
         )
-        fields = request.to_fields(request.proof(key_of(token)))
+        fields = request.to_fields(signer.proof(request))
         reply = await client._replies.ask(client._wait(request.id, partition, fields), partition)
     body: dict[str, Any] = orjson.loads(reply.body or b"{}")
     return body

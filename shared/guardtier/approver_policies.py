@@ -10,7 +10,6 @@ from time import time
 from typing import TypeVar
 
 from guardtier.action import is_name
-from guardtier.answer import key_of
 from guardtier.approver_base import ApproverBase
 from guardtier.errors import ConfigError, PolicyNotEverywhere
 from guardtier.policy.confirmation import Policy
@@ -119,7 +118,7 @@ class ApproverPolicies(ApproverBase):
         return await self._configure_file(b"", None, timeout)
 
     async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
-        approver, token = self._credentials()
+        signer = self._credentials()
 
         async def one(partition: int) -> PartitionPolicy:
             async with self._within(timeout, "look at the policy again before you repeat it"):
@@ -130,20 +129,20 @@ class ApproverPolicies(ApproverBase):
                 request = PolicyRequest(
                     id=f"{token_hex(12)}.{partition}",
                     client=self._client_id,
-                    approver=approver,
+                    approver=signer.name,
                     fleet=fleet,
                     policy=policy,
                     replaces=digest_of_policy(raw),
                     at=int(time() * 1000),
                 )
-                fields = request.to_fields(request.proof(key_of(token)))
+                fields = request.to_fields(signer.proof(request))
                 reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
             return PartitionPolicy(partition, StandingPolicy.read(reply.body or b""), changed=True)
 
         return await everywhere(self._partitions, one)
 
     async def _configure_file(self, text: bytes, digest: str | None, timeout: float) -> list[PartitionFile]:
-        approver, token = self._credentials()
+        signer = self._credentials()
 
         async def one(partition: int) -> PartitionFile:
             async with self._within(timeout, "look at the policy file again before you repeat it"):
@@ -154,12 +153,12 @@ class ApproverPolicies(ApproverBase):
                 request = FileRequest(
                     id=f"{token_hex(12)}.{partition}",
                     client=self._client_id,
-                    approver=approver,
+                    approver=signer.name,
                     digest=digest,
                     replaces=digest_of_policy(raw),
                     at=int(time() * 1000),
                 )
-                fields = request.with_text(request.proof(key_of(token)), text)
+                fields = request.with_text(signer.proof(request), text)
                 reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
             return PartitionFile(partition, StandingFile.read(reply.body or b""), changed=True)
 

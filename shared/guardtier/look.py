@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from guardtier.action import ACTION_ID, LABEL, NAME
 from guardtier.assessment import Assessment
@@ -28,18 +28,47 @@ from guardtier.verdict import Verdict
 class LookRequest(SignedRequest):
     """Look at one action, at a page of what is parked, or count it, in the partition of the id.
 
+    ``me``: who the approver is to the tier, and what they may. ``whose``: which approver an identity
+    provider's ``subject`` is; only a console that may vouch for them is told.
+
     ``after`` is the cursor that the page before gave. ``fleet``, ``agent`` and ``risk`` narrow a page;
     counting takes ``fleet`` alone.
     """
 
     op: Literal["look"] = "look"
-    what: Literal["action", "page", "count"]
+    what: Literal["action", "page", "count", "me", "whose"]
     action: Annotated[str, StringConstraints(pattern=ACTION_ID)] | None = None
     after: Annotated[str, StringConstraints(max_length=100)] = ""
     limit: int = Field(default=PAGE, ge=1, le=PAGE)
     fleet: Annotated[str, StringConstraints(pattern=NAME)] | None = None
     agent: Annotated[str, StringConstraints(pattern=LABEL)] | None = None
     risk: tuple[SecurityRisk, ...] = Field(default=(), max_length=4)
+    subject: Annotated[str, StringConstraints(max_length=512)] | None = None
+
+
+class Me(BaseModel):
+    """An approver, as the tier knows them. ``fleets``: ``*`` is every fleet; ``may``: rights there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    principal: str
+    fleets: tuple[str, ...]
+    may: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()  #: their own, globs over fleet/agent
+
+    def sees(self, fleet: str) -> bool:
+        """Whether the actions of a fleet are theirs to see."""
+        return bool(set(self.may) - {"vouch"}) and self._has(fleet)
+
+    def can(self, right: str, fleet: str) -> bool:
+        """Whether they have a right in a fleet. Who may configure may halt."""
+        has = right in self.may or (right == "halt" and "configure" in self.may)
+        return has and self._has(fleet)
+
+    def _has(self, fleet: str) -> bool:
+        return "*" in self.fleets or fleet in self.fleets
 
 
 #: Not shown: the agent's clients, and the proof of an edit.

@@ -35,6 +35,7 @@ from guardtier.action import NAME
 from guardtier.analyzers.member import EnvText, MemberSettings
 from guardtier.analyzers.options import did_you_mean
 from guardtier.channels import ChannelSettings, plain_url
+from guardtier.console_settings import ConsoleSettings
 from guardtier.errors import ConfigError
 from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import ConfirmRisky, Policy
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     budget: Budget | None = None  #: of each agent, until it is halted; without one, no limit
     security: SecuritySettings = Field(default_factory=SecuritySettings)  #: becomes the two above
     channel: dict[Channel, ChannelSettings] = Field(default_factory=dict)  #: for notices, by name
+    console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     console_url: Annotated[str, AfterValidator(plain_url)] | None = None  #: what notices link to
 
     park_seconds: float = Field(default=3600, gt=0)  #: a parked action's deadline

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from guardtier.answer import Answer
-from guardtier.errors import DigestMismatch, InvalidAnswer, WrongState
+from guardtier.errors import DigestMismatch, GuardtierError, InvalidAnswer, WrongState
 from guardtier.policy.block import Block, Spread
 from guardtier.policy.tally import Vote, count, tally, votes_to_json, with_vote
 from guardtier.policy.terms import Terms
@@ -16,6 +16,7 @@ from guardtier.store.ledger import Transition
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.approvers import Approver
 from guardtier_workers.authority import Authority, Case, LookUp
+from guardtier_workers.copies import Copies
 from guardtier_workers.counting import details_of, verdict_by
 from guardtier_workers.grants.drafting import Approval, check_one_is_enough, draft
 from guardtier_workers.lane import Lane
@@ -26,19 +27,30 @@ MOST_TURNS = 100  #: of counting anew; each time another answer was counted mean
 class Answering:
     """Counts answers. What is wrong with one is raised, and told to the approver by the caller."""
 
-    def __init__(self, authority: Authority, *, partitions: int) -> None:
+    def __init__(self, authority: Authority, copies: Copies, *, partitions: int) -> None:
         self._authority = authority
+        self._copies = copies
         self._partitions = partitions
 
     async def answer(self, lane: Lane, delivery: Delivery) -> None:
-        found: LookUp | None = await self._authority.look_up(delivery.id, lane)
+        copy = self._copies.take(delivery.id)
+        found: LookUp | None = (
+            LookUp(delivery.id, copy) if copy else await self._authority.look_up(delivery.id, lane)
+        )
         answer, proof = Answer.from_fields(delivery.fields)
         for _ in range(MOST_TURNS):
-            case = await self._authority.over(answer, proof, lane, found)
-            found = None  # another turn takes another look
+            try:
+                case = await self._authority.over(answer, proof, lane, found)
+                counted = self._counted(answer, proof, case)
+            except GuardtierError:
+                if copy is None:
+                    raise
+                copy = found = None  # what a copy refuses, only the record may refuse
+                continue
+            copy = found = None  # another turn takes another look
             done = await lane.ledger.resolve(
                 delivery,
-                self._counted(answer, proof, case),
+                counted,
                 fleet=case.record.fleet,
                 agent=case.record.agent,
                 waiters=case.record.waiters,
@@ -72,6 +84,7 @@ class Answering:
             block=block.to_json() if block else b"",
             block_ms=max(1, int(retry * 1000)),
             revised=record.revised,
+            terms=record.terms,
             blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
             outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
         )

@@ -13,14 +13,15 @@ from collections.abc import Collection, Iterable
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from guardtier.action import LABEL
 from guardtier.answer import key_of
-from guardtier.errors import ConfigError
+from guardtier.errors import ConfigError, NotAuthorized
 from guardtier.policy.terms import Role
+from guardtier.signer import BY
 
 EVERY_FLEET = "*"
 OWN_AGENTS = r"^[^/\s]{1,64}/[!-~]{1,128}$"  #: a glob for the fleet, one for the agent
@@ -39,6 +40,8 @@ class Right(StrEnum):
     ANSWER = "answer"  #: approve and reject parked actions
     CONFIGURE = "configure"  #: set the policy at run time, halt and resume
     HALT = "halt"  #: halt and resume
+    SEE = "see"  #: see what waits; every other right but the last says so too
+    VOUCH = "vouch"  #: a console: sign for approvers whom it may vouch for, who proved themselves to it
 
 
 class Approver(BaseModel):
@@ -46,18 +49,21 @@ class Approver(BaseModel):
 
     ``principal`` is who it is: it counts once, whatever the number of its tokens; by default its name.
     ``agents`` are its own, which it may not answer for: globs over ``fleet/agent``. The policy may want
-    one of the ``roles``.
+    one of the ``roles``. ``subject`` is how an identity provider names them ("issuer subject"), and
+    ``vouched_by`` the consoles that may sign for them then; who has no ``key`` has no other way.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(pattern=LABEL)]
-    key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    key: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
     fleets: frozenset[str] = frozenset({EVERY_FLEET})
     may: frozenset[Right] = frozenset({Right.ANSWER})
     principal: Annotated[str, StringConstraints(pattern=LABEL)]
     roles: frozenset[Role] = frozenset()
     agents: tuple[Annotated[str, StringConstraints(pattern=OWN_AGENTS)], ...] = ()
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
+    vouched_by: frozenset[Annotated[str, StringConstraints(pattern=LABEL)]] = frozenset()
 
     @model_validator(mode="before")
     @classmethod
@@ -65,6 +71,14 @@ class Approver(BaseModel):
         if isinstance(fields, dict) and "name" in fields:
             return {"principal": fields["name"]} | fields
         return fields
+
+    @model_validator(mode="after")
+    def _can_prove_themselves(self) -> Approver:
+        if not self.key and not self.vouched_by:
+            raise ValueError("an approver has a key, or somebody who vouches for them")
+        if Right.VOUCH in self.may and (not self.key or len(self.may) > 1):
+            raise ValueError('who may vouch has a key, and no other right: may = ["vouch"]')
+        return self
 
     def may_answer(self, fleet: str) -> bool:
         return Right.ANSWER in self.may and self._has(fleet)
@@ -77,12 +91,12 @@ class Approver(BaseModel):
 
     def may_see(self, fleet: str) -> bool:
         """Whether the actions of a fleet are shown to them: whoever has any right there."""
-        return bool(self.may) and self._has(fleet)
+        return self._has_sight and self._has(fleet)
 
     @property
     def sees(self) -> frozenset[str] | None:
         """The fleets whose actions are shown to them; None: every fleet."""
-        if not self.may:
+        if not self._has_sight:
             return frozenset()
         return None if EVERY_FLEET in self.fleets else self.fleets
 
@@ -96,8 +110,25 @@ class Approver(BaseModel):
             fnmatchcase(f"{fleet}/{agent}", own) for own in self.agents
         )
 
+    @property
+    def _has_sight(self) -> bool:
+        return bool(self.may - {Right.VOUCH})
+
     def _has(self, fleet: str) -> bool:
         return EVERY_FLEET in self.fleets or fleet in self.fleets
+
+
+class Said(Protocol):
+    """What somebody signed: an answer, or a request."""
+
+    @property
+    def approver(self) -> str: ...
+
+    def is_proved_by(self, proof: str, key: bytes) -> bool: ...
+
+
+def _not_proved() -> NotAuthorized:
+    return NotAuthorized("what was said does not prove a known approver", field="approver")
 
 
 class _File(BaseModel):
@@ -121,6 +152,24 @@ class Approvers:
     def all(self) -> list[Approver]:
         """Everybody in the file. Raises as :meth:`named`."""
         return list(self._all().values())
+
+    def proved(self, said: Said, proof: str) -> Approver:
+        """Who said it: by their own key, or by that of a console which may vouch for them.
+
+        Raises NotAuthorized for anybody else, ConfigError as :meth:`named`.
+        """
+        approver = self.named(said.approver)
+        voucher, _, mark = proof.rpartition(BY)
+        signed_by = approver
+        if approver is not None and voucher:
+            signed_by = self.named(voucher) if voucher in approver.vouched_by else None
+            if signed_by is not None and Right.VOUCH not in signed_by.may:
+                signed_by = None
+        if approver is None or signed_by is None or not signed_by.key:
+            raise _not_proved()
+        if not said.is_proved_by(mark, bytes.fromhex(signed_by.key)):
+            raise _not_proved()
+        return approver
 
     def is_own(self, approver: Approver, fleet: str, agent: str) -> bool:
         """Whether this agent acts for the approver's principal, under any of its names."""
@@ -189,8 +238,9 @@ def add(
             agents=tuple(agents),
         )
     except ValidationError as error:
-        field = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-        raise ConfigError(_WRONG.get(field, f"{field} is wrong"), field=field) from None
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        field = str(wrong["loc"][0]) if wrong["loc"] else "may"
+        raise ConfigError(_WRONG.get(field, wrong["msg"]), field=field) from None
     if file.exists() and any(known.name == name for known in read(file)):
         raise ConfigError(f"{file} has an approver {name!r} already", field="name")
     block = f'[[approver]]\nname = {_quoted(name)}\nkey = "{entry.key}"\n'

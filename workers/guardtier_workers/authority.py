@@ -50,10 +50,10 @@ def _check_partition(action_id: str, lane: Lane) -> None:
 
 
 class LookUp(NamedTuple):
-    """A record that was asked for, or why it can't be."""
+    """A record that was asked for, a copy of one, or why it can't be asked for."""
 
     id: str
-    asked: Asked | GuardtierError
+    asked: Asked | Record | GuardtierError
 
 
 class Authority:
@@ -65,9 +65,7 @@ class Authority:
 
     def proved(self, said: Said, proof: str) -> Approver:
         """Who said it. Raises NotAuthorized for a proof or a time that isn't theirs, now."""
-        approver = self._approvers.named(said.approver)
-        if approver is None or not said.is_proved_by(proof, bytes.fromhex(approver.key)):
-            raise NotAuthorized("the answer does not prove a known approver", field="approver")
+        approver = self._approvers.proved(said, proof)
         if Right.ANSWER not in approver.may:
             raise NotAuthorized(f"{approver.name} may not answer", field="may")
         if abs(said.at - now_ms()) > ANSWER_MINUTES * 60_000:
@@ -120,7 +118,7 @@ class Authority:
                 found = await self.look_up(action_id, lane)
             if isinstance(found.asked, GuardtierError):
                 raise found.asked
-            return await found.asked.get()
+            return found.asked if isinstance(found.asked, Record) else await found.asked.get()
         except UnknownAction as error:
             raise _unknown(action_id) from error
         except GuardtierError as error:

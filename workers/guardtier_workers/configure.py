@@ -98,9 +98,7 @@ async def configure_file(
 
 def check_may(request: SignedRequest, proof: str, approvers: Approvers, partition: int, fleet: str) -> None:
     """Raise NotAuthorized or InvalidAnswer where the request is not one that may configure this fleet."""
-    approver = approvers.named(request.approver)
-    if approver is None or not request.is_proved_by(proof, bytes.fromhex(approver.key)):
-        raise NotAuthorized("the request does not prove a known approver", field="approver")
+    approver = approvers.proved(request, proof)
     if partition_of(request.id) != partition:
         raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
     if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:

@@ -41,7 +41,9 @@ class Deciding:
         records: Records,
         remembered: Remembered,
         schedule: Schedule | None,
+        parked: Callable[[str, Lane], None],
     ) -> None:
+        self._parked = parked
         self._settings = settings
         self._remembered = remembered
         self._policies = policies
@@ -146,8 +148,10 @@ class Deciding:
             waiters=delivery.text(b"client"),
             dead_letter=dead_letter,
         )
-        if done.what == "parked" and self._schedule is not None:
-            await self._schedule(delivery.partition, int(done.state))
+        if done.what == "parked":
+            self._parked(delivery.id, lane)
+            if self._schedule is not None:
+                await self._schedule(delivery.partition, int(done.state))
         return done
 
 

@@ -127,9 +127,7 @@ class Halting:
             )
 
     def _check_may(self, request: SignedRequest, scope: Scope, proof: str, partition: int) -> None:
-        approver = self._approvers.named(request.approver)
-        if approver is None or not request.is_proved_by(proof, bytes.fromhex(approver.key)):
-            raise NotAuthorized("the request does not prove a known approver", field="approver")
+        approver = self._approvers.proved(request, proof)
         if partition_of(request.id) != partition:
             raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
         if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:

@@ -8,11 +8,11 @@ import orjson
 
 from guardtier.action import partition_of
 from guardtier.errors import InvalidAction, InvalidAnswer, NotAuthorized, UnknownAction, UnreadableRecord
-from guardtier.look import LookRequest, shown
+from guardtier.look import LookRequest, Me, shown
 from guardtier.store.delivery import Delivery
 from guardtier.store.parked import Wanted, parked_count, parked_page
 from guardtier.store.records import Records
-from guardtier_workers.approvers import Approver, Approvers
+from guardtier_workers.approvers import Approver, Approvers, Right
 from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
 
@@ -27,6 +27,10 @@ async def look(lane: Lane, delivery: Delivery, approvers: Approvers, records: Re
         body = await _one(request, approver, records)
     elif request.what == "count":
         body = await _count(lane, request, approver)
+    elif request.what == "me":
+        body = {"me": _who(approver)}
+    elif request.what == "whose":
+        body = {"me": _whose(request.subject, approver, approvers)}
     else:
         body = await _page(lane, request, approver)
     await lane.ledger.shown(delivery, told=request.client, body=orjson.dumps(body))
@@ -62,6 +66,27 @@ async def _count(lane: Lane, request: LookRequest, approver: Approver) -> dict[s
     return {"count": counted, "after": after}
 
 
+def _who(approver: Approver) -> dict[str, Any]:
+    me = Me(
+        name=approver.name,
+        principal=approver.principal,
+        fleets=tuple(sorted(approver.fleets)),
+        may=tuple(sorted(approver.may)),
+        roles=tuple(sorted(approver.roles)),
+        agents=approver.agents,
+    )
+    return me.model_dump()
+
+
+def _whose(subject: str | None, voucher: Approver, approvers: Approvers) -> dict[str, Any]:
+    """The approver that an identity provider's subject is. Raises NotAuthorized where it is nobody."""
+    if Right.VOUCH in voucher.may and subject:
+        for known in approvers.all():
+            if known.subject == subject and voucher.name in known.vouched_by:
+                return _who(known)
+    raise NotAuthorized("no approver has this subject and is vouched for by this console", field="subject")
+
+
 def _fleets(request: LookRequest, approver: Approver) -> frozenset[str] | None:
     """The fleets that are shown; None: all. Raises NotAuthorized, whether the fleet exists or not."""
     if request.fleet is None:
@@ -72,9 +97,7 @@ def _fleets(request: LookRequest, approver: Approver) -> frozenset[str] | None:
 
 
 def _proved(request: LookRequest, proof: str, approvers: Approvers, partition: int) -> Approver:
-    approver = approvers.named(request.approver)
-    if approver is None or not request.is_proved_by(proof, bytes.fromhex(approver.key)):
-        raise NotAuthorized("the request does not prove a known approver", field="approver")
+    approver = approvers.proved(request, proof)
     if partition_of(request.id) != partition:
         raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
     if abs(request.at - now_ms()) > LOOK_MINUTES * 60_000:

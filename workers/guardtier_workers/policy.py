@@ -23,6 +23,7 @@ from guardtier_workers.authority import Authority
 from guardtier_workers.blocks import Blocks
 from guardtier_workers.configure import configure, configure_file
 from guardtier_workers.consumer import StreamWorker
+from guardtier_workers.copies import Copies
 from guardtier_workers.deciding import Deciding, Schedule
 from guardtier_workers.editing import Editing
 from guardtier_workers.filecheck import check_file_beside, check_quorums
@@ -68,9 +69,12 @@ class PolicyWorker(StreamWorker):
         self._policies = Policies(settings, self._records)
         self._warn_of_quorums()
         self._remembered = Remembered(settings, self._records, self._approvers)
-        self._deciding = Deciding(settings, self._policies, self._records, self._remembered, schedule)
+        copies = Copies(self._records)
+        self._deciding = Deciding(
+            settings, self._policies, self._records, self._remembered, schedule, parked=copies.keep
+        )
         self._authority = Authority(self._approvers, self._records)
-        self._answering = Answering(self._authority, partitions=settings.partitions)
+        self._answering = Answering(self._authority, copies, partitions=settings.partitions)
         self._editing = Editing(self._authority)
         self._revising = Revising(settings, self._authority, self._records, self._policies)
         self._halting = Halting(self._approvers, self._records, lambda: self.lanes)

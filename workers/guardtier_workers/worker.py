@@ -43,6 +43,7 @@ class Kind(StrEnum):
     policy = "policy"
     steward = "steward"
     pool = "pool"  #: the workers of one pool of analyzers, by its name
+    console = "console"  #: the page on which people answer, and its API
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ async def _made(
         analyzer = AnalyzerWorker(settings)
         warm(analyzer.ensemble)
         return _stream_worker(analyzer)
+    if kind == "console":
+        return _console(settings)
     # Here, so that an analyzer worker does without arq.
     from guardtier_workers.steward import Deadlines, Steward, arq_worker
 
@@ -156,6 +159,20 @@ async def _made(
         await worker.close()
 
     return _together([_arq_work("steward", make, end), *_notices_work(settings, parts)]), is_well
+
+
+def _console(settings: Settings) -> tuple[Work, Health]:
+    try:
+        from guardtier_workers.console.serve import serve as serve_console
+    except ImportError as error:
+        raise ConfigError(
+            f"the console needs {error.name}: pip install 'guardtier[console]'", field="console"
+        ) from error
+
+    async def is_well() -> dict[str, Any]:
+        return {"ok": True, "kind": "console"}
+
+    return partial(serve_console, settings), is_well
 
 
 def _notices_work(settings: Settings, parts: AsyncExitStack) -> list[Work]:

@@ -29,6 +29,7 @@ class Resolution:
     blocked: str = ""  #: their digest, where it is another than the one that the approver saw
     block_ms: int = 0
     revised: str = ""  #: proof of the edit that stood when it was counted; "" for none
+    terms: bytes = b""  #: that it was counted under (JSON), as the record has them
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
 
 
@@ -47,8 +48,8 @@ class Answers(Scripts):
     ) -> Transition:
         """Let an approver's answer, already checked and counted, take effect.
 
-        ``answered`` where more are needed; ``moved`` where other votes, or another edit, stand than were
-        seen: count again.
+        ``answered`` where more are needed; ``moved`` where other votes, other terms or another edit stand
+        than were seen: count again.
         """
         keys, action_id = self._keys, delivery.id
         fixed = [
@@ -78,6 +79,7 @@ class Answers(Scripts):
             made.block,
             made.block_ms,
             made.revised,
+            made.terms,
             *(part for entry in made.outbox for part in entry),
         ]
         return await self._with_waiters("resolve", fixed, head, tail, fleet, waiters)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ class Plan:
     fleets: dict[str, Any] = field(default_factory=dict)
     policy_file: Path | None = None
     approvers: tuple[str, ...] = ()
+    console: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,8 @@ def _environment(plan: Plan, url: str, state: StateDir) -> dict[str, str]:
 
 def _specs(plan: Plan, settings: Settings, env: dict[str, str]) -> list[ProcessSpec]:
     counts = {"analyzer": plan.analyzers, "policy": plan.policies, "steward": 1}
+    if plan.console and find_spec("starlette"):
+        counts["console"] = 1
     kinds = {f"{kind}-{number}": [kind] for kind, count in counts.items() for number in range(1, count + 1)}
     kinds |= {f"pool-{pool}": ["pool", pool] for pool in settings.pools}
     config = ["--config", str(plan.config.absolute())] if plan.config else []
@@ -165,7 +169,7 @@ def _specs(plan: Plan, settings: Settings, env: dict[str, str]) -> list[ProcessS
 
 
 async def _until_ready(settings: Settings, supervisor: Supervisor, task: asyncio.Task[None]) -> None:
-    """Wait for a heartbeat of every worker but the steward, by its pid."""
+    """Wait for a heartbeat of every worker but the steward and the console, by its pid."""
     redis = connect(settings.redis_url)
     arq = connect(arq_url(settings))
     try:
@@ -174,7 +178,7 @@ async def _until_ready(settings: Settings, supervisor: Supervisor, task: asyncio
                 pids = {
                     f"-{pid}-"
                     for name, pid in supervisor.processes.items()
-                    if not name.startswith("steward")
+                    if not name.startswith(("steward", "console"))
                 }
                 if pids and await _all_alive(redis, arq, settings, pids):
                     return

@@ -44,6 +44,10 @@ class Running(BaseModel):
     token: str | None = Field(default=None, repr=False)
 
 
+#: Everything that a person may do.
+OPERATES = (Right.ANSWER, Right.CONFIGURE, Right.HALT)
+
+
 class StateDir:
     """The directory and the files in it. Nothing is made before it is needed."""
 
@@ -78,7 +82,7 @@ class StateDir:
                 ) from error
             yield
 
-    def operator(self, called: str = OPERATOR, may: Iterable[Right] = Right) -> Operator:
+    def operator(self, called: str = OPERATOR, may: Iterable[Right] = OPERATES) -> Operator:
         """The approver of this name, made at the first call. Raises ConfigError for files that can't be
         read.
         """

@@ -49,9 +49,7 @@ async def _revoke(lane: Lane, delivery: Delivery, approvers: Approvers, remember
 def _proved(
     request: GrantsRequest | RevokeRequest, proof: str, approvers: Approvers, partition: int
 ) -> Approver:
-    approver = approvers.named(request.approver)
-    if approver is None or not request.is_proved_by(proof, bytes.fromhex(approver.key)):
-        raise NotAuthorized("the request does not prove a known approver", field="approver")
+    approver = approvers.proved(request, proof)
     if partition_of(request.id) != partition:
         raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
     if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:

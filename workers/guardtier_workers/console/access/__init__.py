@@ -1,0 +1,1 @@
+"""Who is there: sessions and credentials of requests, what protects them, and signing in."""

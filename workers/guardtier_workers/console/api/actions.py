@@ -1,0 +1,33 @@
+"""``/actions``: what is parked, and one action in any state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from guardtier.errors import UnknownAction
+from guardtier.readmodel import view_of
+from guardtier_workers.console.api.endpoint import Call, Endpoint
+
+
+class Action(BaseModel):
+    """The JSON view of docs/read-model.md."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    state: str
+    fleet: str
+    digest: str
+
+
+async def one_action(call: Call) -> Action:
+    record = await call.console.records.get(call.path("id"))
+    if not call.visitor.me.sees(record.fleet):
+        raise UnknownAction(f"no action {record.id} in your fleets", field="id")
+    view: dict[str, Any] = view_of(record)
+    return Action(**view)
+
+
+ENDPOINTS = (Endpoint("GET", "/actions/{id}", one_action, Action, "One action, in any state"),)

@@ -1,0 +1,34 @@
+"""Every endpoint of the API, and the document that describes them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from guardtier.errors import UnknownAction
+from guardtier_workers.console.answers import refusal
+from guardtier_workers.console.api import actions, me
+from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
+from guardtier_workers.console.api.openapi import document
+
+ENDPOINTS: tuple[Endpoint, ...] = (*me.ENDPOINTS, *actions.ENDPOINTS)
+
+
+def routes() -> list[BaseRoute]:
+    described = orjson.dumps(document(ENDPOINTS, version("guardtier")))
+
+    async def openapi(_request: Request) -> Response:
+        return Response(described, media_type="application/json")
+
+    async def unknown(request: Request) -> Response:
+        return refusal(request, UnknownAction(f"the API has no {request.url.path[:200]}", field="path"))
+
+    return [
+        Route(f"{PREFIX}/openapi.json", openapi),
+        *(one.route() for one in ENDPOINTS),
+        Route("/api/{rest:path}", unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+    ]

@@ -1,0 +1,51 @@
+"""Console: what every page and endpoint of one console process shares."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from guardtier import ApproverClient
+from guardtier.settings import Settings
+from guardtier.store.connection import AnyRedis, connect
+from guardtier.store.records import Records
+from guardtier_workers.console.access.sessions import Sessions
+from guardtier_workers.console.board.board import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """``redis`` and ``records`` read with the console's credential, every fleet: show nothing of it that
+    the visitor's ``sees(fleet)`` does not cover. ``tier`` signs nothing; ``tier.acting(signer)`` does.
+    """
+
+    settings: Settings
+    redis: AnyRedis
+    records: Records
+    tier: ApproverClient
+    board: Board
+    sessions: Sessions
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Console]:
+    """Connect, and follow what is parked, until the block ends."""
+    own = settings.console.redis_url
+    url = own.get_secret_value() if own else settings.redis_url
+    async with AsyncExitStack() as parts:
+        tier = await parts.enter_async_context(ApproverClient(url, partitions=settings.partitions))
+        redis = connect(url)
+        parts.push_async_callback(redis.aclose)
+        board = Board(url, redis, settings.partitions)
+        await parts.enter_async_context(board.followed())
+        sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
+        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions)
+
+
+def console_of(connection: HTTPConnection) -> Console:
+    """The console that serves a request."""
+    found: Console = connection.app.state.console
+    return found

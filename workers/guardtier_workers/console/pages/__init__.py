@@ -1,0 +1,1 @@
+"""The HTML pages, one a file; their templates are in ``templates/``."""

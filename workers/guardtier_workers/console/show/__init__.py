@@ -1,0 +1,1 @@
+"""Untrusted text made fit for a page: hidden characters visible, findings marked, times in words."""

@@ -1,0 +1,39 @@
+// The JSON API, as the page itself uses it. What is refused comes back as {ok: false, status, body}.
+
+const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+
+export async function call(method, path, body) {
+  const headers = { accept: "application/json" };
+  if (method !== "GET") headers["x-csrf-token"] = csrf;
+  if (body !== undefined) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(`/api/v1${path}`, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+    });
+  } catch {
+    const message = "The console can't be reached. Nothing is known of what you sent: look at it again.";
+    return { ok: false, status: 0, body: { code: "unreachable", message } };
+  }
+  let found = {};
+  try {
+    found = await answer.json();
+  } catch {
+    found = { code: "unreadable", message: `The console answered ${answer.status}.` };
+  }
+  if (answer.status === 401) location.assign("/login");
+  return { ok: answer.ok, status: answer.status, body: found };
+}
+
+// Says something to screen readers, and shows it for a while. Text alone: never HTML.
+export function say(text, kind = "info") {
+  document.getElementById("said").textContent = text;
+  const toast = document.createElement("p");
+  toast.className = `toast ${kind}`;
+  toast.textContent = text;
+  document.getElementById("toasts").append(toast);
+  setTimeout(() => toast.remove(), 8000);
+}

@@ -1,0 +1,59 @@
+"""Copies: records of what was parked last, read ahead, so that an answer need not wait for Redis.
+
+A copy is a guess. Whatever is counted with one is compared in ``resolve.lua`` (votes, terms, edit,
+digest) and counted anew where something else stands; what a copy would refuse is looked up first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from redis.exceptions import RedisError
+
+from guardtier.errors import GuardtierError
+from guardtier.store.records import Record, Records
+from guardtier_workers.lane import Lane
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 4 * 1024 * 1024  #: of all actions that copies are kept of, as they were received
+MOST_COPIES = 2_000
+
+
+class Copies:
+    """The newest ones, up to 4 MiB of actions; each serves once."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._kept: dict[str, Record] = {}  # the oldest first
+        self._bytes = 0
+        self._reading: set[asyncio.Task[None]] = set()
+
+    def keep(self, action_id: str, lane: Lane) -> None:
+        """Read the record of what was just parked, behind the back of whatever comes next."""
+        if len(self._reading) < MOST_COPIES:
+            task = asyncio.create_task(self._read(action_id, lane))
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+
+    def take(self, action_id: str) -> Record | None:
+        """The copy, if there is one. It is not kept any longer."""
+        record = self._kept.pop(action_id, None)
+        if record is not None:
+            self._bytes -= len(record.event)
+        return record
+
+    async def _read(self, action_id: str, lane: Lane) -> None:
+        try:
+            record = await self._records.ask(action_id, lane.pipe).get()
+        except (GuardtierError, RedisError, OSError) as error:
+            log.debug("no copy of %s is kept: %s", action_id, error)
+            return
+        if len(record.event) > MOST_BYTES or not record.is_readable:
+            return
+        self.take(action_id)
+        self._kept[action_id] = record
+        self._bytes += len(record.event)
+        while self._bytes > MOST_BYTES or len(self._kept) > MOST_COPIES:
+            self.take(next(iter(self._kept)))
