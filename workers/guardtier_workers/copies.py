@@ -50,10 +50,13 @@ class Copies:
         except (GuardtierError, RedisError, OSError) as error:
             log.debug("no copy of %s is kept: %s", action_id, error)
             return
-        if len(record.event) > MOST_BYTES or not record.is_readable:
-            return
-        self.take(action_id)
-        self._kept[action_id] = record
+        if record.is_readable:  # read here, not while an approver waits
+            self.put(record)
+
+    def put(self, record: Record) -> None:
+        """Keep this one; the oldest go where there are too many."""
+        self.take(record.id)
+        self._kept[record.id] = record
         self._bytes += len(record.event)
         while self._bytes > MOST_BYTES or len(self._kept) > MOST_COPIES:
             self.take(next(iter(self._kept)))

@@ -1,0 +1,81 @@
+"""An answer may be counted with a copy of the record; what takes effect is judged by the record alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from guardtier import Assessment, Outcome, SecurityRisk, State, Verdict
+from guardtier.errors import NotAuthorized
+from guardtier.policy.tally import Counted
+from guardtier.policy.terms import Terms
+from guardtier.store.keys import Keys
+from guardtier.store.records import Record, Records
+from guardtier_workers import copies
+from guardtier_workers.copies import Copies
+from tier import StartTier, Tier, high
+
+KEYS = Keys(0)
+FOR_DBAS = '[[rule]]\nname = "dbas"\ntool = "*"\noutcome = "park"\nterms = { roles = ["dba"] }\n'
+
+
+async def test_terms_that_have_changed_since_count(tier: Tier) -> None:
+    action = high().placed_in(0)
+    await tier.client().submit(action)
+    await tier.parked()
+    await tier.redis.hset(KEYS.action(action.id), "terms", Terms(roles=("dba",)).to_json())
+
+    with pytest.raises(NotAuthorized, match="role dba"):
+        await tier.approver().approve(action.id)
+
+    assert (await tier.record(action.id)).state is State.PARKED
+
+
+async def test_votes_that_others_have_counted_since_count(tier: Tier) -> None:
+    action = high().placed_in(0)
+    await tier.client().submit(action)
+    await tier.parked()
+    await tier.redis.hset(KEYS.action(action.id), "terms", Terms(approve=2).to_json())
+
+    first = await tier.approver("alice").approve(action.id)
+    second = await tier.approver("bert").approve(action.id)
+
+    assert isinstance(first, Counted)
+    assert isinstance(second, Verdict)
+    assert second.decided_by == ("alice", "bert")
+
+
+async def test_what_a_copy_would_refuse_the_record_may_allow(start_tier: StartTier, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    file.write_text("version = 1\n" + FOR_DBAS)
+    tier = await start_tier(policy_file=file)
+    action = high().placed_in(0)
+    await tier.client().submit(action)
+    await tier.parked()
+    await tier.redis.hset(KEYS.action(action.id), "terms", Terms().to_json())
+
+    verdict = await tier.approver().approve(action.id)
+
+    assert isinstance(verdict, Verdict)
+    assert verdict.outcome is Outcome.APPROVED
+
+
+async def test_copies_are_bounded_by_what_they_hold(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MOST_BYTES", 1000)
+    kept = Copies(Records(tier.redis, 1))
+
+    for number in range(5):
+        kept.put(_record(f"a{number}.0", 300))
+    kept.put(_record("large.0", 2000))
+
+    assert [kept.take(f"a{number}.0") is None for number in range(5)] == [True] * 5
+    assert kept.take("large.0") is None
+    kept.put(_record("small.0", 300))
+    assert kept.take("small.0") is not None
+    assert kept.take("small.0") is None  # each serves once
+
+
+def _record(action_id: str, size: int) -> Record:
+    rated = Assessment(risk=SecurityRisk.HIGH)
+    return Record(action_id, State.PARKED, "web", "", "0" * 64, b"x" * size, 0, rated)
