@@ -109,6 +109,9 @@ class Lane:
             self._accept(entries)
             if len(entries) > 1:
                 await asyncio.sleep(LINGER_SECONDS)
+            else:  # its handler, and what that sends, go before the next question
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
 
     async def keep_up(self) -> None:
         """Heartbeat, take-over and trimming until :meth:`stop`."""

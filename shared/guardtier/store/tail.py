@@ -93,8 +93,8 @@ class Tail:
             pause = FIRST_PAUSE
             for _, entries in found or ():
                 self._hand_out(entries_of(entries))
-                if len(entries) > 1:
-                    await asyncio.sleep(LINGER_SECONDS)
+                # After one, whoever waits for it goes on before more is asked for.
+                await asyncio.sleep(LINGER_SECONDS if len(entries) > 1 else 0)
 
     def _hand_out(self, entries: list[tuple[bytes, Fields | None]]) -> None:
         for entry, fields in entries:
