@@ -11,6 +11,7 @@ import pytest
 from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier.store.connection import connect
+from guardtier.store.keys import Keys
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.board.change import Change
 from guardtier_workers.console.board.filters import Filter
@@ -74,10 +75,9 @@ async def test_the_riskiest_come_first_and_of_those_the_newest(tier: Tier, start
     for command, make in (("one", high), ("two", unknown), ("three", high)):
         await agent.submit(make(command))
 
-    found = await until(
-        lambda: (seen := board.items(ALL, EVERYBODY)) if board.total(EVERYBODY) == 3 else None
-    )
+    await until(lambda: len(board.items(ALL, EVERYBODY)) == 3)
 
+    found = board.items(ALL, EVERYBODY)
     assert [item.headline for item in found] == ["three", "one", "two"]
     positions = [item.position for item in found]
     assert positions == sorted(positions)
@@ -112,7 +112,7 @@ async def test_a_vote_that_decides_nothing_yet_is_told(
     parked = await tier.client().submit(high())
     await until(lambda: board.get(parked.id))
     await tier.redis.hset(  # as a rule with a quorum would have left it
-        f"gt:{{0}}:action:{parked.id}", "terms", '{"approve": 2}'
+        Keys(0).action(parked.id), "terms", '{"approve": 2}'
     )
 
     changes = board.changes(ALL, EVERYBODY)
@@ -178,7 +178,7 @@ async def test_only_the_most_urgent_are_held_and_it_says_so(tier: Tier, start_bo
 async def test_a_damaged_record_hides_no_other(tier: Tier, start_board: StartBoard) -> None:
     damaged = await tier.client().submit(high("one"))
     whole = await tier.client().submit(high("two"))
-    await tier.redis.hset(f"gt:{{0}}:action:{damaged.id}", "assessment", "no JSON")
+    await tier.redis.hset(Keys(0).action(damaged.id), "assessment", "no JSON")
 
     board = await start_board(tier)
 

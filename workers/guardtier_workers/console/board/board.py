@@ -49,7 +49,7 @@ class Board:
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:
-        """Keep it up to date until the block ends. It is there at once; :attr:`loaded` says when it is full."""
+        """Keep it up to date until the block ends. It does not wait: see :attr:`loaded`."""
         tasks = (
             asyncio.create_task(self._follower.run(), name="board-follower"),
             asyncio.create_task(self._tell(), name="board-feeds"),
@@ -125,7 +125,7 @@ class Board:
             item = Item.of(record)
             before = self._shelf.put(item)
             if item != before:
-                self._changed(action_id, before, item, None)
+                self._changed(action_id, before, item)
 
     def _on_ended(self, action_id: str, state: str, by: str) -> None:
         self._drop(Ended(action_id, state, by))
@@ -136,7 +136,7 @@ class Board:
             self._changed(ended.id, before, None, ended)
 
     def _changed(
-        self, action_id: str, before: Item | None, after: Item | None, ended: Ended | None
+        self, action_id: str, before: Item | None, after: Item | None, ended: Ended | None = None
     ) -> None:
         if not self.loaded.is_set():
             return

@@ -10,7 +10,7 @@ from guardtier_workers.console.board.item import Item
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Why an action is not shown any more. ``by``: the approver, or what else decided it; "" for a deadline.
+    """Why an action is not shown any more. ``by``: the approver, or what else decided it; else "".
 
     ``state`` is ``parked`` where it still waits, but not among what is shown (an edit has changed it),
     ``gone`` where nothing can be said of it.

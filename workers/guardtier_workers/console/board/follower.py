@@ -36,8 +36,8 @@ class Follower:
     urgent), ``on_ended`` with id, state and who decided it, as soon as the audit stream says so, and
     ``on_loaded`` with how many are parked, whenever everything was compared.
 
-    ``known`` lists what the other side holds: id and deadline. At most ``most`` actions are read: those with
-    the nearest deadlines.
+    ``known`` lists what the other side holds: id and deadline. At most ``most`` actions are read, those
+    with the nearest deadlines.
     """
 
     def __init__(
