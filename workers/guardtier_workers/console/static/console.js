@@ -1,2 +1,4 @@
 // What every page has. Each part of a page has a module of its own, which this one starts.
 import "./keys.js";
+import "./poll.js";
+import "./ops.js";
