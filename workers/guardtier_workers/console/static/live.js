@@ -1,21 +1,20 @@
 // Live: keeps an open page as Redis has it, and says when it can't.
 //
-// It looks for #rows (the inbox), else for #detail (one action), and for #live, in which it says how it is.
-// After each change it sends `live:change` to the document: {rows: ids, gone: [{id, state, by}]}. A page that
-// has put other rows into #rows, or has changed its address, sends `live:look`.
+// It looks for #rows (the inbox; data-query is its filter), else for #detail (one action), and for #live, in
+// which it says how it is. After each change it sends `live:change` to the document: {rows: ids, gone: [{id,
+// state, by}]}.
 
 import { call } from "./api.js";
 import { register } from "./keys.js";
 import { List } from "./live_list.js";
 
-const FILTERS = ["fleet", "agent", "tool", "risk", "detector", "text", "group"];
 const STALE_MS = 12_000; // the console says something every 5 s
 const TRIES_MS = [250, 1_000, 2_000, 5_000, 10_000];
 const WORDS = {
   live: "Live",
   connecting: "Connecting…",
-  stale: "Not up to date: the console can't be reached. It tries again by itself.",
-  behind: "Not up to date: the console can't read the tier. It tries again by itself.",
+  stale: "Out of date: trying again",
+  behind: "Out of date: the tier is away",
 };
 
 const list = new List();
@@ -27,14 +26,8 @@ let retry = 0;
 
 // What this page shows; null where it shows nothing that changes.
 function wanted() {
-  if (document.getElementById("rows")) {
-    const given = new URLSearchParams(location.search);
-    const kept = new URLSearchParams();
-    for (const name of FILTERS) {
-      for (const value of given.getAll(name)) if (value) kept.append(name, value);
-    }
-    return kept.toString();
-  }
+  const rows = document.getElementById("rows");
+  if (rows) return rows.dataset.query;
   const id = document.getElementById("detail")?.dataset.id;
   return id && document.getElementById("live") ? new URLSearchParams({ text: id }).toString() : null;
 }
@@ -47,9 +40,8 @@ function show(state, words = WORDS[state]) {
 }
 
 function count({ total, counts }) {
-  for (const place of document.querySelectorAll("[data-live-total]")) place.textContent = total;
-  for (const place of document.querySelectorAll("[data-live-count]")) {
-    place.textContent = counts[place.dataset.liveCount] ?? 0;
+  for (const place of document.querySelectorAll("[data-count]")) {
+    place.textContent = counts[place.dataset.count] ?? 0;
   }
   if (document.getElementById("rows")) {
     document.title = `${total ? `(${total}) ` : ""}${document.title.replace(/^\(\d+\) /, "")}`;
@@ -154,7 +146,7 @@ function look() {
 if (wanted() !== null || document.getElementById("live")) {
   open();
   document.addEventListener("live:look", look);
-  addEventListener("popstate", look);
+  document.addEventListener("htmx:afterSwap", (event) => event.detail.target?.id === "list" && look());
   addEventListener("online", () => source ?? open());
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());

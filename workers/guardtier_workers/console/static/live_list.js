@@ -2,7 +2,7 @@
 //
 // While the list is in use (focus, pointer, selection, or used in the last 5 s) what is new waits behind
 // #arrived. A row whose action has ended says how, and leaves when whoever was there has moved on.
-// `#more`, where it is there, loads more rows: what belongs behind the last row is left to it.
+// Where #more has a button, it loads more rows: what belongs behind the last row is left to it.
 
 import { made, rowsOf, atHand, ended, isEnded, isSame, renew, anchored } from "./live_rows.js";
 
@@ -48,7 +48,7 @@ export class List {
 
   // Behind it, rows are left to "load more".
   get #last() {
-    return document.getElementById("more") ? rowsOf(this.#list).at(-1)?.dataset.order : undefined;
+    return document.querySelector("#more button") ? rowsOf(this.#list).at(-1)?.dataset.order : undefined;
   }
 
   // What the console tells: {rows: [{id, order, html}], gone: [{id, state, by}]}.
@@ -193,13 +193,8 @@ export class List {
   }
 
   #count() {
-    let button = document.getElementById("arrived");
-    if (!button) {
-      button = document.createElement("button");
-      button.type = "button";
-      button.id = "arrived";
-      this.#list.before(button);
-    }
+    const button = document.getElementById("arrived");
+    if (!button) return;
     const number = this.#new.size;
     button.hidden = number === 0;
     const words = `${number}${this.#lost ? " or more" : ""} new`;

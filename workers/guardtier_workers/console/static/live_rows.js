@@ -49,7 +49,7 @@ export function ended(row, { state, by }) {
 
 // Times are left out: the page tells them in words of its own.
 function words(row) {
-  const bare = row.cloneNode(true);
+  const bare = row.querySelector(".row-open").cloneNode(true);
   for (const time of bare.querySelectorAll("time")) time.remove();
   return bare.textContent.replace(/\s+/g, " ");
 }
