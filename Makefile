@@ -61,7 +61,7 @@ eval: setup ## rate the recorded and hostile actions of EVAL_DATA; ARGS=--misses
 	$(BIN)/python tests/eval/conversations.py
 
 screenshots: setup ## docs/images/: the console with the demo's data, by the system's chromium
-	$(BIN)/python tests/e2e/screenshots.py $(ARGS)
+	PYTHONPATH=tests $(BIN)/python -m e2e.screenshots
 
 fuzz: setup ## search for inputs that crash or stall the ensemble; ARGS="-max_total_time=300"
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=2.3,<4'
