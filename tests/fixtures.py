@@ -88,7 +88,9 @@ async def tiers(own_url: str, folder: Path) -> AsyncIterator[StartTier]:
     """What :func:`start_tier` gives; the tiers end with the block."""
     async with AsyncExitStack() as started:
 
-        async def start(*, analyzers: int = 1, policies: int = 1, url: str = own_url, **settings: Any) -> Tier:
+        async def start(
+            *, analyzers: int = 1, policies: int = 1, url: str = own_url, **settings: Any
+        ) -> Tier:
             tier = await started.enter_async_context(Tier(url, folder, **settings))
             for _ in range(analyzers):
                 await tier.analyzer()

@@ -7,7 +7,16 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 from consoles import Desk
 from guardtier_workers.approvers import Right
@@ -108,7 +117,7 @@ class People:
         own = urlsplit(desk.url).netloc
         context.on("weberror", lambda error: self.problems.append(f"script: {error.error}"))
         context.on("console", self._hear)
-        context.on("dialog", lambda dialog: self.problems.append(f"dialog: {dialog.message}"))
+        context.on("dialog", self._dismiss)
         context.on("request", lambda request: self._check(request, own))
         return context
 
@@ -128,6 +137,10 @@ class People:
         person = Person(await self.page(desk, **options), desk, name)
         await person.sign_in()
         return person
+
+    async def _dismiss(self, dialog: Dialog) -> None:
+        self.problems.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(_USUAL):
