@@ -21,7 +21,7 @@ from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
-from guardtier_workers.console.pages import fleets, inbox, login, probes, workers
+from guardtier_workers.console.pages import action, events, fleets, inbox, login, probes, workers
 from guardtier_workers.console.pages.page import FOLDER
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ def make_app(settings: Settings) -> Starlette:
 
     routes: list[BaseRoute] = [
         *inbox.ROUTES,
+        *action.ROUTES,
+        *events.ROUTES,
         *login.ROUTES,
         *workers.ROUTES,
         *fleets.ROUTES,

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, dead, fleets, halts, me, workers
+from guardtier_workers.console.api import actions, dead, fleets, halts, me, waiting, workers
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
@@ -22,6 +22,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *dead.ENDPOINTS,
     *fleets.ENDPOINTS,
     *halts.ENDPOINTS,
+    *waiting.ENDPOINTS,
 )
 
 

@@ -2,3 +2,7 @@
 import "./keys.js";
 import "./poll.js";
 import "./ops.js";
+import "./times.js";
+import "./help.js";
+import "./inbox.js";
+import "./live.js";
