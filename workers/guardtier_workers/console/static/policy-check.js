@@ -44,7 +44,7 @@ function difference(found) {
   pre.setAttribute("aria-label", "What would change, line by line");
   for (const line of found.lines) {
     const kind = /^(\+\+\+|---)/.test(line) ? "place" : KINDS[line[0]];
-    pre.append(element("span", [visible(line), "\n"], kind ? `diff-${kind}` : ""));
+    pre.append(element("span", [visible(line), "\n"], kind ? `diff-line diff-${kind}` : "diff-line"));
   }
   made.push(pre);
   if (found.cut) made.push(element("p", "There is more: what is here is its beginning.", "muted"));
