@@ -60,9 +60,7 @@ def outcome(rule: Rule) -> str:
 
 def terms(found: Terms) -> list[str]:
     """What is not as usual in the terms of what waits."""
-    retry = (
-        f"once rejected, refused for {span_words(found.retry)}" if found.retry else "no block once rejected"
-    )
+    blocks = f"once rejected, refused for {span_words(found.retry)}"
     said: list[tuple[object, str]] = [
         (found.roles, f"answered by somebody with the role {_either(found.roles)}"),
         (found.approve > 1, f"{found.approve} people must approve it"),
