@@ -15,7 +15,7 @@ from guardtier.store.keys import Keys
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.board.change import Change
 from guardtier_workers.console.board.filters import Filter
-from guardtier_workers.console.board.item import read_position
+from guardtier_workers.console.show.row import order_text, read_order
 from tier import StartTier, Tier, high, low, unknown
 from waiting import until
 
@@ -79,9 +79,9 @@ async def test_the_riskiest_come_first_and_of_those_the_newest(tier: Tier, start
 
     found = board.items(ALL, EVERYBODY)
     assert [item.headline for item in found] == ["three", "one", "two"]
-    positions = [item.position for item in found]
+    positions = [order_text(item.order) for item in found]
     assert positions == sorted(positions)
-    assert [read_position(item.position) for item in found] == [item.order for item in found]
+    assert [read_order(text) for text in positions] == [item.order for item in found]
     assert board.counts(EVERYBODY) == {"HIGH": 2, "UNKNOWN": 1}
 
 

@@ -17,6 +17,7 @@ from guardtier_workers.console.board.feeds import Feed, Feeds
 from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.board.follower import Follower
 from guardtier_workers.console.board.item import Item
+from guardtier_workers.console.board.rows import Rows
 from guardtier_workers.console.board.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Board:
     def __init__(self, url: str, redis: AnyRedis, partitions: int, *, most: int = MOST) -> None:
         self._shelf = Shelf()
         self._feeds = Feeds(self.counts)
+        self.rows = Rows()  #: as pages take them
         self._most = most
         self._parked = 0  # at the last comparison, of all fleets
         self._steps: dict[str, Step] = {}  # what pages have not been told yet
@@ -107,6 +109,10 @@ class Board:
     def feed(self, wanted: Filter, me: Me) -> AbstractContextManager[Feed]:
         """The same, for whoever does something else while nothing changes."""
         return self._feeds.opened(wanted, me)
+
+    def is_crowded(self, me: Me) -> bool:
+        """Whether so many pages are open, of this approver or of all, that no more are let in."""
+        return self._feeds.is_crowded(me)
 
     def end(self) -> None:
         """End the feeds of all pages: the console ends."""

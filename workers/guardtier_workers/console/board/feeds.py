@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -13,6 +13,8 @@ from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.board.item import Item
 
 MOST_WAITING = 50  #: changes that one page has not taken yet; then it is told to load anew
+MOST_OF_ONE = 50  #: open pages of one approver
+MOST = 2_000  #: of all
 Counts = Callable[[Me], Mapping[str, int]]
 
 
@@ -61,7 +63,12 @@ class Feeds:
     def __init__(self, counts: Counts) -> None:
         self._counts = counts
         self._kinds: dict[tuple[Filter, frozenset[str]], tuple[Me, set[Feed]]] = {}
+        self._open: Counter[str] = Counter()  # pages, by the approver's name
         self._ended = False
+
+    def is_crowded(self, me: Me) -> bool:
+        """Whether no more pages of this approver are let in."""
+        return self._open[me.name] >= MOST_OF_ONE or self._open.total() >= MOST
 
     @contextmanager
     def opened(self, wanted: Filter, me: Me) -> Iterator[Feed]:
@@ -70,12 +77,16 @@ class Feeds:
         _, feeds = self._kinds.setdefault(kind, (me, set()))
         feed = Feed()
         feeds.add(feed)
+        self._open[me.name] += 1
         if self._ended:
             feed.end()
         try:
             yield feed
         finally:
             feeds.discard(feed)
+            self._open[me.name] -= 1
+            if not self._open[me.name]:
+                del self._open[me.name]
             if not feeds:
                 self._kinds.pop(kind, None)
 

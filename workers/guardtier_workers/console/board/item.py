@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -18,8 +17,6 @@ from guardtier.store.records import Record
 HEADLINE = 300  #: characters of the command, or of the arguments, that a row shows
 SEARCHED = 2_000  #: characters that the text filter looks at
 
-_POSITION = re.compile(r"([0-3]):(\d{13}):([A-Za-z0-9_.-]{1,80})")
-_LATEST = 10**13 - 1  #: ms since 1970: the year 2286
 _RANK = {SecurityRisk.HIGH: 0, SecurityRisk.UNKNOWN: 1, SecurityRisk.MEDIUM: 2, SecurityRisk.LOW: 3}
 
 
@@ -53,11 +50,6 @@ class Item:
         """The riskiest first, and of those the newest."""
         return _RANK[self.risk], -self.received_at, self.id
 
-    @property
-    def position(self) -> str:
-        """The order as text, for pages (``data-order``) and cursors: it sorts as the order does."""
-        return f"{_RANK[self.risk]}:{_LATEST - self.received_at:013d}:{self.id}"
-
     @classmethod
     def of(cls, record: Record) -> Self:
         """What the inbox shows of a record."""
@@ -90,14 +82,6 @@ class Item:
             group=_group(record, tool, detectors, headline),
             searched="\n".join(words).lower()[:SEARCHED],
         )
-
-
-def read_position(text: str) -> tuple[int, int, str]:
-    """The order of which this is the position. Raises InvalidAction for what is none."""
-    found = _POSITION.fullmatch(text)
-    if found is None:
-        raise InvalidAction("after must be what the page before it gave", field="after")
-    return int(found[1]), int(found[2]) - _LATEST, found[3]
 
 
 def _action(record: Record) -> ActionEvent | None:
