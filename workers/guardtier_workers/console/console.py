@@ -15,6 +15,7 @@ from guardtier.store.records import Records
 from guardtier_workers.console.access.sessions import Sessions
 from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
+from guardtier_workers.console.ops.ops import Ops
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Console:
     board: Board
     sessions: Sessions
     reasons: Reasons = field(default_factory=Reasons)
+    ops: Ops
 
 
 @asynccontextmanager
@@ -44,7 +46,9 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         board = Board(url, redis, settings.partitions)
         await parts.enter_async_context(board.followed())
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
-        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions)
+        ops = Ops(url, redis, settings)
+        await parts.enter_async_context(ops.followed())
+        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions, ops)
 
 
 def console_of(connection: HTTPConnection) -> Console:
