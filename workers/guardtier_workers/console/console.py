@@ -16,6 +16,7 @@ from guardtier_workers.console.access.sessions import Sessions
 from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.ops.ops import Ops
+from guardtier_workers.console.rules.examiner import Examiner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Console:
     sessions: Sessions
     reasons: Reasons = field(default_factory=Reasons)
     ops: Ops
+    examiner: Examiner
 
 
 @asynccontextmanager
@@ -49,6 +51,9 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         ops = Ops(url, redis, settings)
         await parts.enter_async_context(ops.followed())
         yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions, ops)
+        yield Console(
+            settings, redis, Records(redis, settings.partitions), tier, board, sessions, Examiner(settings)
+        )
 
 
 def console_of(connection: HTTPConnection) -> Console:

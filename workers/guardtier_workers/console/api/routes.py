@@ -11,7 +11,17 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, answers, edits, me, remembering, waiting
+from guardtier_workers.console.api import (
+    actions,
+    answers,
+    edits,
+    grants,
+    me,
+    policies,
+    policy_file,
+    remembering,
+    waiting,
+)
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
@@ -21,6 +31,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *actions.ENDPOINTS,
     *answers.ENDPOINTS,
     *edits.ENDPOINTS,
+    *grants.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *policy_file.ENDPOINTS,
     *remembering.ENDPOINTS,
 )
 
