@@ -14,6 +14,7 @@ from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.records import Records
 from guardtier_workers.console.access.sessions import Sessions
 from guardtier_workers.console.board.board import Board
+from guardtier_workers.console.story.stories import Stories
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Console:
     tier: ApproverClient
     board: Board
     sessions: Sessions
+    stories: Stories
 
 
 @asynccontextmanager
@@ -42,7 +44,9 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         board = Board(url, redis, settings.partitions)
         await parts.enter_async_context(board.followed())
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
-        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions)
+        records = Records(redis, settings.partitions)
+        stories = Stories(redis, records, settings.partitions)
+        yield Console(settings, redis, records, tier, board, sessions, stories)
 
 
 def console_of(connection: HTTPConnection) -> Console:

@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, me
+from guardtier_workers.console.api import actions, audit, me
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
-ENDPOINTS: tuple[Endpoint, ...] = (*me.ENDPOINTS, *actions.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (*me.ENDPOINTS, *actions.ENDPOINTS, *audit.ENDPOINTS)
 
 
 def routes() -> list[BaseRoute]:
