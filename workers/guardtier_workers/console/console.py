@@ -17,6 +17,7 @@ from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.ops.ops import Ops
 from guardtier_workers.console.rules.examiner import Examiner
+from guardtier_workers.console.story.stories import Stories
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Console:
     reasons: Reasons = field(default_factory=Reasons)
     ops: Ops
     examiner: Examiner
+    stories: Stories
 
 
 @asynccontextmanager
@@ -54,6 +56,9 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         yield Console(
             settings, redis, Records(redis, settings.partitions), tier, board, sessions, Examiner(settings)
         )
+        records = Records(redis, settings.partitions)
+        stories = Stories(redis, records, settings.partitions)
+        yield Console(settings, redis, records, tier, board, sessions, stories)
 
 
 def console_of(connection: HTTPConnection) -> Console:

@@ -14,6 +14,7 @@ from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api import (
     actions,
     answers,
+    audit,
     edits,
     grants,
     me,
@@ -30,6 +31,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *waiting.ENDPOINTS,
     *actions.ENDPOINTS,
     *answers.ENDPOINTS,
+    *audit.ENDPOINTS,
     *edits.ENDPOINTS,
     *grants.ENDPOINTS,
     *policies.ENDPOINTS,
