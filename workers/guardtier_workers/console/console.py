@@ -12,6 +12,7 @@ from guardtier import ApproverClient
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.records import Records
+from guardtier_workers.console.access.door import Door, make_door
 from guardtier_workers.console.access.sessions import Sessions
 from guardtier_workers.console.board.board import Board
 
@@ -28,6 +29,7 @@ class Console:
     tier: ApproverClient
     board: Board
     sessions: Sessions
+    door: Door
 
 
 @asynccontextmanager
@@ -42,7 +44,8 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         board = Board(url, redis, settings.partitions)
         await parts.enter_async_context(board.followed())
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
-        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions)
+        records, door = Records(redis, settings.partitions), make_door(settings)
+        yield Console(settings, redis, records, tier, board, sessions, door)
 
 
 def console_of(connection: HTTPConnection) -> Console:
