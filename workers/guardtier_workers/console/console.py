@@ -12,6 +12,7 @@ from guardtier import ApproverClient
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.records import Records
+from guardtier_workers.console.access.door import Door, make_door
 from guardtier_workers.console.access.sessions import Sessions
 from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
@@ -36,6 +37,7 @@ class Console:
     ops: Ops
     examiner: Examiner
     stories: Stories
+    door: Door
 
 
 @asynccontextmanager
@@ -59,6 +61,8 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         records = Records(redis, settings.partitions)
         stories = Stories(redis, records, settings.partitions)
         yield Console(settings, redis, records, tier, board, sessions, stories)
+        records, door = Records(redis, settings.partitions), make_door(settings)
+        yield Console(settings, redis, records, tier, board, sessions, door)
 
 
 def console_of(connection: HTTPConnection) -> Console:
