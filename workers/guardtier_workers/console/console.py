@@ -33,11 +33,11 @@ class Console:
     tier: ApproverClient
     board: Board
     sessions: Sessions
-    reasons: Reasons = field(default_factory=Reasons)
     ops: Ops
     examiner: Examiner
     stories: Stories
     door: Door
+    reasons: Reasons = field(default_factory=Reasons)
 
 
 @asynccontextmanager
@@ -54,15 +54,19 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
         ops = Ops(url, redis, settings)
         await parts.enter_async_context(ops.followed())
-        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions, ops)
-        yield Console(
-            settings, redis, Records(redis, settings.partitions), tier, board, sessions, Examiner(settings)
-        )
         records = Records(redis, settings.partitions)
-        stories = Stories(redis, records, settings.partitions)
-        yield Console(settings, redis, records, tier, board, sessions, stories)
-        records, door = Records(redis, settings.partitions), make_door(settings)
-        yield Console(settings, redis, records, tier, board, sessions, door)
+        yield Console(
+            settings=settings,
+            redis=redis,
+            records=records,
+            tier=tier,
+            board=board,
+            sessions=sessions,
+            ops=ops,
+            examiner=Examiner(settings),
+            stories=Stories(redis, records, settings.partitions),
+            door=make_door(settings),
+        )
 
 
 def console_of(connection: HTTPConnection) -> Console:

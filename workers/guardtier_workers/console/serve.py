@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from guardtier.console_settings import ConsoleSettings
 from guardtier.errors import ConfigError
@@ -39,7 +40,8 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
     check_exposure(settings)
     own = settings.console
     with _listening(own) as listening:
-        server = uvicorn.Server(_config(settings))
+        app = make_app(settings)
+        server = uvicorn.Server(_config(app, settings))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         task = asyncio.create_task(server._serve([listening]))
         try:
@@ -53,6 +55,8 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
             with left_word(own.state_dir, address):
                 yield address, task
         finally:
+            if isinstance(console := getattr(app.state, "console", None), Console):
+                console.board.end()
             server.should_exit = True
             await asyncio.gather(task, return_exceptions=True)
 
@@ -73,12 +77,11 @@ def _listening(own: ConsoleSettings) -> Iterator[socket.socket]:
         raise ConfigError(
             f"the console can't listen on {own.host}:{own.port}: {error}", field="console.port"
         ) from error
-    app = make_app(settings)
     with listening:
         yield listening
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
     own = settings.console
     config = uvicorn.Config(
         app,
@@ -97,27 +100,6 @@ def _config(settings: Settings) -> uvicorn.Config:
         ws="none",
     )
     try:
-        while not server.started and not task.done():  # noqa: ASYNC110 (uvicorn says it no other way)
-            await asyncio.sleep(0.01)
-        if task.done():
-            task.result()
-            raise ConfigError("the console did not start: its errors are above", field="console")
-        port = listening.getsockname()[1]
-        address = f"{'https' if own.tls_key else 'http'}://{own.host}:{port}/"
-        log.info("console at %s", address)
-        yield address, task
-    finally:
-        if isinstance(console := getattr(app.state, "console", None), Console):
-            console.board.end()
-        server.should_exit = True
-        await asyncio.gather(task, return_exceptions=True)
-        listening.close()
-
-
-def check_exposure(settings: Settings) -> None:
-    """Raise ConfigError where everybody on a network could look without signing in."""
-    own = settings.console
-    if own.open_to_viewers and (own.proxies or not is_loopback(own.host)):
         config.load()
     except (ssl.SSLError, OSError) as error:
         raise ConfigError(

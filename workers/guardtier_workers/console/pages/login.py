@@ -28,14 +28,10 @@ async def form(request: Request) -> Response:
 
 
 async def enter(request: Request) -> Response:
-    given = await request.form(max_files=0, max_fields=4)
-    try:
-        signer = Signer.with_token(str(given.get("name", ""))[:128], str(given.get("token", ""))[:512])
-        me = await console_of(request).tier.acting(signer).me()
     given = await _fields(request)
     back = own_path(given.get("next", ""))
-    signer = Signer.with_token(given.get("name", "")[:128], given.get("token", "")[:512])
     try:
+        signer = Signer.with_token(given.get("name", "")[:128], given.get("token", "")[:512])
         me = await prove(request, signer)
     except NotAuthorized:
         return login_page(request, back, 403, "No approver has this name and token.")
