@@ -11,16 +11,32 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, grants, me, policies, policy_file
+from guardtier_workers.console.api import (
+    actions,
+    answers,
+    audit,
+    edits,
+    grants,
+    me,
+    policies,
+    policy_file,
+    remembering,
+    waiting,
+)
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *me.ENDPOINTS,
+    *waiting.ENDPOINTS,
     *actions.ENDPOINTS,
+    *answers.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *edits.ENDPOINTS,
     *grants.ENDPOINTS,
     *policies.ENDPOINTS,
     *policy_file.ENDPOINTS,
+    *remembering.ENDPOINTS,
 )
 
 
