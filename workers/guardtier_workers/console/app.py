@@ -21,7 +21,18 @@ from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
-from guardtier_workers.console.pages import action, events, fleets, inbox, login, probes, workers
+from guardtier_workers.console.pages import (
+    action,
+    events,
+    fleets,
+    grants,
+    history,
+    inbox,
+    login,
+    policy,
+    probes,
+    workers,
+)
 from guardtier_workers.console.pages.page import FOLDER
 
 log = logging.getLogger(__name__)
@@ -43,9 +54,12 @@ def make_app(settings: Settings) -> Starlette:
         *inbox.ROUTES,
         *action.ROUTES,
         *events.ROUTES,
+        *history.ROUTES,
         *login.ROUTES,
         *workers.ROUTES,
         *fleets.ROUTES,
+        *grants.ROUTES,
+        *policy.ROUTES,
         *probes.ROUTES,
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -12,9 +12,13 @@ from guardtier import ApproverClient
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.records import Records
+from guardtier_workers.console.access.door import Door, make_door
 from guardtier_workers.console.access.sessions import Sessions
+from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.ops.ops import Ops
+from guardtier_workers.console.rules.examiner import Examiner
+from guardtier_workers.console.story.stories import Stories
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Console:
     board: Board
     sessions: Sessions
     ops: Ops
+    examiner: Examiner
+    stories: Stories
+    door: Door
+    reasons: Reasons = field(default_factory=Reasons)
 
 
 @asynccontextmanager
@@ -46,7 +54,19 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
         ops = Ops(url, redis, settings)
         await parts.enter_async_context(ops.followed())
-        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions, ops)
+        records = Records(redis, settings.partitions)
+        yield Console(
+            settings=settings,
+            redis=redis,
+            records=records,
+            tier=tier,
+            board=board,
+            sessions=sessions,
+            ops=ops,
+            examiner=Examiner(settings),
+            stories=Stories(redis, records, settings.partitions),
+            door=make_door(settings),
+        )
 
 
 def console_of(connection: HTTPConnection) -> Console:

@@ -11,7 +11,22 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, dead, fleets, halts, me, waiting, workers
+from guardtier_workers.console.api import (
+    actions,
+    answers,
+    audit,
+    dead,
+    edits,
+    fleets,
+    grants,
+    halts,
+    me,
+    policies,
+    policy_file,
+    remembering,
+    waiting,
+    workers,
+)
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
@@ -23,6 +38,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *fleets.ENDPOINTS,
     *halts.ENDPOINTS,
     *waiting.ENDPOINTS,
+    *answers.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *edits.ENDPOINTS,
+    *grants.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *policy_file.ENDPOINTS,
+    *remembering.ENDPOINTS,
 )
 
 

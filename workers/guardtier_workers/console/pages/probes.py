@@ -39,7 +39,7 @@ async def scrape(request: Request) -> Response:
 
 def is_for_this_machine(settings: Settings) -> bool:
     """Whether nobody reaches the console from elsewhere, neither directly nor by a proxy."""
-    from guardtier_workers.console.serve import is_loopback  # which imports the pages
+    from guardtier_workers.console.access.addresses import is_loopback
 
     return is_loopback(settings.console.host) and not settings.console.proxies
 

@@ -6,3 +6,4 @@ import "./times.js";
 import "./help.js";
 import "./inbox.js";
 import "./live.js";
+import "./rules.js";
