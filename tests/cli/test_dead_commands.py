@@ -33,7 +33,13 @@ def redis(cli: Here) -> Iterator[Redis]:
 
 
 def bury(redis: Redis, **fields: str) -> str:
-    known = {"id": "a.0", "why": "delivered 5 times", "stream": KEYS.outbox, "op": "block", "payload": "{}"}
+    known = {
+        "id": "a.0",
+        "why": "delivered 5 times",
+        "stream": KEYS.outbox,
+        "op": "notice",
+        "payload": "{}",
+    }
     return redis.xadd(KEYS.dead, known | fields).decode() + ".0"
 
 
@@ -54,7 +60,7 @@ def test_they_are_listed_with_what_can_be_tried_again(cli: Here, redis: Redis) -
     assert "it has to be sent again" in done.out
     assert "\x1b" not in done.out
     (_, first) = json.loads(cli.run("dead", "list", "--json").out)["dead"]
-    assert (first["letter"], first["retry"], first["op"]) == (name, True, "block")
+    assert (first["letter"], first["retry"], first["op"]) == (name, True, "notice")
 
 
 def test_one_is_tried_again(cli: Here, redis: Redis) -> None:

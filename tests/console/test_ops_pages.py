@@ -31,7 +31,8 @@ async def bury(tier: Tier, fleet: str = "web", **fields: str) -> str:
 
 async def outbox_letter(tier: Tier, fleet: str = "web") -> str:
     parked = await tier.client(fleet).submit(high(fleet=fleet).placed_in(0))
-    return await bury(tier, id=parked.id, stream=KEYS.outbox, op="block")
+    halt = '{"reason":"x","by":"guardtier.breaker","at":1,"scope":"web"}'  # spreads to no other partition
+    return await bury(tier, id=parked.id, stream=KEYS.outbox, op="halt", payload=halt)
 
 
 async def submitted(client: GuardClient, **fields: Any) -> str:
