@@ -57,17 +57,18 @@ function take(section) {
 }
 
 // Loads an action into the panel. `wait` milliseconds before it asks, for somebody who is passing by.
-export async function show(id, { focus = false, wait = 0 } = {}) {
+// `quiet`: what is shown stays until it is there, for whoever has just answered it.
+export async function show(id, { focus = false, wait = 0, quiet = false } = {}) {
   loading?.abort();
   const mine = (loading = new AbortController());
-  put(note("Loading…"));
+  if (!quiet) put(note("Loading…"));
   try {
     if (wait) await new Promise((done) => setTimeout(done, wait));
     if (mine.signal.aborted) return;
     const section = await fetched(id, mine.signal);
     if (mine.signal.aborted) return;
     take(section);
-    document.querySelector(".inbox-detail")?.scrollTo(0, 0);
+    if (!quiet) document.querySelector(".inbox-detail")?.scrollTo(0, 0);
     if (focus) section.querySelector("#detail-title")?.focus();
   } catch (error) {
     if (error.name === "AbortError") return;
