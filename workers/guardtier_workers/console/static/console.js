@@ -1,2 +1,3 @@
 // What every page has. Each part of a page has a module of its own, which this one starts.
 import "./keys.js";
+import "./answer.js";
