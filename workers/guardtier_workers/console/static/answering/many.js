@@ -1,6 +1,7 @@
 // Many actions get the same answer: each is shown as it stands before, and what came of each after.
 
 import { call, say } from "../api.js";
+import { isPicked, toggle } from "../selection.js";
 import { detail, fragment, reload, tellAnswered } from "./panel.js";
 import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
 
@@ -40,7 +41,7 @@ export function answerMany(dialog) {
       return;
     }
     items.innerHTML = came.html;
-    const { can, reasonRequired } = items.querySelector(".batch").dataset;
+    const { can, reasonRequired } = items.querySelector(".batch-preview").dataset;
     sheet.reason.required ||= reasonRequired === "1";
     if (ids.length > MOST) tell(`At most ${MOST} at once: these are the first of ${ids.length}.`);
     if (can === "0") sheet.end("Nothing here can be answered by you.");
@@ -83,6 +84,8 @@ export function answerMany(dialog) {
     const said = item.querySelector(".batch-said");
     said.textContent = result.words;
     said.classList.toggle("problem", result.outcome === "failed");
+    const row = document.getElementById(`row-${result.id}`);
+    if (row && isPicked(row)) toggle(row);
     if (result.outcome !== "failed") tellAnswered(result);
   }
 

@@ -1,5 +1,7 @@
 // The panel of one action: what of it stands on the page, and how it is brought up to date.
 
+import { show } from "../panel.js";
+
 export const detail = () => document.getElementById("detail");
 
 // A part of a page, as the server renders it; {ok: false, message} where it can't be had.
@@ -22,16 +24,7 @@ export async function fragment(path) {
 
 // Shows the truth of this action, if it is still the one that is shown.
 export async function reload(id) {
-  const came = await fragment(`/actions/${encodeURIComponent(id)}/panel`);
-  const shown = detail();
-  if (!came.ok || shown?.dataset.id !== id) return;
-  const made = document.createElement("template");
-  made.innerHTML = came.html;
-  const fresh = made.content.querySelector("#detail");
-  if (!fresh) return;
-  shown.replaceWith(fresh);
-  window.htmx?.process(fresh);
-  document.dispatchEvent(new CustomEvent("guardtier:panel", { detail: { id } }));
+  if (detail()?.dataset.id === id) await show(id, { quiet: true });
 }
 
 // Moves the focus to what became of it, so that it is read out and keys go on from there.
