@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -13,6 +13,7 @@ from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.records import Records
 from guardtier_workers.console.access.sessions import Sessions
+from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
 
 
@@ -28,6 +29,7 @@ class Console:
     tier: ApproverClient
     board: Board
     sessions: Sessions
+    reasons: Reasons = field(default_factory=Reasons)
 
 
 @asynccontextmanager
