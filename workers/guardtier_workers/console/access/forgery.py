@@ -60,7 +60,7 @@ def _is_visit(request: Request) -> bool:
     """Whether it is for a page in a tab of its own: no frame, image, script or fetch."""
     headers = request.headers
     is_page = bool(headers.get("sec-fetch-dest", "document") == "document")
-    return is_page and bool(headers.get("sec-fetch-mode") == "navigate")
+    return bool(is_page and headers.get("sec-fetch-mode") == "navigate")
 
 
 def _is_program(request: Request) -> bool:
