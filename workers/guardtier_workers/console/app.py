@@ -19,7 +19,7 @@ from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
-from guardtier_workers.console.pages import action, events, history, inbox, login, probes
+from guardtier_workers.console.pages import action, answering, events, history, inbox, login, probes
 from guardtier_workers.console.pages.page import FOLDER
 
 
@@ -40,6 +40,7 @@ def make_app(settings: Settings) -> Starlette:
         *action.ROUTES,
         *events.ROUTES,
         *history.ROUTES,
+        *answering.ROUTES,
         *login.ROUTES,
         *probes.ROUTES,
         *api_routes(),

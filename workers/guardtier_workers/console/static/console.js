@@ -4,3 +4,4 @@ import "./times.js";
 import "./help.js";
 import "./inbox.js";
 import "./live.js";
+import "./answer.js";
