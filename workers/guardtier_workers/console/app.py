@@ -19,7 +19,7 @@ from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
-from guardtier_workers.console.pages import history, inbox, login
+from guardtier_workers.console.pages import history, inbox, login, stats
 from guardtier_workers.console.pages.page import FOLDER
 
 
@@ -39,6 +39,7 @@ def make_app(settings: Settings) -> Starlette:
         *inbox.ROUTES,
         *history.ROUTES,
         *login.ROUTES,
+        *stats.ROUTES,
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         Route("/{rest:path}", unknown),

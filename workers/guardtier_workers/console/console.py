@@ -46,6 +46,7 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
         records = Records(redis, settings.partitions)
         stories = Stories(redis, records, settings.partitions)
+        await parts.enter_async_context(stories.followed())
         yield Console(settings, redis, records, tier, board, sessions, stories)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -21,7 +22,7 @@ from guardtier_workers.console.story.conversation import address
 from guardtier_workers.console.story.history import USUAL, HistoryPage, HistoryQuery
 
 #: How times are written, and where conversations are; all templates of this part have them.
-TOOLS = {
+TOOLS: dict[str, Any] = {
     "moment": step.moment,
     "moment_iso": step.moment_iso,
     "clock": step.clock,
