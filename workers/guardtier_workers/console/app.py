@@ -19,7 +19,7 @@ from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
-from guardtier_workers.console.pages import history, inbox, login, stats
+from guardtier_workers.console.pages import action, events, history, inbox, login, stats
 from guardtier_workers.console.pages.page import FOLDER
 
 
@@ -37,6 +37,8 @@ def make_app(settings: Settings) -> Starlette:
 
     routes: list[BaseRoute] = [
         *inbox.ROUTES,
+        *action.ROUTES,
+        *events.ROUTES,
         *history.ROUTES,
         *login.ROUTES,
         *stats.ROUTES,

@@ -14,6 +14,7 @@ import uvicorn
 from guardtier.errors import ConfigError
 from guardtier.settings import Settings
 from guardtier_workers.console.app import make_app
+from guardtier_workers.console.console import Console
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +40,9 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
         raise ConfigError(
             f"the console can't listen on {own.host}:{own.port}: {error}", field="console.port"
         ) from error
+    app = make_app(settings)
     config = uvicorn.Config(
-        make_app(settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -64,6 +66,8 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
         log.info("console at %s", address)
         yield address, task
     finally:
+        if isinstance(console := getattr(app.state, "console", None), Console):
+            console.board.end()
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
         listening.close()

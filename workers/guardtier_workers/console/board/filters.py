@@ -24,6 +24,7 @@ class Filter(Query):
     risk: tuple[SecurityRisk, ...] = ()
     detector: Text = ""  #: a detector's id begins so
     text: Text = ""
+    group: Text = ""  #: those that are alike
 
     def takes(self, item: Item, me: Me) -> bool:
         """Whether the page of this approver shows it."""
@@ -34,5 +35,6 @@ class Filter(Query):
             and self.tool in ("", item.tool)
             and (not self.risk or item.risk in self.risk)
             and (not self.detector or any(one.startswith(self.detector) for one in item.detectors))
+            and self.group in ("", item.group)
             and self.text.lower() in item.searched
         )

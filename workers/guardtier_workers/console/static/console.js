@@ -1,2 +1,5 @@
 // What every page has. Each part of a page has a module of its own, which this one starts.
 import "./keys.js";
+import "./times.js";
+import "./help.js";
+import "./inbox.js";

@@ -1,0 +1,28 @@
+"""Hidden: which characters of an action nobody would see, how many of each, and what they do."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from guardtier_workers.cli.safe_text import is_hidden
+from guardtier_workers.console.show.characters import Oddity, oddity
+
+KINDS: Final = 12  #: of characters that are told; the most frequent ones
+_CANDIDATES = re.compile(r"[^ -~\n\t]")
+
+
+class Count(NamedTuple):
+    said: Oddity
+    times: int
+
+
+def hidden_in(texts: Iterable[str]) -> list[Count]:
+    """What there is in these texts. Line breaks and tabs, which code is full of, are not counted."""
+    found: Counter[str] = Counter()
+    for text in texts:
+        found.update(_CANDIDATES.findall(text))
+    odd = [(char, times) for char, times in found.most_common() if is_hidden(char)]
+    return [Count(oddity(char), times) for char, times in odd[:KINDS]]
