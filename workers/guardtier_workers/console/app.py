@@ -30,6 +30,7 @@ from guardtier_workers.console.pages import (
     inbox,
     login,
     probes,
+    stats,
     workers,
 )
 from guardtier_workers.console.pages.page import FOLDER
@@ -59,6 +60,8 @@ def make_app(settings: Settings) -> Starlette:
         *workers.ROUTES,
         *fleets.ROUTES,
         *probes.ROUTES,
+        *login.ROUTES,
+        *stats.ROUTES,
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         Route("/{rest:path}", unknown),

@@ -67,6 +67,9 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
             stories=Stories(redis, records, settings.partitions),
             door=make_door(settings),
         )
+        stories = Stories(redis, records, settings.partitions)
+        await parts.enter_async_context(stories.followed())
+        yield Console(settings, redis, records, tier, board, sessions, stories)
 
 
 def console_of(connection: HTTPConnection) -> Console:
