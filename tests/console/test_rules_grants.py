@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from consoles import Desk
-from guardtier import ApproverClient
-from guardtier.policy.grants import Remember
 from guardtier_workers.approvers import Right
-from tier import Tier, high
-
-
-async def remembered(tier: Tier, fleet: str = "web", command: str = "rm -rf build/a") -> str:
-    """The id of a grant that an approval has left."""
-    client = tier.client(fleet)
-    action = high(command, fleet=fleet)
-    waiting = asyncio.create_task(client.check(action))
-    record = (await tier.parked())[0]
-    approver: ApproverClient = tier.approver("giver", ["*"])
-    await approver.approve(record.id, remember=Remember(pattern="exact", scope="agent"))
-    await waiting
-    return (await approver.grants(fleet))[0].grant.id
+from remembered import remembered
 
 
 async def test_a_grant_is_listed_in_words(console: Desk) -> None:

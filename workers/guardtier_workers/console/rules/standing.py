@@ -21,7 +21,8 @@ from guardtier_workers.cli.policy_standing import file_body, text_of
 from guardtier_workers.console.console import Console
 from guardtier_workers.console.rules.examined import Examined
 from guardtier_workers.console.rules.views import FileStands, FleetStands, RuleInWords
-from guardtier_workers.console.rules.words import matches, moment, outcome, policy
+from guardtier_workers.console.rules.words import matches, outcome, policy
+from guardtier_workers.console.show.times import moment
 from guardtier_workers.policyfiles import FileInForce, Unreadable
 
 _FILE_WORDS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from guardtier.policy.confirmation import ConfirmRisky, NeverConfirm, Policy
 from guardtier.policy.globs import matcher
@@ -11,6 +10,7 @@ from guardtier.policy.hours import DAYS, Hours
 from guardtier.policy.rules import Rule
 from guardtier.policy.ruling import Effect
 from guardtier.policy.terms import USUAL, Terms
+from guardtier_workers.console.show.times import span_words
 
 SHOWN = 12  #: names of one matcher that are told; a matcher has up to 200
 
@@ -60,21 +60,21 @@ def outcome(rule: Rule) -> str:
 
 def terms(found: Terms) -> list[str]:
     """What is not as usual in the terms of what waits."""
-    retry = f"once rejected, refused for {span(found.retry)}" if found.retry else "no block once rejected"
+    blocks = f"once rejected, refused for {span_words(found.retry)}"
     said: list[tuple[object, str]] = [
         (found.roles, f"answered by somebody with the role {_either(found.roles)}"),
         (found.approve > 1, f"{found.approve} people must approve it"),
         (found.reject > 1, f"{found.reject} people must reject it"),
-        (found.time_limit, f"for {span(found.time_limit or 0)}"),
+        (found.time_limit, f"for {span_words(found.time_limit or 0)}"),
         (found.on_timeout == "wait", "then for as long again, and all are told once more"),
         (found.on_timeout == "halt", "then its conversation is halted"),
         (found.reason_required, "an answer needs a reason"),
         (not found.may_edit, "it can’t be edited"),
         (not found.may_remember, "its approval can’t be remembered"),
-        (found.retry != USUAL.retry, retry),
+        (found.retry != USUAL.retry, blocks if found.retry else "not refused again once rejected"),
         (found.notify, f"told to {', '.join(found.notify)}"),
-        (found.remind_every, f"again every {span(found.remind_every or 0)}"),
-        *((True, f"after {span(step.after)} to {', '.join(step.notify)}") for step in found.escalate),
+        (found.remind_every, f"again every {span_words(found.remind_every or 0)}"),
+        *((True, f"after {span_words(step.after)} to {', '.join(step.notify)}") for step in found.escalate),
     ]
     return [words for is_so, words in said if is_so]
 
@@ -88,28 +88,6 @@ def policy(found: Policy) -> str:
     above = "" if found.threshold == "HIGH" else " or above"
     unknown = "what is UNKNOWN waits too" if found.confirm_unknown else "what is UNKNOWN does not wait"
     return f"what is {found.threshold}{above} waits; {unknown}"
-
-
-def span(seconds: float) -> str:
-    """A time in the units that divide it: ``90 s``, ``5 min``, ``1 h 30 min``, ``2 d``."""
-    if seconds < 1:
-        return f"{seconds:g} s"
-    left, told = int(seconds), []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        number, left = divmod(left, size)
-        if number:
-            told.append(f"{number} {unit}")
-    return " ".join(told[:2])
-
-
-def moment(milliseconds: int) -> str:
-    """A time by the clock: ``2026-11-21 17:02 UTC``. Milliseconds since 1970."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def iso(milliseconds: int) -> str:
-    """The same for a ``<time>`` element."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _hours(found: Hours) -> str:

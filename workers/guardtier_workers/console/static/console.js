@@ -7,3 +7,4 @@ import "./live.js";
 import "./answer.js";
 import "./poll.js";
 import "./ops.js";
+import "./rules.js";
