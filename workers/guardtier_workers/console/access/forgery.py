@@ -59,8 +59,6 @@ def check_token(request: Request, given: str) -> None:
 def _is_visit(request: Request) -> bool:
     """Whether it is for a page in a tab of its own: no frame, image, script or fetch."""
     headers = request.headers
-    is_page = bool(headers.get("sec-fetch-dest", "document") == "document")
-    return bool(is_page and headers.get("sec-fetch-mode") == "navigate")
     dest, mode = headers.get("sec-fetch-dest", "document"), headers.get("sec-fetch-mode")
     return (dest, mode) == ("document", "navigate")
 
