@@ -23,6 +23,7 @@ from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
 from guardtier_workers.console.pages import (
     action,
+    answering,
     events,
     fleets,
     grants,
@@ -31,6 +32,7 @@ from guardtier_workers.console.pages import (
     login,
     policy,
     probes,
+    stats,
     workers,
 )
 from guardtier_workers.console.pages.page import FOLDER
@@ -53,7 +55,10 @@ def make_app(settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         *inbox.ROUTES,
         *action.ROUTES,
+        *answering.ROUTES,
         *events.ROUTES,
+        *fleets.ROUTES,
+        *grants.ROUTES,
         *history.ROUTES,
         *login.ROUTES,
         *workers.ROUTES,
@@ -61,6 +66,8 @@ def make_app(settings: Settings) -> Starlette:
         *grants.ROUTES,
         *policy.ROUTES,
         *probes.ROUTES,
+        *stats.ROUTES,
+        *workers.ROUTES,
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         Route("/{rest:path}", unknown),

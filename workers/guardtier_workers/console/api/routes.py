@@ -32,6 +32,7 @@ from guardtier_workers.console.api.openapi import document
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *me.ENDPOINTS,
+    *waiting.ENDPOINTS,
     *actions.ENDPOINTS,
     *workers.ENDPOINTS,
     *dead.ENDPOINTS,
@@ -40,11 +41,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *waiting.ENDPOINTS,
     *answers.ENDPOINTS,
     *audit.ENDPOINTS,
+    *dead.ENDPOINTS,
     *edits.ENDPOINTS,
+    *fleets.ENDPOINTS,
     *grants.ENDPOINTS,
+    *halts.ENDPOINTS,
     *policies.ENDPOINTS,
     *policy_file.ENDPOINTS,
     *remembering.ENDPOINTS,
+    *workers.ENDPOINTS,
 )
 
 

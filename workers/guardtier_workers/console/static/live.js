@@ -20,6 +20,7 @@ const WORDS = {
 const list = new List();
 let source = null;
 let query = null; // what the stream is of
+let opened = 0;
 let tries = 0;
 let heard = 0; // when it said something last
 let retry = 0;
@@ -53,11 +54,12 @@ function open() {
   query = wanted();
   if (query === null) return;
   if (!heard) show("connecting");
-  const opened = new EventSource(`/events?${query}`);
-  source = opened;
+  const own = new EventSource(`/events?${query}`);
+  source = own;
+  opened = Date.now();
   const on = (name, does) =>
-    opened.addEventListener(name, (event) => {
-      if (opened !== source) return;
+    own.addEventListener(name, (event) => {
+      if (own !== source) return;
       heard = Date.now();
       does(JSON.parse(event.data));
     });
@@ -77,8 +79,8 @@ function open() {
   });
   on("ping", ({ live }) => show(live ? "live" : "stale", WORDS[live ? "live" : "behind"]));
   on("over", ended);
-  opened.onerror = () => {
-    if (opened === source) again();
+  own.onerror = () => {
+    if (own === source) again();
   };
 }
 
@@ -104,7 +106,8 @@ function again() {
 async function ended() {
   close();
   show("stale");
-  if ((await call("GET", "/me")).ok) location.reload();
+  const isEarly = Date.now() - opened < STALE_MS; // never a page that loads itself over and over
+  if ((await call("GET", "/me")).ok && !isEarly) location.reload();
   else again();
 }
 
@@ -147,11 +150,14 @@ if (wanted() !== null || document.getElementById("live")) {
   open();
   document.addEventListener("live:look", look);
   document.addEventListener("htmx:afterSwap", (event) => event.detail.target?.id === "list" && look());
-  addEventListener("online", () => source ?? open());
+  addEventListener("offline", again);
+  addEventListener("online", open);
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
   setInterval(() => {
-    if (source && heard && Date.now() - heard > STALE_MS) again();
+    if (!heard || query === null || Date.now() - heard <= STALE_MS) return;
+    show("stale");
+    if (source) again();
   }, 1_000);
   register({
     key: "n",
