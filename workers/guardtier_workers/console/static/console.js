@@ -4,3 +4,7 @@ import "./times.js";
 import "./help.js";
 import "./inbox.js";
 import "./live.js";
+import "./answer.js";
+import "./poll.js";
+import "./ops.js";
+import "./rules.js";
