@@ -3,3 +3,4 @@ import "./keys.js";
 import "./times.js";
 import "./help.js";
 import "./inbox.js";
+import "./story.js";
