@@ -19,6 +19,7 @@ _ASKED: Final[Mapping[str, str]] = {
     "configure_refused": "A change of a policy",
     "halt_refused": "A halt",
     "resume_refused": "A resume",
+    "grants_refused": "A look at the grants",
     "revoke_refused": "The end of a grant",
     "retry_refused": "Another try of a dead letter",
     "refused": "A request",
