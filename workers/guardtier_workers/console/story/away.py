@@ -17,7 +17,7 @@ def reading(what: str) -> Iterator[None]:
         yield
     except NoPermissionError as error:
         raise TierUnavailable(
-            f"the console's Redis credential may not read {what}: give it the role console (docs/console.md)",
+            f"the console's Redis credential may not read {what}: give it the role of docs/console.md",
             field="console.redis_url",
         ) from error
     except (RedisError, OSError) as error:
