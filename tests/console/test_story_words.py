@@ -11,8 +11,7 @@ import pytest
 
 import guardtier.store.scripts as scripts
 from guardtier.store.trail import Line
-from guardtier_workers.console.pages.history import KINDS
-from guardtier_workers.console.story.words import step_of
+from guardtier_workers.console.story.words import KINDS, step_of
 
 BOTH = {"approve": 2, "reject": 1}
 

@@ -6,7 +6,7 @@ from time import monotonic
 
 from guardtier.errors import GuardtierError
 from guardtier.look import Me
-from guardtier_workers.console.access.gate import ASK_SECONDS
+from guardtier_workers.console.access.door import ASK_SECONDS
 from guardtier_workers.console.access.visitor import Visitor
 from guardtier_workers.console.console import Console
 
@@ -32,6 +32,8 @@ class Watch:
                 session.me = await self._console.tier.acting(session.signer).me()
                 session.asked = monotonic()
         except GuardtierError:
+            if session is not None:
+                session.asked = float("-inf")  # the gate asks as well before it believes the session again
             return False
         return session.me == me
 

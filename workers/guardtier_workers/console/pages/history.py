@@ -21,41 +21,15 @@ from guardtier_workers.console.story import step
 from guardtier_workers.console.story.audit import AuditQuery
 from guardtier_workers.console.story.conversation import address
 from guardtier_workers.console.story.history import USUAL, HistoryPage, HistoryQuery
+from guardtier_workers.console.story.words import KINDS
 
 #: How times are written, and where conversations are; all templates of this part have them.
 TOOLS: dict[str, Any] = {
+    "moment": step.moment,
     "clock": step.clock,
     "lasting": step.lasting,
     "conversation_address": address,
 }
-
-#: Lines that a search may be narrowed to.
-KINDS = (
-    *(
-        "assessed",
-        "released",
-        "parked",
-        "answered",
-        "approved",
-        "rejected",
-        "expired",
-        "extended",
-        "edited",
-    ),
-    *(
-        "redeemed",
-        "repeated",
-        "halted",
-        "resumed",
-        "granted",
-        "revoked",
-        "blocked",
-        "configured",
-        "retried",
-    ),
-    *("refused", "answer_refused", "edit_refused", "halt_refused", "resume_refused", "configure_refused"),
-    *("revoke_refused", "look_refused", "grants_refused", "retry_refused"),
-)
 
 
 async def history(request: Request) -> Response:
