@@ -10,3 +10,4 @@ import "./answer.js";
 import "./poll.js";
 import "./ops.js";
 import "./rules.js";
+import "./story.js";
