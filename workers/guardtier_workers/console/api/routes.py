@@ -38,18 +38,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *dead.ENDPOINTS,
     *fleets.ENDPOINTS,
     *halts.ENDPOINTS,
-    *waiting.ENDPOINTS,
     *answers.ENDPOINTS,
     *audit.ENDPOINTS,
-    *dead.ENDPOINTS,
     *edits.ENDPOINTS,
-    *fleets.ENDPOINTS,
     *grants.ENDPOINTS,
-    *halts.ENDPOINTS,
     *policies.ENDPOINTS,
     *policy_file.ENDPOINTS,
     *remembering.ENDPOINTS,
-    *workers.ENDPOINTS,
 )
 
 
