@@ -23,7 +23,6 @@ from guardtier_workers.console.story.history import USUAL, HistoryPage, HistoryQ
 
 #: How times are written, and where conversations are; all templates of this part have them.
 TOOLS: dict[str, Any] = {
-    "moment": step.moment,
     "clock": step.clock,
     "lasting": step.lasting,
     "conversation_address": address,
