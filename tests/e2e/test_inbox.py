@@ -83,7 +83,7 @@ async def test_what_arrives_moves_nothing_that_somebody_is_at(console: Desk, peo
         await client.submit(high(f"other-{number} --now"))
 
     await expect(alice.page.locator("#arrived")).to_contain_text("12")
-    assert await alice.page.evaluate("() => window.shifts.takeRecords().concat(window.shifted).length") == 0
+    assert await alice.page.evaluate(SHIFTED) == []
     assert await at.bounding_box() == before
     await expect(at.locator(".row-open")).to_be_focused()
 
@@ -94,4 +94,10 @@ WATCH_SHIFTS = """
   window.shifts = new PerformanceObserver((list) => window.shifted.push(...list.getEntries()));
   window.shifts.observe({ type: "layout-shift", buffered: false });
 }
+"""
+#: What has moved, and how far.
+SHIFTED = """
+() => [...window.shifted, ...window.shifts.takeRecords()].flatMap(({ value, sources }) =>
+  sources.map(({ node, previousRect: was, currentRect: now }) =>
+    `${value.toFixed(4)}: ${node?.outerHTML?.slice(0, 80) ?? node?.nodeName} ${was.x},${was.y} to ${now.x},${now.y}`))
 """
