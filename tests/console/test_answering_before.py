@@ -155,7 +155,7 @@ def test_what_is_decided_is_told_and_offers_nothing() -> None:
 
     found = seen(record_of(state=State.REJECTED, verdict=verdict))
 
-    assert found.ended == "bob and carol rejected it 4 seconds ago. Reason: no\\u202e<b>"
+    assert found.ended == "bob and carol rejected it 4 seconds ago. Reason: “no\\u202e<b>”."
     assert not found.approve.can
 
 

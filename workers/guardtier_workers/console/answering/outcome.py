@@ -46,4 +46,4 @@ def _why(verdict: Verdict) -> str:
     reason = verdict.reason.strip()
     if not reason or verdict.outcome is Outcome.EXPIRED:
         return ""
-    return f" Reason: {shortened(reason, _MOST_REASON)}"
+    return f" Reason: “{shortened(reason, _MOST_REASON)}”."

@@ -62,7 +62,7 @@ export function answerOne(dialog) {
   function describe(shown, kind) {
     sheet.part("tool").replaceChildren(...copied(shown.querySelector("#detail-title")?.childNodes ?? []));
     sheet.part("who").textContent = shown.querySelector(".panel-who")?.textContent.trim() ?? "";
-    const runs = kind === "edit" ? [] : shown.querySelectorAll(".evidence > dl.values");
+    const runs = kind === "edit" ? [] : whatRuns(shown);
     sheet.part("runs").replaceChildren(...copied(runs));
     sheet.part("runs").hidden = runs.length === 0;
     const lists = kind === "remember" ? ["remember", "approve"] : [kind];
@@ -112,6 +112,16 @@ export function answerOne(dialog) {
   }
 
   return open;
+}
+
+// The values below the first heading: of the tool and its arguments, not of what the agent says about them.
+function whatRuns(shown) {
+  const found = [];
+  for (const child of shown.querySelector(".evidence")?.children ?? []) {
+    if (found.length > 0 && child.matches("h3, section")) break;
+    if (child.matches("dl.values")) found.push(child);
+  }
+  return found;
 }
 
 // Copies without names that are on the page already, and without buttons that do something there.
