@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+
 from console.answering import refused, said
 from consoles import Desk, StartConsole
 from editing import ByWord, Parked, parked
