@@ -11,12 +11,13 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, answers, edits, me, remembering
+from guardtier_workers.console.api import actions, answers, edits, me, remembering, waiting
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *me.ENDPOINTS,
+    *waiting.ENDPOINTS,
     *actions.ENDPOINTS,
     *answers.ENDPOINTS,
     *edits.ENDPOINTS,

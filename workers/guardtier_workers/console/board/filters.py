@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from guardtier.action import LABEL, NAME
+from guardtier.errors import InvalidAction
 from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier_workers.console.board.item import Item
 from guardtier_workers.console.query import Query
+from guardtier_workers.console.show.row import read_order
+
+MOST = 200  #: actions of one page
 
 Text = Annotated[str, StringConstraints(max_length=200)]
 
@@ -38,3 +42,18 @@ class Filter(Query):
             and self.group in ("", item.group)
             and self.text.lower() in item.searched
         )
+
+
+class Wanted(Filter):
+    """A page of what the filter takes: ``after`` is the order of the last row of the page before."""
+
+    limit: int = Field(default=50, ge=1, le=MOST)
+    after: Annotated[str, StringConstraints(max_length=120)] = ""
+
+    @property
+    def behind(self) -> tuple[int, int, str] | None:
+        """None: from the first on. Raises InvalidAction for what is no order."""
+        order = read_order(self.after) if self.after else None
+        if self.after and order is None:
+            raise InvalidAction("after must be what the page before it gave", field="after")
+        return order

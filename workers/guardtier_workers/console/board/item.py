@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
+
+import orjson
 
 from guardtier.action import ActionEvent
 from guardtier.errors import InvalidAction
@@ -95,7 +96,7 @@ def _headline(action: ActionEvent) -> str:
     command = action.arguments.get("command")
     if isinstance(command, str) and command.strip():
         return command[: 4 * HEADLINE]
-    return json.dumps(action.arguments, ensure_ascii=False, separators=(",", ":"))[: 4 * HEADLINE]
+    return orjson.dumps(action.arguments).decode()[: 4 * HEADLINE]
 
 
 def _terms(record: Record) -> tuple[int, tuple[str, ...]]:

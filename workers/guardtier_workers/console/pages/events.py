@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from time import monotonic
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import orjson
-from pydantic import Field, StringConstraints
 from sse_starlette import EventSourceResponse
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,30 +19,13 @@ from guardtier_workers.console.access.watch import Watch
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.board.change import Change
-from guardtier_workers.console.board.filters import Filter
+from guardtier_workers.console.board.filters import Filter, Wanted
 from guardtier_workers.console.console import console_of
-from guardtier_workers.console.show.row import read_order
 
 PING_SECONDS: Final = 5.0
 SEND_SECONDS: Final = 20.0  #: a page that takes nothing for so long is let go
-MOST_ROWS: Final = 200
 
 _SENT = "sent"  #: what a change's cache has under this: the event's very bytes
-
-
-class Wanted(Filter):
-    """The first rows behind a position."""
-
-    limit: int = Field(default=50, ge=1, le=MOST_ROWS)
-    after: Annotated[str, StringConstraints(max_length=120)] = ""
-
-    @property
-    def behind(self) -> tuple[int, int, str] | None:
-        """None: from the first on. Raises InvalidAction for what is no position."""
-        order = read_order(self.after) if self.after else None
-        if self.after and order is None:
-            raise InvalidAction("after must be what the page before it gave", field="after")
-        return order
 
 
 async def events(request: Request) -> Response:

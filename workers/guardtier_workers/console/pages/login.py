@@ -20,8 +20,8 @@ async def form(request: Request) -> Response:
 
 async def enter(request: Request) -> Response:
     given = await request.form(max_files=0, max_fields=4)
-    signer = Signer.with_token(str(given.get("name", ""))[:128], str(given.get("token", ""))[:512])
     try:
+        signer = Signer.with_token(str(given.get("name", ""))[:128], str(given.get("token", ""))[:512])
         me = await console_of(request).tier.acting(signer).me()
     except NotAuthorized:
         return page(request, "login.html", status=403, failed="No approver has this name and token.")

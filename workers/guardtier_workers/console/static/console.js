@@ -3,4 +3,5 @@ import "./keys.js";
 import "./times.js";
 import "./help.js";
 import "./inbox.js";
+import "./live.js";
 import "./answer.js";

@@ -75,3 +75,9 @@ document.addEventListener("guardtier:reload", (event) => {
   const id = event.detail?.id ?? shownId();
   if (id && id === shownId()) show(id, { quiet: true });
 });
+
+const digestIn = (html) => {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild?.dataset.digest;
+};

@@ -6,7 +6,7 @@ const MOST = 200;
 const chosen = new Map(); // id → the digest that was ticked
 let last = null;
 
-const boxes = () => [...document.querySelectorAll("#rows .row-pick")];
+const boxes = () => [...document.querySelectorAll("#rows .row-pick:not(:disabled)")];
 const rowOf = (element) => element.closest(".row");
 
 function showCount() {
