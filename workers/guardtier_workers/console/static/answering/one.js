@@ -33,6 +33,7 @@ export function answerOne(dialog) {
     sheet.close();
     focusOutcome();
   });
+  document.addEventListener("live:change", (event) => changed(event.detail));
   dialog.addEventListener("close", () => sheet.part("edit").replaceChildren());
 
   async function open(kind) {
@@ -96,6 +97,27 @@ export function answerOne(dialog) {
     const retry = sheet.form.elements.retry.value;
     if (kind === "remember") return { choice, remember: like.wish };
     return kind === "reject" && retry !== "" ? { choice, retry: +retry } : { choice };
+  }
+
+  // Somebody was quicker while this was being considered: it is said at once, and nothing is sent any more.
+  async function changed({ rows, gone }) {
+    if (!dialog.open || sheet.sending || sheet.button.hidden) return;
+    const { id, digest } = now;
+    const ended = gone.find((one) => one.id === id);
+    if (ended) {
+      stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.");
+    } else if (rows.includes(id)) {
+      const { ok, body } = await call("GET", `/actions/${encodeURIComponent(id)}`);
+      const isSame = !ok || body.digest === digest || now.id !== id || sheet.sending || !dialog.open;
+      if (!isSame) stop("An approver has changed what it would run, while you were looking.");
+    }
+  }
+
+  function stop(words) {
+    sheet.end(`${words} Nothing of yours was sent.`);
+    lookAgain.hidden = false;
+    lookAgain.focus();
+    reload(now.id);
   }
 
   // What is wrong with the answer can be mended; anything else has to be looked at again.
