@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -255,5 +257,36 @@ async def test_a_viewer_reads_rules_a_page_at_a_time(console: Desk) -> None:
     assert (first["total"], rest["after"]) == (7, None)
 
 
-def test_the_process_that_reads_a_text_is_told_no_secret_of_the_tier() -> None:
-    assert not set(child.SETTINGS) & {"redis_url", "arq_url", "console", "channel", "history_key"}
+def test_the_process_that_reads_a_text_is_told_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARDTIER_REDIS_URL", "redis://:pass-one@127.0.0.1/0")
+    settings = Settings.load(console={"redis_url": "redis://:pass-two@127.0.0.1/0"})
+
+    task = child.Task.under(settings, PARKS_ALL, channels=())
+
+    told = pickle.dumps(task).decode("latin-1") + str(examiner._environment())
+    assert "pass-one" not in told
+    assert "pass-two" not in told
+
+
+async def test_a_text_that_wants_too_much_memory_ends_its_process_alone(
+    console: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hungry = "from guardtier_workers.console.rules import child as c\nc.examined = lambda _: 'x' * 2**31\nc.main()"
+    monkeypatch.setattr(examiner, "COMMAND", (sys.executable, "-c", hungry))
+    olga = await admin(console)
+
+    answer = await olga.post("/api/v1/policy-file/check", json={"text": PARKS_ALL})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "text")
+    assert (await olga.get("/api/v1/policy-file")).status_code == 200
+
+
+async def test_so_many_may_wait_for_a_check_and_no_more(
+    console: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examiner, "WAITING", 0)
+    olga = await admin(console)
+
+    answer = await olga.post("/api/v1/policy-file/check", json={"text": PARKS_ALL})
+
+    assert answer.status_code == 503

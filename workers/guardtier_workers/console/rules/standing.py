@@ -61,7 +61,8 @@ async def reading() -> AsyncIterator[None]:
 async def file_that_stands(console: Console) -> File:
     """Raises TierUnavailable where Redis is away, or the settings' file can't be read here."""
     async with reading():
-        return await file_among(console, await console.tier.policy_file())
+        parts = await console.tier.policy_file()
+    return await file_among(console, parts)
 
 
 async def file_among(console: Console, parts: list[PartitionFile]) -> File:
@@ -72,7 +73,8 @@ async def file_among(console: Console, parts: list[PartitionFile]) -> File:
     except ConfigError as error:
         raise TierUnavailable(f"the console can't read the settings' policy file: {error}") from error
     texts: dict[str, str] = {}
-    places = [await _place(console, part, own, texts) for part in parts]
+    async with reading():
+        places = [await _place(console, part, own, texts) for part in parts]
     first = parts[0]
     text = texts.get(first.digest, "") if first.digest is not None else own or ""
     examined = await console.examiner.standing(text) if text else Examined()
