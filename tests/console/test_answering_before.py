@@ -59,7 +59,7 @@ def test_one_approval_decides_and_that_can_not_be_undone() -> None:
         "Your approval decides: agent-1 may run it, once, exactly as it is shown."
     )
     assert "can't be undone" in found.approve.words[1]
-    assert (found.left, found.then) == (250_000, "it expires, and the agent is told no")
+    assert found.then == "it expires, and the agent is told no"
 
 
 def test_the_first_of_two_does_not_decide() -> None:

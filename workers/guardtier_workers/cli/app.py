@@ -21,6 +21,7 @@ Exit codes: 0 done or allowed, 1 the tier says no, 2 wrong command line or setti
 COMMANDS: Mapping[str, str] = {
     "up": "up.up",
     "worker": "work.worker",
+    "console": "console.console",
     "submit": "submit.submit",
     "pending": "pending.pending",
     "show": "show.show",

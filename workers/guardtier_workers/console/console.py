@@ -55,6 +55,8 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         ops = Ops(url, redis, settings)
         await parts.enter_async_context(ops.followed())
         records = Records(redis, settings.partitions)
+        stories = Stories(redis, records, settings.partitions)
+        await parts.enter_async_context(stories.followed())
         yield Console(
             settings=settings,
             redis=redis,
@@ -64,7 +66,7 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
             sessions=sessions,
             ops=ops,
             examiner=Examiner(settings),
-            stories=Stories(redis, records, settings.partitions),
+            stories=stories,
             door=make_door(settings),
         )
 

@@ -59,8 +59,8 @@ def check_token(request: Request, given: str) -> None:
 def _is_visit(request: Request) -> bool:
     """Whether it is for a page in a tab of its own: no frame, image, script or fetch."""
     headers = request.headers
-    is_page = bool(headers.get("sec-fetch-dest", "document") == "document")
-    return is_page and bool(headers.get("sec-fetch-mode") == "navigate")
+    dest, mode = headers.get("sec-fetch-dest", "document"), headers.get("sec-fetch-mode")
+    return (dest, mode) == ("document", "navigate")
 
 
 def _is_program(request: Request) -> bool:
@@ -68,7 +68,8 @@ def _is_program(request: Request) -> bool:
     found: Visitor | None = request.state.visitor
     if found is not None:
         return found.session is None
-    return request.scope["path"].startswith("/api/")
+    path: str = request.scope["path"]
+    return path.startswith("/api/")
 
 
 def _other_site() -> NotAuthorized:

@@ -32,6 +32,8 @@ class Watch:
                 session.me = await self._console.tier.acting(session.signer).me()
                 session.asked = monotonic()
         except GuardtierError:
+            if session is not None:
+                session.asked = float("-inf")  # the gate asks as well before it believes the session again
             return False
         return session.me == me
 

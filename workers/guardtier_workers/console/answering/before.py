@@ -19,7 +19,7 @@ from guardtier.state import State
 from guardtier.store.records import Record
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.answering.outcome import outcome_words
-from guardtier_workers.console.answering.words import counted, ordinal, span, together
+from guardtier_workers.console.answering.words import ordinal, span, together
 
 MAY_NOT = "You may see this, and not answer it: that takes an approver's token for this fleet."
 UNREADABLE = "What it waits under can't be read, so no answer counts: it ends at its deadline."
@@ -45,9 +45,12 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """``ended``: what became of it; "" while it waits. ``left`` are milliseconds until its deadline."""
+    """``ended``: what became of it; "" while it waits. ``outcome``: ``approved``, ``rejected``, … once it
+    is decided, ``answered`` where the visitor's answer is among those that count so far, else "".
+    """
 
     ended: str
+    outcome: str
     approve: Offer
     reject: Offer
     edit: Offer
@@ -56,7 +59,7 @@ class Before:
     own: Choice | None = None  #: what the visitor has said so far
     reason_required: bool = False
     rating: str = ""  #: who changes it at this moment; "" for nobody
-    left: int = 0
+    so_far: str = ""  #: ``1 of 2 approvals``; "" where one is enough
     then: str = ""  #: what happens at the deadline
 
 
@@ -64,34 +67,35 @@ def before(record: Record, me: Me, *, now: int | None = None) -> Before:
     """What this visitor's answer would do. ``now``: milliseconds since 1970, Redis' clock."""
     now = now_ms() if now is None else now
     if record.state is not State.PARKED:
-        return _ended(outcome_words(record, now))
+        return _ended(record, outcome_words(record, now))
     try:
         terms, votes = Terms.read(record.terms), read_votes(record.votes)
         editing = Edit.read(record.edit)
     except ValueError:
-        return _ended("", UNREADABLE)
+        return _ended(record, "", UNREADABLE)
     why_not = _why_not(record, terms, me)
     standing = tuple(vote for vote in votes if vote.digest == record.digest)
-    approve = _approve(record, terms, standing, me, why_not)
-    left = (record.deadline or 0) - now
+    own = next((vote.choice for vote in standing if vote.principal == me.principal), None)
     return Before(
         ended="",
-        approve=approve,
+        outcome="answered" if own else "",
+        approve=_approve(record, terms, standing, me, why_not),
         reject=_reject(record, terms, standing, me, why_not),
         edit=_edit(record, terms, editing, why_not),
         remember=_remember(record, terms, why_not),
         given=standing,
-        own=next((vote.choice for vote in standing if vote.principal == me.principal), None),
+        own=own,
         reason_required=terms.reason_required,
         rating=editing.approver if editing else "",
-        left=left,
+        so_far=_so_far(record, terms, standing),
         then=_AT_THE_END[terms.on_timeout],
     )
 
 
-def _ended(words: str, why_not: str = "") -> Before:
+def _ended(record: Record, words: str, why_not: str = "") -> Before:
     closed = Offer(why_not=why_not or words)
-    return Before(words, closed, closed, closed, closed)
+    outcome = record.verdict.outcome.value if record.verdict else ""
+    return Before(words, outcome, closed, closed, closed, closed)
 
 
 def _why_not(record: Record, terms: Terms, me: Me) -> str:
@@ -213,13 +217,7 @@ def _vote(record: Record, me: Me, choice: Choice) -> Vote:
     )
 
 
-def needs(record: Record) -> str:
-    """``1 of 2 approvals so far``; "" where one is enough or the terms can't be read."""
-    try:
-        terms, votes = Terms.read(record.terms), read_votes(record.votes)
-    except ValueError:
+def _so_far(record: Record, terms: Terms, votes: Sequence[Vote]) -> str:
+    if terms.approve == 1 and terms.reject == 1:
         return ""
-    if terms.approve == 1:
-        return ""
-    given = len(principals(votes, Choice.APPROVE, record.digest))
-    return f"{given} of {counted(terms.approve, 'approval')} so far"
+    return count(record.id, terms, votes, record.digest).in_words

@@ -11,6 +11,7 @@ from guardtier_workers.console.api.endpoint import Call, Endpoint
 from guardtier_workers.console.query import Query
 from guardtier_workers.console.story.audit import AuditPage, AuditQuery
 from guardtier_workers.console.story.conversation import Conversation
+from guardtier_workers.console.story.figures import Figures, FiguresQuery
 from guardtier_workers.console.story.history import HistoryPage, HistoryQuery
 from guardtier_workers.console.story.timeline import Story
 
@@ -37,6 +38,10 @@ async def audit(call: Call) -> AuditPage:
 
 async def action_story(call: Call) -> Story:
     return await call.console.stories.timeline(call.path("id"), call.visitor.me, cursor=call.query.cursor)
+
+
+async def figures(call: Call) -> Figures:
+    return await call.console.stories.figures(call.query, call.visitor.me)
 
 
 async def conversation(call: Call) -> Conversation:
@@ -72,6 +77,7 @@ ENDPOINTS = (
         StoryQuery,
         tag="audit",
     ),
+    Endpoint("GET", "/figures", figures, Figures, "Decisions over time", FiguresQuery, tag="audit"),
     Endpoint(
         "GET",
         "/conversations/{fleet}",

@@ -15,13 +15,17 @@ from guardtier_workers.console.api import (
     actions,
     answers,
     audit,
+    dead,
     edits,
+    fleets,
     grants,
+    halts,
     me,
     policies,
     policy_file,
     remembering,
     waiting,
+    workers,
 )
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
@@ -32,11 +36,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *actions.ENDPOINTS,
     *answers.ENDPOINTS,
     *audit.ENDPOINTS,
+    *dead.ENDPOINTS,
     *edits.ENDPOINTS,
+    *fleets.ENDPOINTS,
     *grants.ENDPOINTS,
+    *halts.ENDPOINTS,
     *policies.ENDPOINTS,
     *policy_file.ENDPOINTS,
     *remembering.ENDPOINTS,
+    *workers.ENDPOINTS,
 )
 
 

@@ -14,6 +14,7 @@ from guardtier.store.dead import DeadLetters
 from guardtier.store.heartbeats import Heartbeat, heartbeats
 from guardtier.store.queues import Queue, fleet_queues, tier_queues
 from guardtier.store.upkeep import Upkeep, pools_alive
+from guardtier_workers.console.ops.halts import StandingHalt, halts_standing
 
 T = TypeVar("T")
 
@@ -39,6 +40,10 @@ class Kept(Generic[T]):
         self._value: T | None = None
         self._at = float("-inf")
 
+    def forget(self) -> None:
+        """Whoever asks next reads: something was changed."""
+        self._at = float("-inf")
+
     async def get(self) -> T:
         """Raises what reading raises."""
         async with self._lock:
@@ -60,6 +65,7 @@ class Readings:
         self._workers = Kept(lambda: heartbeats(redis, partitions))
         self._tier_queues = Kept(lambda: tier_queues(redis, partitions))
         self._fleets = Kept(self._upkeep.fleets)
+        self._halts = Kept(lambda: halts_standing(redis, partitions))
         self._pool_workers = Kept(self._read_pools)
 
     async def sample(self) -> None:
@@ -82,6 +88,14 @@ class Readings:
     async def fleet_queues(self, fleets: Sequence[str]) -> list[Queue]:
         """What the agents of these fleets have asked. Keep them few: each is a stream a partition."""
         return await fleet_queues(self._redis, self._partitions, fleets)
+
+    async def halts(self) -> list[StandingHalt]:
+        """Everything that is halted: show only what the visitor sees."""
+        return await self._halts.get()
+
+    def forget_halts(self) -> None:
+        """Somebody has halted or resumed by this console: the page shows it at once."""
+        self._halts.forget()
 
     async def pools(self) -> list[tuple[str, bool]]:
         """The pools of the settings, and whether a worker of each lives."""

@@ -13,6 +13,7 @@ from guardtier.errors import DigestMismatch, UnknownAction
 from guardtier.store.records import Record
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.access.visitor import visitor_of
+from guardtier_workers.console.answering.before import before
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.pages.page import page
 from guardtier_workers.console.query import Query
@@ -76,7 +77,9 @@ async def _shown(request: Request) -> dict[str, Any]:
     record = await seen(request)
     original = await console_of(request).records.original(record.id) if record.asked else b""
     evidence = evidence_of(record, original)
-    return {"record": record, "evidence": evidence, "now": now_ms()}
+    now = now_ms()
+    answering = before(record, visitor_of(request).me, now=now)
+    return {"record": record, "evidence": evidence, "now": now, "before": answering}
 
 
 ROUTES: tuple[BaseRoute, ...] = (

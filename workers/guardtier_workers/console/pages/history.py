@@ -24,7 +24,6 @@ from guardtier_workers.console.story.history import USUAL, HistoryPage, HistoryQ
 #: How times are written, and where conversations are; all templates of this part have them.
 TOOLS: dict[str, Any] = {
     "moment": step.moment,
-    "moment_iso": step.moment_iso,
     "clock": step.clock,
     "lasting": step.lasting,
     "conversation_address": address,

@@ -17,6 +17,10 @@ class Oddity(NamedTuple):
     does: str
 
 
+#: All of them: one by one they say nothing.
+TAGS: Final = Oddity("tags", "TAG CHARACTERS", "are not seen, and a language model reads them")
+
+
 _CONTROLS: Final = {
     0x00: ("NULL", "ends the text for many programs"),
     0x07: ("BELL", "rings a terminal's bell, or ends a command to it"),

@@ -8,8 +8,8 @@ from typing import Final
 from guardtier_workers.console.show.marked import Mark, Piece, pieces
 
 WHOLE: Final = 12_000  #: characters of a text that is shown as a whole
-HEAD: Final = 6_000  #: of a longer one, at its beginning
-TAIL: Final = 1_500  #: … and at its end
+HEAD: Final = 3_000  #: of a longer one, at its beginning
+TAIL: Final = 1_000  #: … and at its end
 AROUND: Final = 300  #: before and behind the beginning and the end of a finding's span
 PART: Final = 50_000  #: that are loaded at once
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from guardtier_workers.cli.safe_text import is_hidden
-from guardtier_workers.console.show.characters import Oddity, oddity
+from guardtier_workers.console.show.characters import TAGS, Oddity, is_tag, oddity
 
 KINDS: Final = 12  #: of characters that are told; the most frequent ones
 _CANDIDATES = re.compile(r"[^ -~\n\t]")
@@ -24,5 +24,9 @@ def hidden_in(texts: Iterable[str]) -> list[Count]:
     found: Counter[str] = Counter()
     for text in texts:
         found.update(_CANDIDATES.findall(text))
-    odd = [(char, times) for char, times in found.most_common() if is_hidden(char)]
-    return [Count(oddity(char), times) for char, times in odd[:KINDS]]
+    odd = Counter({char: times for char, times in found.items() if is_hidden(char)})
+    tags = {char: times for char, times in odd.items() if is_tag(char)}
+    counts = [Count(TAGS, sum(tags.values()))] if tags else []
+    for char in tags:
+        del odd[char]
+    return [*counts, *(Count(oddity(char), times) for char, times in odd.most_common(KINDS))]

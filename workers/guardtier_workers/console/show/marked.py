@@ -13,9 +13,17 @@ from typing import Final, Literal, NamedTuple
 from unicodedata import category
 
 from guardtier_workers.cli.safe_text import is_hidden
-from guardtier_workers.console.show.characters import Oddity, disguise, is_tag, oddity, poses, tag_text
+from guardtier_workers.console.show.characters import (
+    TAGS,
+    Oddity,
+    disguise,
+    is_tag,
+    oddity,
+    poses,
+    tag_text,
+)
 
-Kind = Literal["", "hidden", "alike", "line", "gap"]
+Kind = Literal["", "hidden", "alike", "line", "break", "gap"]
 
 MANY_SPACES: Final = 16  #: in a row: more could push what follows out of sight
 _MARKS: Final = 2  #: combining marks on one letter; more climb over the lines around
@@ -26,7 +34,8 @@ _ASCII_LETTER = re.compile(r"[A-Za-z]")
 
 
 class Piece(NamedTuple):
-    """``kind``: "" is text as it is; ``line`` ends a line; ``gap`` stands for characters that are folded.
+    """``kind``: "" is text as it is; ``line`` ends a line, ``break`` is one within a line, ``gap`` has
+    characters that are folded in its place.
 
     ``begins``: numbers of the findings whose span begins here; ``hits``: of all that it belongs to.
     ``start`` and ``end`` are places in the text.
@@ -73,13 +82,15 @@ def pieces(
 
 def one_line(text: str, width: int = 300) -> list[Piece]:
     """The beginning of a text, with line breaks spelled out, for a place within a line."""
-    found = [
-        Piece("↵", "hidden", "LINE FEED: begins a new line") if piece.kind == "line" else piece
-        for piece in pieces(text, end=width)
-    ]
+    found = [within_line(piece) for piece in pieces(text, end=width)]
     if len(text) > width:
         found.append(Piece("…"))
     return found
+
+
+def within_line(piece: Piece) -> Piece:
+    """The piece for a place where lines don't break."""
+    return piece._replace(text="↵", kind="break") if piece.kind == "line" else piece
 
 
 def _plain(text: str, start: int, end: int, posing: frozenset[int]) -> Iterator[Piece]:
@@ -148,7 +159,7 @@ def _named(run: str) -> Piece:
     if is_tag(run[0]):
         spelled = tag_text(run)
         label = f"tags: {spelled[:_LABEL]}" if spelled else f"{len(run)} tags"
-        return Piece(label, "hidden", f"TAG CHARACTERS: {oddity(run[0]).does}")
+        return Piece(label, "hidden", _says(TAGS))
     said = oddity(run[0])
     return Piece(said.label if len(run) == 1 else f"{said.label} ×{len(run)}", "hidden", _says(said))
 

@@ -8,11 +8,12 @@ from typing import Final
 
 from guardtier.assessment import Assessment, ChildVote, Finding
 from guardtier.risk import SecurityRisk
-from guardtier_workers.console.show.marked import Mark, Piece, pieces
+from guardtier_workers.console.show.marked import Mark, Piece, pieces, within_line
 
 _ORDER: Final = {SecurityRisk.HIGH: 0, SecurityRisk.UNKNOWN: 1, SecurityRisk.MEDIUM: 2, SecurityRisk.LOW: 3}
 QUOTED: Final = 160  #: characters of what a finding points at
 AROUND: Final = 24  #: before and behind it
+SHORT: Final = 160  #: characters of a text that one takes in at a glance: nothing of it is quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,9 @@ def _reason(number: int, finding: Finding, texts: Mapping[str, str]) -> Reason:
     start, end = finding.span or (0, 0)
     start, end = max(0, start), min(end, len(text or ""))
     is_marked = text is not None and start < end
-    quote = _quote(text, number, finding, start, end) if text is not None and is_marked else ()
+    quote: tuple[Piece, ...] = ()
+    if text is not None and is_marked and len(text) > SHORT:
+        quote = _quote(text, number, finding, start, end)
     where = _where(finding, text, start, end)
     return Reason(number, finding.risk, finding.id, finding.message, where, quote, is_marked)
 
@@ -87,20 +90,22 @@ def _quote(text: str, number: int, finding: Finding, start: int, end: int) -> tu
     found = list(pieces(text, [mark], max(0, start - AROUND), min(len(text), until + AROUND)))
     before = [Piece("…")] if start > AROUND else []
     after = [Piece("…")] if until < end or until + AROUND < len(text) else []
-    shown = [piece._replace(text="↵", kind="hidden") if piece.kind == "line" else piece for piece in found]
-    return (*before, *shown, *after)
+    return (*before, *map(within_line, found), *after)
 
 
 def _where(finding: Finding, text: str | None, start: int, end: int) -> str:
     if finding.field is None:
-        return "of the action as a whole"
+        return "the action as a whole"
+    place = finding.field.removeprefix("arguments.")
     if finding.span is None:
-        return f"in {finding.field}"
+        return place
     if text is None:
-        return f"in {finding.field}, which is not shown here by itself"
+        return f"{place}, which is not shown by itself"
     if start >= end:
-        return f"in {finding.field}, at characters that it does not have"
-    return f"in {finding.field}, characters {start + 1:,} to {end:,}"
+        return f"{place}, at characters that it does not have"
+    if end - start == 1:
+        return f"{place}, character {end:,}"
+    return f"{place}, characters {start + 1:,} to {end:,}"
 
 
 def votes_of(assessment: Assessment) -> list[Said]:

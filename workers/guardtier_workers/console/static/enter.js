@@ -2,7 +2,7 @@
 // pressed, and is taken out of the address, so that the history does not keep it.
 
 const form = document.getElementById("enter");
-const found = location.hash.match(/^#([!-~]{1,128})\.([A-Za-z0-9_-]{20,128})$/);
+const found = location.hash.match(/^#([!-~]{1,400})\.([A-Za-z0-9_-]{20,128})$/);
 
 if (form && found) {
   form.elements.name.value = decodeURIComponent(found[1]);

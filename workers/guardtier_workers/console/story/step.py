@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from guardtier_workers.console.show import times
+
 #: How a step is marked, beside its words: what let it run, what stopped it, what was refused, the rest.
 Tone = Literal["asked", "waits", "yes", "no", "note", "refused"]
 
@@ -35,19 +37,8 @@ class Step(BaseModel):
 
 def moment(at: object) -> str:
     """A time in milliseconds, for people, in UTC; as it is where it is none."""
-    try:
-        found = datetime.fromtimestamp(int(str(at)) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return str(at)
-    return found.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def moment_iso(at: int) -> str:
-    """The same for ``<time datetime>``; "" where it is none."""
-    try:
-        return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError, OSError):
-        return ""
+    text = str(at)
+    return times.moment(int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else text
 
 
 def clock(at: int) -> str:

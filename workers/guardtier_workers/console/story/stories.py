@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from guardtier.errors import UnknownAction
 from guardtier.look import Me
 from guardtier.store.connection import AnyRedis
 from guardtier.store.records import Records
+from guardtier_workers.clock import now_ms
 from guardtier_workers.console.story.audit import Audit, AuditPage, AuditQuery
 from guardtier_workers.console.story.away import reading
 from guardtier_workers.console.story.conversation import Conversation, Conversations
+from guardtier_workers.console.story.figures import Figures, FiguresQuery, figures_of
+from guardtier_workers.console.story.following import Following
 from guardtier_workers.console.story.history import History, HistoryPage, HistoryQuery
 from guardtier_workers.console.story.timeline import Story, Timeline, unknown
 
@@ -29,7 +32,12 @@ class Stories:
         self._conversations = Conversations(redis, records, partitions)
         self._audit = Audit(redis, partitions)
         self._records = records
+        self._following = Following(redis, partitions)
         self._turn = asyncio.Semaphore(AT_A_TIME)
+
+    def followed(self) -> AbstractAsyncContextManager[None]:
+        """Keep the figures up to date until the block ends."""
+        return self._following.followed()
 
     async def history(self, query: HistoryQuery, me: Me) -> HistoryPage:
         async with self._asking("the audit stream"):
@@ -61,6 +69,12 @@ class Stories:
     async def audit(self, query: AuditQuery, me: Me) -> AuditPage:
         async with self._asking("the audit stream"):
             return await self._audit.page(query, me)
+
+    async def figures(self, query: FiguresQuery, me: Me) -> Figures:
+        """What can't be counted at the moment, the figures say."""
+        if self._following.ready:  # else it is at it, and takes its time
+            await self._following.catch_up()
+        return figures_of(self._following, query, me, now=now_ms())
 
     @asynccontextmanager
     async def _asking(self, what: str) -> AsyncIterator[None]:
