@@ -19,7 +19,7 @@ from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
-from guardtier_workers.console.pages import inbox, login
+from guardtier_workers.console.pages import inbox, login, signon
 from guardtier_workers.console.pages.page import FOLDER
 
 
@@ -38,6 +38,7 @@ def make_app(settings: Settings) -> Starlette:
     routes: list[BaseRoute] = [
         *inbox.ROUTES,
         *login.ROUTES,
+        *signon.ROUTES,
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         Route("/{rest:path}", unknown),
