@@ -17,6 +17,7 @@ from guardtier.errors import GuardtierError, InvalidAction, UnknownAction
 from guardtier.settings import Settings
 from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
+from guardtier_workers.console.api.plugins import plugin_routes
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
 from guardtier_workers.console.pages import inbox, login, signon
@@ -39,6 +40,7 @@ def make_app(settings: Settings) -> Starlette:
         *inbox.ROUTES,
         *login.ROUTES,
         *signon.ROUTES,
+        *plugin_routes(settings),
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         Route("/{rest:path}", unknown),

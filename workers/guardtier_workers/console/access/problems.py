@@ -33,3 +33,9 @@ class ProviderAway(GuardtierError):
     """The identity provider can't be reached, or what it publishes can't be used."""
 
     code = "provider_away"
+
+
+class PluginFailed(GuardtierError):
+    """What an analyzer serves below the API ended in an error of its own."""
+
+    code = "plugin_failed"
