@@ -50,6 +50,10 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "Shows and ends what is remembered of approvals.",
         {"list": "grants.list_grants", "suggest": "grants.suggest", "revoke": "grants.revoke"},
     ),
+    "dead": (
+        "Shows what no worker could handle, and tries it again.",
+        {"list": "dead.list_dead", "retry": "dead.retry"},
+    ),
     "trace": ("Shows what conversations came to.", {"export": "trace.export"}),
     "policy": (
         "Says what a fleet's actions wait for, while the tier runs.",

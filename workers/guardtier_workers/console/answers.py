@@ -31,6 +31,7 @@ _STATUS: Mapping[type[GuardtierError], int] = {
     errors.UnknownAction: 404,
     errors.UnknownFleet: 404,
     errors.UnknownGrant: 404,
+    errors.UnknownDeadLetter: 404,
     errors.WrongState: 409,
     errors.DigestMismatch: 409,
     errors.ActionConflict: 409,

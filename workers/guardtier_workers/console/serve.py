@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
+from starlette.applications import Starlette
 
 from guardtier.console_settings import ConsoleSettings
 from guardtier.errors import ConfigError
@@ -17,6 +18,7 @@ from guardtier.settings import Settings
 from guardtier_workers.console.access.exposure import check_exposure
 from guardtier_workers.console.access.word import left_word
 from guardtier_workers.console.app import make_app
+from guardtier_workers.console.console import Console
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,8 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
     check_exposure(settings)
     own = settings.console
     with _listening(own) as listening:
-        server = uvicorn.Server(_config(settings))
+        app = make_app(settings)
+        server = uvicorn.Server(_config(app, settings))
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         task = asyncio.create_task(server._serve([listening]))
         try:
@@ -52,6 +55,8 @@ async def served(settings: Settings) -> AsyncIterator[tuple[str, asyncio.Task[No
             with left_word(own.state_dir, address):
                 yield address, task
         finally:
+            if isinstance(console := getattr(app.state, "console", None), Console):
+                console.board.end()
             server.should_exit = True
             await asyncio.gather(task, return_exceptions=True)
 
@@ -76,10 +81,10 @@ def _listening(own: ConsoleSettings) -> Iterator[socket.socket]:
         yield listening
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
     own = settings.console
     config = uvicorn.Config(
-        make_app(settings),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -71,6 +71,12 @@ class Sessions:
             return None
         return session
 
+    def lives(self, session: Session) -> bool:
+        """Whether it has not ended. To ask is no use of it."""
+        now = self._clock()
+        is_over = now - session.since > self._lasting or now - session.used > self._idle
+        return not is_over and any(found is session for found in self._by_digest.values())
+
     def end(self, name: str) -> None:
         self._by_digest.pop(_digest(name), None)
 

@@ -1,4 +1,4 @@
-"""``/actions``: what is parked, and one action in any state."""
+"""``/actions/{id}``: one action, in any state. What is parked: ``waiting.py``."""
 
 from __future__ import annotations
 

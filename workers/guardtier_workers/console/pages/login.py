@@ -30,8 +30,8 @@ async def form(request: Request) -> Response:
 async def enter(request: Request) -> Response:
     given = await _fields(request)
     back = own_path(given.get("next", ""))
-    signer = Signer.with_token(given.get("name", "")[:128], given.get("token", "")[:512])
     try:
+        signer = Signer.with_token(given.get("name", "")[:128], given.get("token", "")[:512])
         me = await prove(request, signer)
     except NotAuthorized:
         return login_page(request, back, 403, "No approver has this name and token.")
