@@ -99,5 +99,5 @@ WATCH_SHIFTS = """
 SHIFTED = """
 () => [...window.shifted, ...window.shifts.takeRecords()].flatMap(({ value, sources }) =>
   sources.map(({ node, previousRect: was, currentRect: now }) =>
-    `${value.toFixed(4)}: ${node?.outerHTML?.slice(0, 80) ?? node?.nodeName} ${was.x},${was.y} to ${now.x},${now.y}`))
+    `${value}: ${node?.outerHTML?.slice(0, 80)} from ${was.x}, ${was.y} to ${now.x}, ${now.y}`))
 """

@@ -21,7 +21,8 @@ SET: Final = """
 NEVER: Final = (
     "iframe, frame, object, embed, base, meta[http-equiv], style, math, [srcdoc], [style], img[src='x'], "
     "script:not([src]), link[rel=stylesheet]:not([href^='/static/']), [hx-get*='logout'], "
-    "a[href]:not([href^='/']):not([href^='#']), a[href^='//'], form[action]:not([action^='/']), form[action^='//']"
+    "a[href]:not([href^='/']):not([href^='#']), a[href^='//'], "
+    "form[action]:not([action^='/']), form[action^='//']"
 )
 
 FOREIGN: Final = """

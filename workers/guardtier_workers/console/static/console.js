@@ -7,7 +7,5 @@ import "./help.js";
 import "./inbox.js";
 import "./live.js";
 import "./answer.js";
-import "./poll.js";
-import "./ops.js";
 import "./rules.js";
 import "./story.js";
