@@ -122,8 +122,16 @@ def end_session(request: HTTPConnection, response: Response) -> None:
 async def _by_token(request: HTTPConnection, console: Console, given: str) -> Visitor:
     """A program: HTTP Basic, the approver's name and token."""
     given = given.strip()
-    known = console.door.programs.find(given)
-    if known is not None:
+    programs = console.door.programs
+    if known := programs.find(given):
+        if not programs.is_fresh(known):
+            try:
+                me = await console.tier.acting(known.signer).me(timeout=TIER_SECONDS)
+            except NotAuthorized:
+                programs.forget(given)
+                raise
+            programs.keep(given, known.signer, me)
+            return Visitor(me, known.signer)
         return Visitor(known.me, known.signer)
     try:
         if len(given) > MOST_CREDENTIALS:
@@ -135,7 +143,7 @@ async def _by_token(request: HTTPConnection, console: Console, given: str) -> Vi
         ) from error
     signer = Signer.with_token(name, token)
     me = await prove(request, signer)
-    console.door.programs.keep(given, signer, me)
+    programs.keep(given, signer, me)
     return Visitor(me, signer)
 
 
