@@ -35,9 +35,11 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = {GenerationMode.POSITIVE: 20, GenerationMode.NEGATIVE: 10}
+EXAMPLES = {GenerationMode.POSITIVE: 12, GenerationMode.NEGATIVE: 5}
 
-SCHEMA = schemathesis.openapi.from_dict(document(ENDPOINTS, "1"))
+#: With our own credentials: those that it makes up would be told 401, and nothing else.
+CONFIG = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
+SCHEMA = schemathesis.openapi.from_dict(document(ENDPOINTS, "1"), config=CONFIG)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
@@ -52,6 +54,8 @@ async def test_no_request_makes_it_fail_or_say_what_its_document_does_not(
         session.headers.update(browser.headers)
         session.cookies.update(dict(browser.cookies))
         for mode, count in EXAMPLES.items():
+            if mode is GenerationMode.NEGATIVE and not _takes_anything(endpoint):
+                continue
             await asyncio.to_thread(_tried(endpoint, world, mode, count, _sender(console, session)))
 
 
@@ -64,6 +68,10 @@ async def test_nobody_is_told_anything_without_signing_in(console: Desk, endpoin
 
     assert answer.status_code == 401, answer.text
     assert answer.json()["code"] == "not_authorized"
+
+
+def _takes_anything(endpoint: Endpoint) -> bool:
+    return bool(endpoint.patterns or endpoint.query.model_fields or endpoint.body)
 
 
 def _sender(console: Desk, session: requests.Session) -> Callable[[Case], None]:

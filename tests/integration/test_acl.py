@@ -23,7 +23,7 @@ from redis.exceptions import NoPermissionError
 from guardtier import ApproverClient, GuardClient, Outcome, State
 from guardtier.policy.confirmation import NeverConfirm
 from guardtier.store.keys import GrantKeys, HistoryKeys, Keys
-from guardtier_workers.approvers import Right
+from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.embedded import redis_servers
 from guardtier_workers.supervisor import die_with_parent
 from tier import Tier, high, low
@@ -159,7 +159,7 @@ async def test_a_deadline_is_kept_by_job_and_by_sweep(start_roles: StartRoles) -
 
 
 async def test_an_operator_sets_policies_halts_and_sees_grants(tier: Tier, server: Server) -> None:
-    tier.approver("olga", None, Right)
+    tier.approver("olga", None, OPERATES)
     token = tier.token_of("olga")
     async with ApproverClient(
         server.url("operator"), approver="olga", token=token, partitions=2

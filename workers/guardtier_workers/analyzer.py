@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from guardtier.action import ActionEvent, is_label, is_name, partition_of
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
@@ -73,6 +73,10 @@ class AnalyzerWorker(StreamWorker):
             if self.memory is not None:
                 await self.memory.close()
             await self.ensemble.aclose()
+
+    def says(self, partition: int) -> dict[str, Any]:
+        """And what its child analyzers took, in all partitions together."""
+        return super().says(partition) | {"children": self._rating.times.by_child}
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys

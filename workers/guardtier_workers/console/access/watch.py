@@ -6,7 +6,7 @@ from time import monotonic
 
 from guardtier.errors import GuardtierError
 from guardtier.look import Me
-from guardtier_workers.console.access.gate import ASK_SECONDS
+from guardtier_workers.console.access.door import ASK_SECONDS
 from guardtier_workers.console.access.visitor import Visitor
 from guardtier_workers.console.console import Console
 

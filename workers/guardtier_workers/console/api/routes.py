@@ -11,7 +11,22 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, answers, edits, me, remembering, waiting
+from guardtier_workers.console.api import (
+    actions,
+    answers,
+    audit,
+    dead,
+    edits,
+    fleets,
+    grants,
+    halts,
+    me,
+    policies,
+    policy_file,
+    remembering,
+    waiting,
+    workers,
+)
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
@@ -20,8 +35,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *waiting.ENDPOINTS,
     *actions.ENDPOINTS,
     *answers.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *dead.ENDPOINTS,
     *edits.ENDPOINTS,
+    *fleets.ENDPOINTS,
+    *grants.ENDPOINTS,
+    *halts.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *policy_file.ENDPOINTS,
     *remembering.ENDPOINTS,
+    *workers.ENDPOINTS,
 )
 
 

@@ -15,9 +15,8 @@ from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.access.visitor import visitor_of
-from guardtier_workers.console.board.filters import Filter
+from guardtier_workers.console.board.filters import Filter, Wanted
 from guardtier_workers.console.console import Console, console_of
-from guardtier_workers.console.pages.events import Wanted
 from guardtier_workers.console.pages.page import page
 from guardtier_workers.console.show.row import order_text, row_values
 

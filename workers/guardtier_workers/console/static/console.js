@@ -5,3 +5,6 @@ import "./help.js";
 import "./inbox.js";
 import "./live.js";
 import "./answer.js";
+import "./poll.js";
+import "./ops.js";
+import "./rules.js";

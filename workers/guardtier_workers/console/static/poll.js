@@ -1,0 +1,39 @@
+// Parts of a page that are asked for again and again, while somebody looks at them.
+
+const MOST_FAILED = 2;
+
+for (const part of document.querySelectorAll("[data-poll]")) follow(part);
+
+function follow(part) {
+  const trouble = document.querySelector("[data-poll-trouble]");
+  let failed = 0;
+  const timer = setInterval(async () => {
+    if (document.hidden || document.querySelector("dialog[open]")) return;
+    try {
+      await renew(part);
+      failed = 0;
+    } catch {
+      failed += 1;
+    }
+    if (!trouble) return;
+    trouble.hidden = failed < MOST_FAILED;
+    if (failed === MOST_FAILED) trouble.textContent = "This is old: the console, or Redis, can't be reached.";
+  }, Number(part.dataset.seconds) * 1000);
+  part.addEventListener("poll:end", () => clearInterval(timer));
+}
+
+// Asks for the part now. The HTML is what the server's templates made; raises where there is none.
+export async function renew(part) {
+  const answer = await fetch(part.dataset.poll, { headers: { accept: "text/html" }, credentials: "same-origin" });
+  if (answer.redirected || answer.status === 401) {
+    location.assign("/login");
+    return;
+  }
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  const text = await answer.text();
+  const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+  const open = [...part.querySelectorAll("details[open][id]")].map((one) => one.id);
+  part.innerHTML = text;
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focused) document.getElementById(focused)?.focus();
+}
