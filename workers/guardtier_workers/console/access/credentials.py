@@ -23,6 +23,7 @@ from guardtier_workers.console.access.visitor import ANYBODY, Visitor
 from guardtier_workers.console.console import Console, console_of
 
 COOKIE: Final = "guardtier_session"
+POLL_HEADER: Final = "x-guardtier-poll"  #: a page that is merely open asks so: no use of its session
 TIER_SECONDS: Final = 5.0  #: for the tier to say who somebody is
 MOST_CREDENTIALS: Final = 2048  #: characters of an Authorization header
 
@@ -34,7 +35,8 @@ async def visitor(request: HTTPConnection) -> Visitor | None:
     if scheme.lower() == "basic":
         return await _by_token(request, console, given)
     name = session_name(request)
-    session = console.sessions.find(name)
+    is_poll = POLL_HEADER in request.headers
+    session = console.sessions.peek(name) if is_poll else console.sessions.find(name)
     if session is not None and await _still(console, session, name):
         return Visitor(session.me, session.signer, session)
     if name:
@@ -120,8 +122,16 @@ def end_session(request: HTTPConnection, response: Response) -> None:
 async def _by_token(request: HTTPConnection, console: Console, given: str) -> Visitor:
     """A program: HTTP Basic, the approver's name and token."""
     given = given.strip()
-    known = console.door.programs.find(given)
-    if known is not None:
+    programs = console.door.programs
+    if known := programs.find(given):
+        if not programs.is_fresh(known):
+            try:
+                me = await console.tier.acting(known.signer).me(timeout=TIER_SECONDS)
+            except NotAuthorized:
+                programs.forget(given)
+                raise
+            programs.keep(given, known.signer, me)
+            return Visitor(me, known.signer)
         return Visitor(known.me, known.signer)
     try:
         if len(given) > MOST_CREDENTIALS:
@@ -133,7 +143,7 @@ async def _by_token(request: HTTPConnection, console: Console, given: str) -> Vi
         ) from error
     signer = Signer.with_token(name, token)
     me = await prove(request, signer)
-    console.door.programs.keep(given, signer, me)
+    programs.keep(given, signer, me)
     return Visitor(me, signer)
 
 

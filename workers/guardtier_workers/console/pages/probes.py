@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import NotAuthorized
 from guardtier.settings import Settings
+from guardtier_workers.console.access.addresses import is_loopback
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.ops.scrape import metrics, readiness
 
@@ -39,7 +40,6 @@ async def scrape(request: Request) -> Response:
 
 def is_for_this_machine(settings: Settings) -> bool:
     """Whether nobody reaches the console from elsewhere, neither directly nor by a proxy."""
-    from guardtier_workers.console.access.addresses import is_loopback
 
     return is_loopback(settings.console.host) and not settings.console.proxies
 

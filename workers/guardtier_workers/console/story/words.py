@@ -10,6 +10,13 @@ from guardtier_workers.console.story.lines import details_of, error_of, names_of
 from guardtier_workers.console.story.step import Fact, Step, Tone, moment
 
 Told = tuple[Tone, str]
+#: Every kind of line that the tier writes, but requests that are refused under a name of their own.
+KINDS: Final = (
+    *"assessed released parked answered approved rejected expired extended edited redeemed repeated".split(),
+    *"halted resumed granted revoked blocked configured retried".split(),
+    *"refused answer_refused edit_refused look_refused halt_refused resume_refused".split(),
+    *"configure_refused grants_refused revoke_refused retry_refused".split(),
+)
 _KNOWN: Final = frozenset({"id", "event", "fleet", "digest", "by", "reason", "details", "error"})
 #: What a refused request asked for, by the name of its line.
 _ASKED: Final[Mapping[str, str]] = {
@@ -19,6 +26,7 @@ _ASKED: Final[Mapping[str, str]] = {
     "configure_refused": "A change of a policy",
     "halt_refused": "A halt",
     "resume_refused": "A resume",
+    "grants_refused": "A look at the grants",
     "revoke_refused": "The end of a grant",
     "retry_refused": "Another try of a dead letter",
     "refused": "A request",
