@@ -49,6 +49,6 @@ async def filled(tier: Tier) -> World:
             "arguments": ['{"command": "ls"}'],
             "text": ["version = 1\n"],
             "grant": [one.grant.id for one in await alice.grants("web")],
-            "letter": [f"0.{entry.decode()}" for entry, _ in dead],
+            "letter": [f"{entry.decode()}.0" for entry, _ in dead],
         },
     )
