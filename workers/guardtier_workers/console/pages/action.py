@@ -14,11 +14,13 @@ from guardtier.store.records import Record
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.answering.before import before
+from guardtier_workers.console.answering.looking import seen_by
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.pages.page import page
 from guardtier_workers.console.query import Query
 from guardtier_workers.console.show.evidence import evidence_of, full_text, marks_of
 from guardtier_workers.console.show.folding import part
+from guardtier_workers.console.story.conversation import address
 
 
 class Gap(Query):
@@ -53,24 +55,8 @@ async def text(request: Request) -> Response:
 
 
 async def seen(request: Request) -> Record:
-    """The record that the path names. Raises UnknownAction, in the same words, where there is none and
-    where it is of a fleet that the visitor does not see; and InvalidAction.
-    """
-    visitor = visitor_of(request)
-    action_id: str = request.path_params["id"]
-    try:
-        record = await console_of(request).records.get(action_id)
-    except UnknownAction:
-        raise _unknown(action_id) from None
-    if not visitor.me.sees(record.fleet):
-        raise _unknown(action_id)
-    return record
-
-
-def _unknown(action_id: str) -> UnknownAction:
-    return UnknownAction(
-        f"no action {action_id} in your fleets: never published, or past its retention", field="id"
-    )
+    """The record that the path names. Raises UnknownAction where the visitor does not see it."""
+    return await seen_by(visitor_of(request).me, console_of(request), request.path_params["id"])
 
 
 async def _shown(request: Request) -> dict[str, Any]:
@@ -78,8 +64,13 @@ async def _shown(request: Request) -> dict[str, Any]:
     original = await console_of(request).records.original(record.id) if record.asked else b""
     evidence = evidence_of(record, original)
     now = now_ms()
-    answering = before(record, visitor_of(request).me, now=now)
-    return {"record": record, "evidence": evidence, "now": now, "before": answering}
+    return {
+        "record": record,
+        "evidence": evidence,
+        "now": now,
+        "before": before(record, visitor_of(request).me, now=now),
+        "address_of": address,
+    }
 
 
 ROUTES: tuple[BaseRoute, ...] = (
