@@ -187,3 +187,24 @@ async def test_the_audit_stream_is_shown_by_fleet(
     assert {line["id"] for line in own} == {mine}
     assert {line["fleet"] for line in all_of_them} == {"web", "data"}
     assert [line["id"] for line in some] == [mine]
+
+
+async def test_the_audit_page_shows_what_was_refused_and_halted(console: Desk) -> None:
+    tier = console.tier
+    olga = tier.operator("olga")
+    await olga.halt("web", reason="<i>stop</i>")
+    tier.approver()
+    with pytest.raises(NotAuthorized):
+        await tier.impostor().approve("never.0", digest="0" * 64)
+    eve = await console.browser("eve", ["*"])
+    bob = await console.browser("bob", ["web"])
+
+    everything = (await eve.get("/audit")).text
+    own = (await bob.get("/audit", headers={"hx-request": "true"})).text
+
+    assert "&lt;i&gt;stop&lt;/i&gt;" in own
+    assert "<html" not in own
+    assert "answer refused" in everything
+    assert "answer refused" not in own  # of an action that is not there: nobody's
+    halted = (await eve.get("/audit", params={"event": "halted"})).text
+    assert halted.count('data-event="') == halted.count('data-event="halted"') == 1

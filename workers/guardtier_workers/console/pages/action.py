@@ -68,7 +68,7 @@ async def _shown(request: Request) -> dict[str, Any]:
         "record": record,
         "evidence": evidence,
         "now": now,
-        "before": before(record, visitor_of(request).me, now=now),
+        "before": before(record, visitor_of(request).me),
         "address_of": address,
     }
 

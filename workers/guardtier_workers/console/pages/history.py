@@ -18,12 +18,13 @@ from guardtier_workers.console.console import console_of
 from guardtier_workers.console.pages.page import page
 from guardtier_workers.console.query import checked
 from guardtier_workers.console.story import step
+from guardtier_workers.console.story.audit import AuditQuery
 from guardtier_workers.console.story.conversation import address
 from guardtier_workers.console.story.history import USUAL, HistoryPage, HistoryQuery
+from guardtier_workers.console.story.words import KINDS
 
 #: How times are written, and where conversations are; all templates of this part have them.
 TOOLS: dict[str, Any] = {
-    "moment": step.moment,
     "clock": step.clock,
     "lasting": step.lasting,
     "conversation_address": address,
@@ -59,10 +60,32 @@ def _shown(
         found=found,
         wrong=wrong,
         outcomes=[one.value for one in Outcome],
+        fleets=console_of(request).stories.fleets(visitor_of(request).me),
         usual=[one.value for one in USUAL],
         next_query=urlencode(following | {"cursor": found.cursor}, doseq=True)
         if found and found.cursor
         else "",
+        **TOOLS,
+    )
+
+
+async def audit(request: Request) -> Response:
+    """Every line, not of decisions alone: halts, policies, refusals."""
+    me = visitor_of(request).me
+    query = AuditQuery.read(request.query_params)
+    found = await console_of(request).stories.audit(query, me)
+    following = query.model_dump(mode="json", exclude_defaults=True) | {"cursor": found.cursor}
+    is_part = request.headers.get("hx-request") == "true"
+    return page(
+        request,
+        "_audit.html" if is_part else "audit.html",
+        here="history",
+        tab="audit",
+        query=query,
+        found=found,
+        kinds=KINDS,
+        fleets=console_of(request).stories.fleets(me),
+        next_query=urlencode(following) if found.cursor else "",
         **TOOLS,
     )
 
@@ -102,6 +125,7 @@ async def conversation_of(request: Request) -> Response:
 
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/history", history),
+    Route("/audit", audit),
     Route("/actions/{id}/story", story),
     Route("/actions/{id}/timeline", timeline),
     Route("/actions/{id}/conversation", conversation_of),

@@ -18,6 +18,9 @@ from guardtier_workers.console.story.step import Step
 from guardtier_workers.console.story.walk import MOST_LINES, Place, Walk
 from guardtier_workers.console.story.words import step_of
 
+#: Lines whose ids are those of requests; and refused requests that name an action.
+_REQUESTS: Final = frozenset({"configured", "resumed", "revoked"})
+_OF_ACTIONS: Final = frozenset({"answer_refused", "edit_refused"})
 _MOST_LOOKUPS: Final = 200  #: of whose action a refused request names
 
 
@@ -31,9 +34,10 @@ class AuditQuery(Query):
 
 
 class AuditLine(BaseModel):
-    """``id``: the action's, or the request's. ``fleet``: null where the line names none."""
+    """``id``: the action's (``is_action``), or the request's. ``fleet``: null where the line names none."""
 
     id: str
+    is_action: bool
     fleet: str | None
     step: Step
 
@@ -64,7 +68,7 @@ class Audit:
             if fleet is None and not me.sees("*"):
                 fleet, looked_up = await self._whose(line), looked_up + 1
             if query.fleet in (None, fleet) and is_shown(line, me, about=fleet):
-                found.append(AuditLine(id=line.text("id"), fleet=fleet, step=step_of(line)))
+                found.append(_shown(line, fleet))
             if len(found) >= query.limit or looked_up >= _MOST_LOOKUPS:
                 break
         more = not walk.ended and walk.place is not None
@@ -82,3 +86,10 @@ class Audit:
         key = Keys(line.partition).action(action_id)
         found: bytes | None = await self._redis.hget(key, "fleet")  # type: ignore[misc]
         return found.decode(errors="backslashreplace") if found else None
+
+
+def _shown(line: Line, fleet: str | None) -> AuditLine:
+    event, action_id = line.text("event"), line.text("id")
+    of_request = event in _REQUESTS or (event.endswith("_refused") and event not in _OF_ACTIONS)
+    is_action = not of_request and partition_of(action_id) is not None
+    return AuditLine(id=action_id, is_action=is_action, fleet=fleet, step=step_of(line))

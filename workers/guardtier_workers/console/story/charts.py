@@ -75,7 +75,7 @@ SERIES: Final = (
     Series(
         "time",
         "Time to an answer",
-        "nine of ten came within the whole bar, half within the filled part",
+        "within which half of them came (filled), and 90 % (the whole bar)",
         lambda one: one.p90_ms,
         _time,
         inner=lambda one: one.p50_ms,
@@ -132,4 +132,4 @@ def _said(series: Series, counts: Counts) -> str:
     half = series.inner(counts) if series.inner else None
     if half is None:
         return series.words(value)
-    return f"half within {series.words(half)}, nine of ten within {series.words(value)}"
+    return f"half {series.words(half)}, 90 % {series.words(value)}"

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _PAGE: Final = 500  #: lines of one round trip
 _PAGES: Final = 40  #: of one partition and one look
-_BACK: Final = 100_000  #: lines that are read after a start, of all partitions together
+_BACK: Final = 300_000  #: lines that are read after a start, of all partitions together
 _EVERY_SECONDS: Final = 5.0
 _BEHIND_MS: Final = 15 * 60_000  #: whoever is further behind begins anew
 _BREATH_SECONDS: Final = 0.005  #: between two pages: there is a page to be served meanwhile

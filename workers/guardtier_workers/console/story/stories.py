@@ -39,6 +39,10 @@ class Stories:
         """Keep the figures up to date until the block ends."""
         return self._following.followed()
 
+    def fleets(self, me: Me) -> list[str]:
+        """Those of which something was decided lately, and that an approver sees."""
+        return sorted(fleet for fleet in self._following.tally.fleets if me.sees(fleet))
+
     async def history(self, query: HistoryQuery, me: Me) -> HistoryPage:
         async with self._asking("the audit stream"):
             return await self._history.page(query, me)
@@ -48,7 +52,7 @@ class Stories:
             return await self._timeline.of(action_id, me, cursor=cursor)
 
     async def conversation(self, fleet: str, conversation: str, me: Me, *, most: int = 64) -> Conversation:
-        async with self._asking("the history of the conversation"):
+        async with self._asking("the histories of conversations"):
             return await self._conversations.of(fleet, conversation, me, most=most)
 
     async def beside(self, action_id: str, me: Me) -> Conversation | None:
@@ -56,7 +60,7 @@ class Stories:
 
         Raises UnknownAction for an action that is not there, or not theirs.
         """
-        async with self._asking("the history of the conversation"):
+        async with self._asking("the histories of conversations"):
             record = await self._records.get(action_id)
             if not me.sees(record.fleet):
                 raise unknown(action_id)

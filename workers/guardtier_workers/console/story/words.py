@@ -19,6 +19,7 @@ _ASKED: Final[Mapping[str, str]] = {
     "configure_refused": "A change of a policy",
     "halt_refused": "A halt",
     "resume_refused": "A resume",
+    "grants_refused": "A look at the grants",
     "revoke_refused": "The end of a grant",
     "retry_refused": "Another try of a dead letter",
     "refused": "A request",
@@ -168,6 +169,10 @@ _WORDS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], Told]]] = {
     "configured": _configured,
     "retried": _retried,
 }
+
+
+#: Every kind of line that has words.
+KINDS: Final = (*_WORDS, *_ASKED)
 
 
 def _under(line: Line, details: Mapping[str, Any]) -> str:
