@@ -93,11 +93,11 @@ async def test_whoever_comes_second_is_told_who_was_first(console: Desk, people:
     await expect(alice.dialog).to_be_visible()
 
     await console.tier.approver("bob").reject(action.id, reason="no")
-    await alice.dialog.locator('[data-do="confirm"]').click()
 
     conflict = alice.page.locator(".conflict[role=alert]").first
     await expect(conflict).to_contain_text("bob")
     await expect(conflict).to_contain_text("rejected")
+    await expect(alice.dialog.locator('[data-do="confirm"]')).not_to_be_visible()
     assert (await waiting).outcome is Outcome.REJECTED
 
 
