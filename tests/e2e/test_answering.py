@@ -69,6 +69,8 @@ async def test_many_are_answered_at_once_each_with_its_result(console: Desk, peo
     await alice.at_inbox()
     waiting = [asking(console, action) for action in actions]
 
+    for action in actions:  # of who has ticked one, what arrives is kept waiting
+        await expect(alice.row(action.id)).to_be_visible()
     for action in actions:
         await alice.row(action.id).locator(".row-pick").check()
     await alice.page.locator('#batch [data-do="batch-reject"]').click()
