@@ -44,26 +44,6 @@ async def visitor(request: HTTPConnection) -> Visitor | None:
     return Visitor(ANYBODY) if console.settings.console.open_to_viewers else None
 
 
-async def still(request: HTTPConnection) -> bool:
-    """Whether whoever opened a long stream may go on: ask now and then, it keeps no session alive.
-
-    ``visitor.me`` of the session is brought up to date.
-    """
-    console = console_of(request)
-    found: Visitor | None = request.state.visitor
-    if found is None or found.signer is None:
-        return found is not None
-    if found.session is not None:
-        name = session_name(request)
-        session = console.sessions.peek(name)
-        return session is found.session and await _still(console, found.session, name)
-    try:
-        await console.tier.acting(found.signer).me(timeout=TIER_SECONDS)
-    except NotAuthorized:
-        return False
-    return True
-
-
 async def prove(request: HTTPConnection, signer: Signer) -> Me:
     """Ask the tier who this is. Raises NotAuthorized, and TooManyTries where too many before failed."""
     console = console_of(request)

@@ -10,13 +10,6 @@ from guardtier_workers.console.story.lines import details_of, error_of, names_of
 from guardtier_workers.console.story.step import Fact, Step, Tone, moment
 
 Told = tuple[Tone, str]
-#: Every kind of line that the tier writes, but requests that are refused under a name of their own.
-KINDS: Final = (
-    *"assessed released parked answered approved rejected expired extended edited redeemed repeated".split(),
-    *"halted resumed granted revoked blocked configured retried".split(),
-    *"refused answer_refused edit_refused look_refused halt_refused resume_refused".split(),
-    *"configure_refused grants_refused revoke_refused retry_refused".split(),
-)
 _KNOWN: Final = frozenset({"id", "event", "fleet", "digest", "by", "reason", "details", "error"})
 #: What a refused request asked for, by the name of its line.
 _ASKED: Final[Mapping[str, str]] = {
@@ -176,6 +169,10 @@ _WORDS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], Told]]] = {
     "configured": _configured,
     "retried": _retried,
 }
+
+
+#: Every kind of line that has words.
+KINDS: Final = (*_WORDS, *_ASKED)
 
 
 def _under(line: Line, details: Mapping[str, Any]) -> str:
