@@ -69,6 +69,8 @@ async def test_many_are_answered_at_once_each_with_its_result(console: Desk, peo
     await alice.at_inbox()
     waiting = [asking(console, action) for action in actions]
 
+    for action in actions:  # of who has ticked one, what arrives is kept waiting
+        await expect(alice.row(action.id)).to_be_visible()
     for action in actions:
         await alice.row(action.id).locator(".row-pick").check()
     await alice.page.locator('#batch [data-do="batch-reject"]').click()
@@ -117,6 +119,11 @@ async def test_whoever_comes_second_is_told_who_was_first(console: Desk, people:
 
     await expect(alice.conflict).to_contain_text("bob")
     await expect(alice.conflict).to_contain_text("rejected")
+
+    conflict = alice.page.locator(".conflict[role=alert]").first
+    await expect(conflict).to_contain_text("bob")
+    await expect(conflict).to_contain_text("rejected")
+    await expect(alice.dialog.locator('[data-do="confirm"]')).not_to_be_visible()
     assert (await waiting).outcome is Outcome.REJECTED
 
 
