@@ -12,6 +12,9 @@ from consoles import Desk, StartConsole
 from guardtier.errors import ActionConflict, NotAuthorized
 from guardtier.look import Me
 from guardtier.settings import Settings
+from guardtier.store.trail import Line
+from guardtier_workers.console.story.following import Following
+from guardtier_workers.console.story.index import Index
 from guardtier_workers.console.story.timeline import Timeline
 from tier import StartTier, Tier, high, low
 
@@ -132,6 +135,54 @@ async def test_a_long_stream_is_read_a_part_at_a_time(tier: Tier) -> None:
     assert events == ["asked", "assessed", "parked", "approved"]  # the end is looked for where it must be
     assert first.looked_to is not None
     assert [step.event for step in told.steps][-1:] in ([], ["approved"])
+
+
+async def test_an_indexed_story_is_whole_however_long_the_stream(tier: Tier) -> None:
+    action_id = await parked(tier)
+    for number in range(10):
+        await tier.client().check(low(f"ls {number}"))
+    before = Following(tier.redis, 1)
+    await before.catch_up()
+    record = await tier.record(action_id)
+    await tier.approver().approve(action_id, digest=record.digest)
+    await before.catch_up()
+    after = Following(tier.redis, 1)
+    await after.catch_up()
+
+    for following in (before, after):
+        timeline = Timeline(tier.redis, tier.records, 1, following.index)
+        told = await timeline.of(action_id, EVERYTHING, most=3)
+
+        assert [step.event for step in told.steps] == ["asked", "assessed", "parked", "approved"]
+        assert told.cursor is None
+
+
+async def test_an_index_that_has_forgotten_the_beginning_is_not_believed(tier: Tier) -> None:
+    action_id = await parked(tier)
+    record = await tier.record(action_id)
+    await tier.approver().approve(action_id, digest=record.digest)
+    index = Index(most_ids=1)
+    index.settle()
+    for event in await tier.audit(action_id):
+        entry = event.pop("entry")
+        fields = {name.encode(): value.encode() for name, value in event.items()}
+        index.take(Line(0, entry, fields))
+        index.take(Line(0, "1-1", {b"id": b"other.0", b"event": b"parked"}))
+
+    told = await Timeline(tier.redis, tier.records, 1, index).of(action_id, EVERYTHING)
+
+    assert [step.event for step in told.steps] == ["asked", "assessed", "parked", "approved"]
+
+
+def test_an_index_is_bounded_either_way() -> None:
+    for settled in (True, False):
+        index = Index(most_ids=2)
+        if settled:
+            index.settle()
+        for number in range(5):
+            index.take(Line(0, f"{number}-0", {b"id": f"a{number}.0".encode(), b"event": b"parked"}))
+        known = [number for number in range(5) if index.of(f"a{number}.0")]
+        assert known == ([3, 4] if settled else [0, 1])
 
 
 async def test_a_conversation_shows_what_became_of_each_action(
