@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import subprocess
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from consoles import StartConsole
 from guardtier.errors import ConfigError
+from guardtier.look import Me
 from guardtier.settings import Settings
+from guardtier.signer import Signer
 from guardtier_workers.console.access.exposure import check_exposure
 from guardtier_workers.console.access.sessions import MOST_OF_ONE, Sessions
 from guardtier_workers.console.serve import address_at
@@ -20,7 +29,7 @@ from tier import Tier
 TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
 OIDC = {
     "voucher": "console",
-    "voucher_token_file": "token",
+    "voucher_token_file": __file__,
     "oidc": {"issuer": "https://id.example", "client_id": "c", "client_secret": "s"},
 }
 OPEN = {"open_to_viewers": True}
@@ -89,30 +98,26 @@ def test_settings_that_can_not_be_meant_are_refused(wrong: dict[str, Any]) -> No
     assert (caught.value.field or "").startswith("console")
 
 
+def certified(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that certifies itself, and its key."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")]), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    cert = made.add_extension(address, critical=False).sign(private, hashes.SHA256())
+    (folder / "cert.pem").write_bytes(cert.public_bytes(Encoding.PEM))
+    key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "key.pem").write_bytes(key)
+    return folder / "cert.pem", folder / "key.pem"
+
+
 async def test_it_serves_tls_and_its_cookie_is_for_tls_alone(
     tier: Tier, start_console: StartConsole, tmp_path: Path
 ) -> None:
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=x",
-    ]
-    subject = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run([*made, *subject], check=True, capture_output=True)
+    cert, key = certified(tmp_path)
     console = await start_console(tier, tls_certificate=cert, tls_key=key)
     tier.approver("alice")
-
-    import ssl
 
     trusted = ssl.create_default_context(cafile=str(cert))
     async with httpx.AsyncClient(base_url=console.url, verify=trusted, trust_env=False) as somebody:
@@ -151,9 +156,6 @@ def test_the_address_is_one_that_can_be_opened() -> None:
 
 
 def test_sessions_end_by_age_by_rest_and_by_number() -> None:
-    from guardtier.look import Me
-    from guardtier.signer import Signer
-
     now = 0.0
     kept = Sessions(lasting=100, idle=10, clock=lambda: now)
     me, signer = Me(name="a", principal="a", fleets=("*",), may=()), Signer("a", b"k")

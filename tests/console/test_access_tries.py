@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from consoles import Desk, StartConsole
-from guardtier_workers.console.access import tries
+from guardtier_workers.console.access import door, tries
 from guardtier_workers.console.access.problems import TooManyTries
 from guardtier_workers.console.access.refused import LINES_A_MINUTE
 from guardtier_workers.console.access.tries import AT_ONCE, OF_ADDRESS, OF_NAME, Tries
@@ -54,9 +54,27 @@ async def test_a_program_has_no_more_tries_than_a_browser(console: Desk) -> None
     assert (await alice.get("/api/v1/me")).status_code == 200
 
 
+async def test_a_program_that_has_come_before_is_not_held_up_by_others(
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "ASK_SECONDS", 0.0)
+    console = await start_console(tier)
+    alice = await console.program("alice")
+    assert (await alice.get("/api/v1/me")).status_code == 200
+    for n in range(OF_ADDRESS.burst + 1):
+        wrong = await console.nobody(auth=("alice", f"wrong-{n}"))
+        said = (await wrong.get("/api/v1/me")).status_code
+    assert said == 429
+
+    assert (await alice.get("/api/v1/me")).status_code == 200
+    tier.fire("alice")
+    assert (await alice.get("/api/v1/me")).status_code == 401
+    assert (await alice.get("/api/v1/me")).status_code == 429
+
+
 async def test_credentials_that_can_not_be_read_are_refused(console: Desk) -> None:
-    for given in ("", "?", "=" * 50, base64.b64encode(b"\xff:x").decode(), "a" * 10_000, "YTpi YTpi"):
-        somebody = await console.nobody(headers={"authorization": f"Basic {given}"})
+    for given in ("?", "é", "=" * 50, base64.b64encode(b"\xff:x").decode(), "a" * 10_000, "YTpi YTpi"):
+        somebody = await console.nobody(headers={"authorization": f"Basic {given}".encode()})
         assert (await somebody.get("/api/v1/me")).status_code == 401, given[:20]
     for name in ("", "a b", "é", "x" * 129, "a\x00"):
         encoded = base64.b64encode(f"{name}:token".encode()).decode()

@@ -47,7 +47,7 @@ def vote(principal: str, choice: Choice, digest: str = ACTION.digest) -> Vote:
 
 
 def seen(record: Record, me: Me = ALICE) -> Before:
-    return before(record, me, now=NOW)
+    return before(record, me)
 
 
 def test_one_approval_decides_and_that_can_not_be_undone() -> None:
@@ -155,7 +155,7 @@ def test_what_is_decided_is_told_and_offers_nothing() -> None:
 
     found = seen(record_of(state=State.REJECTED, verdict=verdict))
 
-    assert found.ended == "bob and carol rejected it 4 seconds ago. Reason: no\\u202e<b>"
+    assert found.ended == "bob and carol rejected it. Reason: “no\\u202e<b>”."
     assert not found.approve.can
 
 

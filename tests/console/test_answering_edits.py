@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-import pytest
 
 from console.answering import refused, said
 from consoles import Desk, StartConsole
@@ -72,28 +71,27 @@ async def test_one_of_two_edits_and_it_goes_on_waiting(console: Desk) -> None:
     assert came["words"] == "Changed and counted: 1 of 2 approvals: alice. It goes on waiting."
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[1]",
-        '"ls"',
-        '{"command": "ls", "command": "rm"}',
-        '{"n": 123456789012345678901234567890}',
-        '{"n": NaN}',
-        '{"command": "\\ud800"}',
-        '{"a":' * 65 + "1" + "}" * 65,
-    ],
-    ids=["nothing", "broken", "a list", "a text", "a key twice", "a large number", "NaN", "half", "deep"],
-)
-async def test_what_not_every_parser_reads_alike_is_refused(console: Desk, text: str) -> None:
+UNREADABLE = [
+    "",
+    "{",
+    "[1]",
+    '"ls"',
+    '{"command": "ls", "command": "rm"}',
+    '{"n": 123456789012345678901234567890}',
+    '{"n": NaN}',
+    '{"command": "\\ud800"}',
+    '{"a":' * 65 + "1" + "}" * 65,
+]
+
+
+async def test_what_not_every_parser_reads_alike_is_refused(console: Desk) -> None:
     asked = await parked(console.tier)
     alice = await console.program("alice")
 
-    for what in ("edit", "changes"):
-        problem = await refused(alice, f"/actions/{asked.id}/{what}", edit_of(asked, text), 422)
-        assert problem["code"] == "invalid_action"
+    for text in UNREADABLE:
+        for what in ("edit", "changes"):
+            problem = await refused(alice, f"/actions/{asked.id}/{what}", edit_of(asked, text), 422)
+            assert problem["code"] == "invalid_action"
 
     assert (await console.tier.record(asked.id)).state is State.PARKED
 

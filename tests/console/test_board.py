@@ -12,10 +12,12 @@ from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier.store.connection import connect
 from guardtier.store.keys import Keys
+from guardtier_workers.console.board import follower
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.board.change import Change
 from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.show.row import order_text, read_order
+from guardtier_workers.embedded import EmbeddedRedis
 from tier import StartTier, Tier, high, low, unknown
 from waiting import until
 
@@ -207,3 +209,53 @@ async def test_the_feeds_end_with_the_console(tier: Tier, start_board: StartBoar
         assert await feed.next(10) is None
         assert feed.has_ended
     assert [change async for change in board.changes(ALL, EVERYBODY)] == []
+
+
+async def test_it_says_that_redis_is_away_and_catches_up(
+    start_tier: StartTier, own_server: EmbeddedRedis, start_board: StartBoard
+) -> None:
+    tier = await start_tier(url=own_server.url)
+    first = await tier.client().submit(high("one"))
+    board = await start_board(tier)
+
+    own_server.kill()
+    await until(lambda: not board.is_live)
+    assert board.trouble
+    assert board.get(first.id)
+    own_server.start()
+    second = await tier.client().submit(high("two"))
+
+    await until(lambda: board.is_live and board.get(second.id))
+    assert {item.id for item in board.items(ALL, EVERYBODY)} == {first.id, second.id}
+
+
+async def test_what_no_audit_line_told_is_found_by_comparing(
+    tier: Tier, start_board: StartBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "COMPARE_SECONDS", 0.05)
+    lost = await tier.client().submit(high("one"))
+    board = await start_board(tier)
+    with board.feed(ALL, EVERYBODY) as feed:
+        await tier.redis.zrem(Keys(0).parked, lost.id)  # as a Redis restored from an older copy
+        await tier.redis.delete(Keys(0).action(lost.id))
+        change = await feed.next(10)
+
+    assert change is not None
+    assert [(one.id, one.state) for one in change.gone] == [(lost.id, "gone")]
+    assert board.get(lost.id) is None
+
+
+async def test_after_a_broken_connection_everything_is_read_again(
+    tier: Tier, start_board: StartBoard
+) -> None:
+    parked = await tier.client().submit(high("one"))
+    board = await start_board(tier)
+    before = board.get(parked.id)
+    await tier.redis.hset(Keys(0).action(parked.id), "terms", '{"approve": 2}')
+
+    await tier.redis.client_kill_filter(_type="normal", skipme=True)
+    await tier.client().submit(high("two"))  # else its tail waits for 5 s before it says that it is back
+
+    changed = await until(lambda: (item := board.get(parked.id)) is not before and item)
+    assert changed.needed == 2
+    assert await until(lambda: board.is_live)

@@ -31,7 +31,8 @@ async def bury(tier: Tier, fleet: str = "web", **fields: str) -> str:
 
 async def outbox_letter(tier: Tier, fleet: str = "web") -> str:
     parked = await tier.client(fleet).submit(high(fleet=fleet).placed_in(0))
-    return await bury(tier, id=parked.id, stream=KEYS.outbox, op="block")
+    halt = '{"reason":"x","by":"guardtier.breaker","at":1,"scope":"web"}'  # spreads to no other partition
+    return await bury(tier, id=parked.id, stream=KEYS.outbox, op="halt", payload=halt)
 
 
 async def submitted(client: GuardClient, **fields: Any) -> str:
@@ -254,3 +255,15 @@ async def test_lists_go_on_where_the_page_before_ended(
             found += [one["fleet"] for one in page["fleets"]]
             after = page["after"]
         assert found == names
+
+
+async def test_a_page_that_is_merely_open_keeps_no_session_alive(
+    tier: Tier, start_console: StartConsole
+) -> None:
+    olga = await (await start_console(tier, idle_seconds=1)).browser("olga")
+
+    async def is_over() -> bool:
+        answer = await olga.get("/workers/live", headers={"x-guardtier-poll": "1"})
+        return answer.status_code == 303
+
+    await until(is_over)

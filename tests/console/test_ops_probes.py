@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consoles import Desk, StartConsole
 from guardtier.errors import NotAuthorized
 from guardtier_workers.approvers import Right
+from guardtier_workers.embedded import EmbeddedRedis
 from tier import StartTier, Tier, high, low
 from waiting import until
 
@@ -123,3 +124,27 @@ async def test_behind_a_proxy_the_metrics_are_for_who_sees_every_fleet(
     assert (refused.status_code, refused.json()["code"]) == (403, NotAuthorized.code)
     every = await console.program("prometheus", ["*"], [Right.SEE])
     assert "guardtier_parked" in (await every.get("/metrics")).text
+
+
+async def test_where_redis_is_gone_it_lives_and_says_so(
+    own_server: EmbeddedRedis, start_tier: StartTier, start_console: StartConsole
+) -> None:
+    tier = await start_tier(url=own_server.url, analyzers=0, policies=0)
+    console = await start_console(tier, open_to_viewers=True)
+    await ready(console)
+    own_server.kill()
+    somebody = await console.nobody()
+
+    found = await scraped(console)
+
+    assert value(found, "guardtier_redis_up") == 0
+    assert (await somebody.get("/healthz")).status_code == 200
+    assert (await somebody.get("/readyz")).status_code == 503
+    page = await somebody.get("/workers")
+    assert (page.status_code, "Redis does not answer" in page.text) == (503, True)
+
+    async def says_so() -> bool:  # what was read within the last second is still told
+        listed = await somebody.get("/api/v1/workers")
+        return listed.json().get("code") == "tier_unavailable" and listed.status_code == 503
+
+    await until(says_so)

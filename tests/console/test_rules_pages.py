@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from consoles import Desk
+from consoles import Desk, StartConsole
 from guardtier_workers.approvers import Right
 from guardtier_workers.cli.state import OPERATES
 from remembered import remembered
+from tier import Tier
 
 EVIL = "<img src=x onerror=alert(1)>"
 FILE = f"""\
@@ -62,6 +63,24 @@ async def test_who_may_not_set_it_gets_no_form(console: Desk) -> None:
     assert "policy-form" not in page
     assert "for admins of web" in page
     assert "it is set by admins of every fleet" in page
+
+
+async def test_who_looks_without_signing_in_sees_the_pages_and_changes_nothing(
+    tier: Tier, start_console: StartConsole
+) -> None:
+    grant = await remembered(tier)
+    somebody = await (await start_console(tier, open_to_viewers=True)).nobody()
+
+    grants, policy = (await somebody.get("/grants")).text, (await somebody.get("/policy")).text
+    answers = [
+        await somebody.delete(f"/api/v1/grants/web/{grant}"),
+        await somebody.put("/api/v1/policies/web", json={"policy": {"kind": "never_confirm"}}),
+        await somebody.put("/api/v1/policy-file", json={"text": FILE}),
+    ]
+
+    assert grant in grants
+    assert "for admins of web" in policy
+    assert {answer.status_code for answer in answers} <= {401, 403}
 
 
 async def test_nobody_sees_the_pages_without_signing_in(console: Desk) -> None:

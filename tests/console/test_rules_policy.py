@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from consoles import Desk, StartConsole
 from guardtier.settings import Settings
+from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
 from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.console.rules import child, examiner
@@ -241,6 +244,42 @@ async def test_the_settings_file_is_shown_until_one_is_set(
     assert shown["version"].startswith("file:")
 
 
+@pytest.mark.parametrize("broken", ["pointer", "text"])
+async def test_what_can_not_be_read_is_said_and_set_anew(console: Desk, broken: str) -> None:
+    olga, tier = await admin(console), console.tier
+    digest = (await set_file(olga, TESTED)).json()["set_digest"]
+    if broken == "pointer":
+        await tier.redis.hset(Keys(0).policies, "*", "junk")
+    else:
+        await tier.redis.delete(Keys(0).policy_text(digest))
+
+    file = (await olga.get("/api/v1/policy-file")).json()
+    fleet = (await olga.get("/api/v1/policies/web")).json()
+    page = (await olga.get("/policy")).text
+    put = await set_file(olga, TESTED, replaces=file["set_digest"])
+
+    assert (file["source"], file["text"]) == ("unreadable", "")
+    assert (fleet["source"], fleet["policy"]["kind"]) == ("unreadable file", "always_confirm")
+    assert "What was set can’t be read, so everything is parked" in page
+    assert (put.status_code, put.json()["source"]) == (200, "run time")
+
+
+async def test_partitions_that_disagree_are_told_apart(
+    start_tier: StartTier, start_console: StartConsole
+) -> None:
+    tier = await start_tier(partitions=2)
+    console = await start_console(tier)
+    olga = await admin(console)
+    await olga.put("/api/v1/policies/web", json={"policy": {"kind": "always_confirm"}})
+    await tier.redis.hdel(Keys(1).policies, "web")
+
+    fleet = (await olga.get("/api/v1/policies/web")).json()
+
+    assert not fleet["agreed"]
+    assert [part["source"] for part in fleet["partitions"]] == ["run time", "settings"]
+    assert "set or reset it once more" in fleet["where_from"]
+
+
 async def test_a_viewer_reads_rules_a_page_at_a_time(console: Desk) -> None:
     rules = "".join(f'[[rule]]\nname = "r{i}"\noutcome = "park"\ntool = "t{i}"\n' for i in range(7))
     await set_file(await admin(console), f"version = 1\n{rules}")
@@ -255,5 +294,40 @@ async def test_a_viewer_reads_rules_a_page_at_a_time(console: Desk) -> None:
     assert (first["total"], rest["after"]) == (7, None)
 
 
-def test_the_process_that_reads_a_text_is_told_no_secret_of_the_tier() -> None:
-    assert not set(child.SETTINGS) & {"redis_url", "arq_url", "console", "channel", "history_key"}
+def test_the_process_that_reads_a_text_is_told_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARDTIER_REDIS_URL", "redis://:pass-one@127.0.0.1/0")
+    settings = Settings.load(console={"redis_url": "redis://:pass-two@127.0.0.1/0"})
+
+    task = child.Task.under(settings, PARKS_ALL, channels=())
+
+    told = pickle.dumps(task).decode("latin-1") + str(examiner._environment())
+    assert "pass-one" not in told
+    assert "pass-two" not in told
+
+
+async def test_a_text_that_wants_too_much_memory_ends_its_process_alone(
+    console: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hungry = (
+        "from guardtier_workers.console.rules import child\n"
+        "child.examined = lambda _: 'x' * 2**31\n"
+        "child.main()\n"
+    )
+    monkeypatch.setattr(examiner, "COMMAND", (sys.executable, "-c", hungry))
+    olga = await admin(console)
+
+    answer = await olga.post("/api/v1/policy-file/check", json={"text": PARKS_ALL})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "text")
+    assert (await olga.get("/api/v1/policy-file")).status_code == 200
+
+
+async def test_so_many_may_wait_for_a_check_and_no_more(
+    console: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examiner, "WAITING", 0)
+    olga = await admin(console)
+
+    answer = await olga.post("/api/v1/policy-file/check", json={"text": PARKS_ALL})
+
+    assert answer.status_code == 503

@@ -70,7 +70,7 @@ async def test_a_link_to_one_action_shows_it(console: Desk, people: People) -> N
 
 async def test_what_arrives_moves_nothing_that_somebody_is_at(console: Desk, people: People) -> None:
     client = console.tier.client()
-    first = [await client.submit(high(f"rm -rf /srv/{number}")) for number in range(12)]
+    first = [await client.submit(high(f"tool-{number} --now")) for number in range(12)]
     alice = await people.person(console)
     await alice.at_inbox()
     at = alice.row(first[5].id)
@@ -80,10 +80,10 @@ async def test_what_arrives_moves_nothing_that_somebody_is_at(console: Desk, peo
     await alice.page.evaluate(WATCH_SHIFTS)
 
     for number in range(12):
-        await client.submit(high(f"rm -rf /opt/{number}"))
+        await client.submit(high(f"other-{number} --now"))
 
     await expect(alice.page.locator("#arrived")).to_contain_text("12")
-    assert await alice.page.evaluate("() => window.shifts.takeRecords().concat(window.shifted).length") == 0
+    assert await alice.page.evaluate(SHIFTED) == []
     assert await at.bounding_box() == before
     await expect(at.locator(".row-open")).to_be_focused()
 
@@ -94,4 +94,10 @@ WATCH_SHIFTS = """
   window.shifts = new PerformanceObserver((list) => window.shifted.push(...list.getEntries()));
   window.shifts.observe({ type: "layout-shift", buffered: false });
 }
+"""
+#: What has moved, and how far.
+SHIFTED = """
+() => [...window.shifted, ...window.shifts.takeRecords()].flatMap(({ value, sources }) =>
+  sources.map(({ node, previousRect: was, currentRect: now }) =>
+    `${value}: ${node?.outerHTML?.slice(0, 80)} from ${was.x}, ${was.y} to ${now.x}, ${now.y}`))
 """

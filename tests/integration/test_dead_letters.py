@@ -19,12 +19,13 @@ from waiting import until
 
 KEYS = Keys(0)
 MINUTES = 60_000
+HALT = '{"reason":"x","by":"guardtier.breaker","at":1,"scope":"web"}'  # spreads to no other partition here
 
 
 async def bury(tier: Tier, op: str = "later", fleet: str = "web", why: str = "delivered 5 times") -> str:
     """A dead letter of the outbox, of a parked action of that fleet; returns its name."""
     parked = await tier.client(fleet).submit(high(fleet=fleet).placed_in(0))
-    fields = {"id": parked.id, "why": why, "stream": KEYS.outbox, "op": op, "payload": "{}"}
+    fields = {"id": parked.id, "why": why, "stream": KEYS.outbox, "op": op, "payload": HALT}
     return (await tier.redis.xadd(KEYS.dead, fields)).decode() + ".0"
 
 
@@ -47,7 +48,7 @@ async def test_what_the_outbox_gave_up_is_kept_with_what_was_to_be_done(start_ti
 async def test_it_is_tried_again_and_is_a_dead_letter_no_more(start_tier: StartTier) -> None:
     tier = await start_tier(policies=0)
     await tier.policy()
-    name = await bury(tier, op="block")
+    name = await bury(tier, op="halt")
     await tier.redis.xadd(KEYS.dead, {"id": "x.0", "why": "other", "stream": KEYS.answers, "payload": ""})
 
     entry = await tier.operator().retry_dead(name, reason="mended")
@@ -69,7 +70,7 @@ async def test_what_fails_once_more_comes_back_under_another_name(start_tier: St
 
 
 async def test_a_retry_counts_once(tier: Tier) -> None:
-    name, olga = await bury(tier, op="block"), tier.operator()
+    name, olga = await bury(tier, op="halt"), tier.operator()
     await olga.retry_dead(name)
 
     with pytest.raises(UnknownDeadLetter, match="in your fleets"):
@@ -133,7 +134,7 @@ async def test_the_letter_of_another_fleet_is_told_as_one_that_is_not_there(star
 
 
 async def test_a_letter_of_no_known_fleet_is_for_who_has_every_fleet(tier: Tier) -> None:
-    fields = {"id": "gone.0", "why": "delivered", "stream": KEYS.outbox, "op": "block", "payload": "{}"}
+    fields = {"id": "gone.0", "why": "delivered", "stream": KEYS.outbox, "op": "halt", "payload": HALT}
     name = (await tier.redis.xadd(KEYS.dead, fields)).decode() + ".0"
 
     with pytest.raises(UnknownDeadLetter):

@@ -17,7 +17,11 @@ LETTER = r"^[0-9]{1,20}-[0-9]{1,20}\.[0-9]{1,5}$"
 READ = 20  #: letters read in one go: each may hold a megabyte
 LOOKED_AT = 200  #: letters of one partition that one page looks at
 _OUTBOX = "outbox"
-_PARKED = ("actions", "assessed")
+_WHY_NOT = {
+    "assessed": "its action was parked for a person: it needs an answer, and no other decision",
+    "actions": "its action was parked for a person, or its agent was told that it failed",
+    "answers": "whoever sent it was told that it failed: it has to be sent again",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,11 @@ class DeadLetter:
         """Why it can't be tried again; "" where it can."""
         if self.stream == _OUTBOX:
             return "" if self.op else "an older tier kept this copy, and not what was to be done"
-        if self.stream == "answers":
-            return "whoever sent it was told that it failed: it has to be sent again"
         if self.stream == "edits" or self.op == "edited":
             return "its approver was told that the edit came to nothing: it has to be made again"
-        if self.stream in _PARKED and not self.why.startswith("the sender"):
-            return (
-                "its action was parked for a person, or its agent was told: answer it, or let it ask again"
-            )
-        return "nobody can be told what came of it: whoever sent it has to ask again"
+        return _WHY_NOT.get(
+            self.stream, "nobody can be told what came of it: whoever sent it has to ask again"
+        )
 
 
 def read_name(name: str) -> tuple[int, str]:

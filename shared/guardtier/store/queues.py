@@ -133,10 +133,11 @@ def _group(stream: _Stream, said: Any) -> dict[str, Any] | None:
 
 
 def _queue(stream: _Stream, length: Any, group: dict[str, Any], first: Any, pending: Any) -> Queue:
+    """``first``: the first entry that nobody has taken; an error where this credential may not read it."""
     lag = group.get("lag")
-    has_unread = isinstance(first, list) and bool(first)
     waits = max(_number(length) - group["pending"], 0) if lag is None else int(lag)
-    times = [_time(first[0][0])] if has_unread else []
+    has_unread = bool(first) if isinstance(first, list) else waits > 0
+    times = [_time(first[0][0])] if isinstance(first, list) and first else []
     if isinstance(pending, dict) and pending.get("min"):
         times.append(_time(pending["min"]))
     return Queue(

@@ -10,7 +10,13 @@ from starlette.responses import RedirectResponse, Response
 from guardtier import errors
 from guardtier.errors import GuardtierError
 from guardtier_workers.console.access.paths import login_path
-from guardtier_workers.console.access.problems import TooLarge, TooManyTries, WrongHost
+from guardtier_workers.console.access.problems import (
+    PluginFailed,
+    ProviderAway,
+    TooLarge,
+    TooManyTries,
+    WrongHost,
+)
 from guardtier_workers.console.pages.page import page
 
 #: The first that fits; anything else is 422: what was asked is wrong.
@@ -18,6 +24,8 @@ _STATUS: Mapping[type[GuardtierError], int] = {
     WrongHost: 421,
     TooManyTries: 429,
     TooLarge: 413,
+    ProviderAway: 503,
+    PluginFailed: 500,
     errors.NotAuthorized: 403,
     errors.UnreadableRecord: 409,
     errors.UnknownAction: 404,

@@ -19,6 +19,7 @@ from guardtier.settings import Settings
 from guardtier.store.connection import RedisError
 from guardtier_workers.console.access.gate import Gate
 from guardtier_workers.console.answers import refusal
+from guardtier_workers.console.api.plugins import plugin_routes
 from guardtier_workers.console.api.routes import routes as api_routes
 from guardtier_workers.console.console import opened
 from guardtier_workers.console.pages import (
@@ -32,6 +33,7 @@ from guardtier_workers.console.pages import (
     login,
     policy,
     probes,
+    signon,
     stats,
     workers,
 )
@@ -63,8 +65,10 @@ def make_app(settings: Settings) -> Starlette:
         *login.ROUTES,
         *policy.ROUTES,
         *probes.ROUTES,
+        *signon.ROUTES,
         *stats.ROUTES,
         *workers.ROUTES,
+        *plugin_routes(settings),
         *api_routes(),
         Mount("/static", StaticFiles(directory=FOLDER / "static"), name="static"),
         Route("/{rest:path}", unknown),

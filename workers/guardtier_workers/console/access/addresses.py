@@ -64,6 +64,15 @@ def is_loopback(host: str) -> bool:
     return found.is_loopback if found else host == "localhost"
 
 
+def is_private(url: str) -> bool:
+    """Whether nobody can listen in: https, or this machine itself."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
+    except ValueError:
+        return False
+
+
 def _ip(text: str) -> IPv4Address | IPv6Address | None:
     try:
         found = ip_address(text)

@@ -23,6 +23,7 @@ from guardtier_workers.console.access.visitor import ANYBODY, Visitor
 from guardtier_workers.console.console import Console, console_of
 
 COOKIE: Final = "guardtier_session"
+POLL_HEADER: Final = "x-guardtier-poll"  #: a page that is merely open asks so: no use of its session
 TIER_SECONDS: Final = 5.0  #: for the tier to say who somebody is
 MOST_CREDENTIALS: Final = 2048  #: characters of an Authorization header
 
@@ -34,32 +35,13 @@ async def visitor(request: HTTPConnection) -> Visitor | None:
     if scheme.lower() == "basic":
         return await _by_token(request, console, given)
     name = session_name(request)
-    session = console.sessions.find(name)
+    is_poll = POLL_HEADER in request.headers
+    session = console.sessions.peek(name) if is_poll else console.sessions.find(name)
     if session is not None and await _still(console, session, name):
         return Visitor(session.me, session.signer, session)
     if name:
         console.door.refused.note(Kind.SESSION, request, "a cookie of no session")
     return Visitor(ANYBODY) if console.settings.console.open_to_viewers else None
-
-
-async def still(request: HTTPConnection) -> bool:
-    """Whether whoever opened a long stream may go on: ask now and then, it keeps no session alive.
-
-    ``visitor.me`` of the session is brought up to date.
-    """
-    console = console_of(request)
-    found: Visitor | None = request.state.visitor
-    if found is None or found.signer is None:
-        return found is not None
-    if found.session is not None:
-        name = session_name(request)
-        session = console.sessions.peek(name)
-        return session is found.session and await _still(console, found.session, name)
-    try:
-        await console.tier.acting(found.signer).me(timeout=TIER_SECONDS)
-    except NotAuthorized:
-        return False
-    return True
 
 
 async def prove(request: HTTPConnection, signer: Signer) -> Me:
@@ -120,8 +102,16 @@ def end_session(request: HTTPConnection, response: Response) -> None:
 async def _by_token(request: HTTPConnection, console: Console, given: str) -> Visitor:
     """A program: HTTP Basic, the approver's name and token."""
     given = given.strip()
-    known = console.door.programs.find(given)
-    if known is not None:
+    programs = console.door.programs
+    if known := programs.find(given):
+        if not programs.is_fresh(known):
+            try:
+                me = await console.tier.acting(known.signer).me(timeout=TIER_SECONDS)
+            except NotAuthorized:
+                programs.forget(given)
+                raise
+            programs.keep(given, known.signer, me)
+            return Visitor(me, known.signer)
         return Visitor(known.me, known.signer)
     try:
         if len(given) > MOST_CREDENTIALS:
@@ -133,7 +123,7 @@ async def _by_token(request: HTTPConnection, console: Console, given: str) -> Vi
         ) from error
     signer = Signer.with_token(name, token)
     me = await prove(request, signer)
-    console.door.programs.keep(given, signer, me)
+    programs.keep(given, signer, me)
     return Visitor(me, signer)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from guardtier.errors import ConfigError
 from guardtier.settings import Settings
-from guardtier_workers.console.access.addresses import is_loopback, names_of
+from guardtier_workers.console.access.addresses import is_loopback, is_private, names_of
+from guardtier_workers.console.access.signon import make_sign_on
 
 
 def check_exposure(settings: Settings) -> None:
@@ -26,8 +27,14 @@ def check_exposure(settings: Settings) -> None:
             "console.host to 127.0.0.1",
             field="console.host",
         )
+    if own.oidc is not None and not is_private(own.oidc.issuer):
+        raise ConfigError(
+            "console.oidc.issuer is no https:// address: others could answer in its place",
+            field="console.oidc.issuer",
+        )
     if own.oidc is not None and (away or own.proxies) and settings.console_url is None:
         raise ConfigError(
             "console.oidc needs console_url: the identity provider sends people back there",
             field="console_url",
         )
+    make_sign_on(settings)  # told here, not when somebody comes

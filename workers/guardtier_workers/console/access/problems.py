@@ -23,3 +23,19 @@ class TooLarge(GuardtierError):
     """The request has more bytes than any that the console takes. ``limit``: how many it takes."""
 
     code = "too_large"
+
+
+class SignOnFailed(NotAuthorized):
+    """Single sign-on did not say who somebody is, or not in a way that is to be believed."""
+
+
+class ProviderAway(GuardtierError):
+    """The identity provider can't be reached, or what it publishes can't be used."""
+
+    code = "provider_away"
+
+
+class PluginFailed(GuardtierError):
+    """What an analyzer serves below the API ended in an error of its own."""
+
+    code = "plugin_failed"

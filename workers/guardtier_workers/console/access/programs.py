@@ -31,9 +31,15 @@ class Programs:
         return len(self._by_digest)
 
     def find(self, given: str) -> Program | None:
-        """Who sent it, where the tier was asked of late."""
-        found = self._by_digest.get(_digest(given))
-        return found if found and self._clock() - found.asked < self._lasting else None
+        """Who has sent it before."""
+        return self._by_digest.get(_digest(given))
+
+    def is_fresh(self, found: Program) -> bool:
+        """Whether the tier was asked of late."""
+        return self._clock() - found.asked < self._lasting
+
+    def forget(self, given: str) -> None:
+        self._by_digest.pop(_digest(given), None)
 
     def keep(self, given: str, signer: Signer, me: Me) -> None:
         key = _digest(given)

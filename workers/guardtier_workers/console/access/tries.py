@@ -24,6 +24,7 @@ class Limit:
 
 OF_ADDRESS = Limit(20, 6.0)
 OF_NAME = Limit(10, 30.0)
+VISITS = Limit(30, 2.0)  #: to an identity provider, that did not come back
 
 
 class Failures:
@@ -65,6 +66,7 @@ class Tries:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._addresses, self._names = Failures(OF_ADDRESS, clock), Failures(OF_NAME, clock)
+        self._visits = Failures(VISITS, clock)
         self._known: dict[tuple[str, str], None] = {}
         self._under_way = 0
 
@@ -73,11 +75,7 @@ class Tries:
         wait = max(self._addresses.wait(address), self._names.wait(self._key(address, name)))
         if self._under_way >= AT_ONCE:
             wait = max(wait, 1.0)
-        if wait > 0:
-            seconds = ceil(wait)
-            raise TooManyTries(
-                f"signing in failed too often: try again in {seconds} s", field="credentials", limit=seconds
-            )
+        _check(wait)
         self._under_way += 1
         self._addresses.add(address, 1)
         self._names.add(self._key(address, name), 1)
@@ -95,5 +93,22 @@ class Tries:
             del self._known[next(iter(self._known))]
         self._known[name, address] = None
 
+    def check_visit(self, address: str) -> None:
+        """Count a way to an identity provider. Raises TooManyTries."""
+        _check(self._visits.wait(address))
+        self._visits.add(address, 1)
+
+    def forgive_visit(self, address: str) -> None:
+        """Somebody came back, and is known."""
+        self._visits.add(address, -1)
+
     def _key(self, address: str, name: str) -> Hashable:
         return (name, address) if (name, address) in self._known else name
+
+
+def _check(wait: float) -> None:
+    if wait > 0:
+        seconds = ceil(wait)
+        raise TooManyTries(
+            f"signing in failed too often: try again in {seconds} s", field="credentials", limit=seconds
+        )

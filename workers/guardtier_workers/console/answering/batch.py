@@ -31,9 +31,9 @@ class Preview:
     reason_required: bool = False
 
 
-def preview(record: Record, me: Me, choice: Choice, now: int) -> Preview:
+def preview(record: Record, me: Me, choice: Choice) -> Preview:
     """What the answer would do to this one. What is not shown as a whole is not approved from here."""
-    found: Before = before(record, me, now=now)
+    found: Before = before(record, me)
     evidence = evidence_of(record)
     offer = found.approve if choice is Choice.APPROVE else found.reject
     if choice is Choice.APPROVE and offer.can and not _is_whole(evidence):

@@ -17,7 +17,6 @@ from guardtier.policy.tally import Vote, count, principals, read_votes, tally, w
 from guardtier.policy.terms import Terms
 from guardtier.state import State
 from guardtier.store.records import Record
-from guardtier_workers.clock import now_ms
 from guardtier_workers.console.answering.outcome import outcome_words
 from guardtier_workers.console.answering.words import ordinal, span, together
 
@@ -63,11 +62,10 @@ class Before:
     then: str = ""  #: what happens at the deadline
 
 
-def before(record: Record, me: Me, *, now: int | None = None) -> Before:
-    """What this visitor's answer would do. ``now``: milliseconds since 1970, Redis' clock."""
-    now = now_ms() if now is None else now
+def before(record: Record, me: Me) -> Before:
+    """What this visitor's answer would do."""
     if record.state is not State.PARKED:
-        return _ended(record, outcome_words(record, now))
+        return _ended(record, outcome_words(record))
     try:
         terms, votes = Terms.read(record.terms), read_votes(record.votes)
         editing = Edit.read(record.edit)

@@ -32,7 +32,7 @@ class Field:
     def rows(self) -> int:
         """Lines that the field shows."""
         lines = sum(1 + len(line) // 80 for line in self.text[:10_000].split("\n"))
-        return max(1, min(lines, MOST_ROWS))
+        return max(2, min(lines, MOST_ROWS))
 
 
 def fields_of(arguments: Mapping[str, Any]) -> list[Field]:

@@ -98,6 +98,10 @@ class Board:
         """How many wait that this approver sees, whatever the filter."""
         return self._shelf.counts(me).total()
 
+    def fleets(self, me: Me) -> list[str]:
+        """The fleets that have something parked, of those that this approver sees."""
+        return sorted(filter(me.sees, self._shelf.fleets()))
+
     def counts(self, me: Me) -> Mapping[str, int]:
         """The same by risk."""
         return {risk.value: number for risk, number in self._shelf.counts(me).items()}

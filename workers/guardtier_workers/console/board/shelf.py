@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 
 from guardtier.look import Me
@@ -58,6 +58,10 @@ class Shelf:
         """Those behind an order (None: all), the first one first. Not to be changed meanwhile."""
         start = bisect_right(self._ordered, after, key=_ORDER) if after is not None else 0
         return (self._ordered[at] for at in range(start, len(self._ordered)))
+
+    def fleets(self) -> Iterable[str]:
+        """Those that have something here."""
+        return self._counts.keys()
 
     def counts(self, me: Me) -> Counter[SecurityRisk]:
         """How many of each risk there are that this approver sees."""

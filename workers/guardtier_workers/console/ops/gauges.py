@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,7 +33,8 @@ class Snapshot:
     queues: Sequence[Queue] = ()
     dead: int = 0
     fleets: int = 0
-    pools: Sequence[tuple[str, bool]] = field(default=())
+    pools: Sequence[tuple[str, bool]] = ()
+    turned_away: Mapping[str, int] = field(default_factory=dict)
 
 
 def exposition(snapshot: Snapshot, counted: CollectorRegistry) -> bytes:
@@ -51,6 +52,7 @@ class _Families(Collector):
         told = self._snapshot
         yield _one("guardtier_redis_up", "Whether Redis answered the console", told.redis)
         yield _one("guardtier_board_live", "Whether the console knows all that is parked", told.board_live)
+        yield _turned_away(told.turned_away)
         yield from _of_parked(told.parked, told.now_ms)
         if told.redis:
             yield _one("guardtier_fleets", "Fleets that are registered", told.fleets)
@@ -62,6 +64,15 @@ class _Families(Collector):
 
 def _one(name: str, says: str, value: float) -> Metric:
     return GaugeMetricFamily(name, says, value=float(value))
+
+
+def _turned_away(counts: Mapping[str, int]) -> Metric:
+    away = CounterMetricFamily(
+        "guardtier_console_turned_away", "Requests that the console's gate turned away", labels=("kind",)
+    )
+    for kind, count in sorted(counts.items()):
+        away.add_metric((kind,), count)
+    return away
 
 
 def _of_parked(parked: Iterable[Item], now_ms: int) -> Iterator[Metric]:

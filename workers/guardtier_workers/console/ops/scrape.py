@@ -24,7 +24,11 @@ REDIS_SECONDS: Final = 3.0  #: for everything that one look reads
 async def metrics(console: Console) -> bytes:
     """The text that Prometheus reads. It names fleets, pools, workers and child analyzers, nothing else."""
     board = console.board
-    kept: dict[str, Any] = {"board_live": board.is_live, "parked": board.items(Filter(), ANYBODY)}
+    kept: dict[str, Any] = {
+        "board_live": board.is_live,
+        "parked": board.items(Filter(), ANYBODY),
+        "turned_away": {kind.value: count for kind, count in console.door.refused.counts.items()},
+    }
     try:
         async with asyncio.timeout(REDIS_SECONDS):
             snapshot = Snapshot(redis=True, **kept, **await _read(console))

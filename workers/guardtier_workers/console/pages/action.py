@@ -78,7 +78,7 @@ async def _shown(request: Request) -> dict[str, Any]:
     original = await console_of(request).records.original(record.id) if record.asked else b""
     evidence = evidence_of(record, original)
     now = now_ms()
-    answering = before(record, visitor_of(request).me, now=now)
+    answering = before(record, visitor_of(request).me)
     return {"record": record, "evidence": evidence, "now": now, "before": answering}
 
 

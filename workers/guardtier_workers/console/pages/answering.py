@@ -16,7 +16,6 @@ from guardtier.answer import Choice
 from guardtier.errors import GuardtierError
 from guardtier.look import Me
 from guardtier.store.records import Record
-from guardtier_workers.clock import now_ms
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.answering.batch import Preview, chunks, gone, preview
 from guardtier_workers.console.answering.before import before
@@ -76,7 +75,7 @@ async def _previews(console: Console, me: Me, choice: Choice, ids: Sequence[str]
 
 
 def _preview(record: Record | None, action_id: str, me: Me, choice: Choice) -> Preview:
-    return gone(action_id) if record is None else preview(record, me, choice, now_ms())
+    return gone(action_id) if record is None else preview(record, me, choice)
 
 
 def _is_here(action_id: str, console: Console) -> bool:

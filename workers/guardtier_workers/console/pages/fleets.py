@@ -16,6 +16,7 @@ from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.console import Console, console_of
 from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
 from guardtier_workers.console.pages.page import page
+from guardtier_workers.console.rules.standing import file_that_stands, fleet_view
 
 HALTS_SHOWN = 20  #: of one fleet; the API has all of them
 
@@ -38,6 +39,7 @@ async def _shown(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]
     names = [fleet for fleet in await readings.fleets() if me.sees(fleet)]
     shown, after = page_of(names, query)
     waiting = waiting_by_fleet(console.board.items(Filter(), me))
+    file = await file_that_stands(console) if shown else None
     standing = await readings.halts()
     found = []
     for name in shown:
@@ -45,6 +47,7 @@ async def _shown(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]
         found.append(
             {
                 "name": name,
+                "policy": await fleet_view(console, name, file) if file else None,
                 "waiting": waiting.get(name, Waiting()),
                 "halts": halts[:HALTS_SHOWN],
                 "more_halts": max(0, len(halts) - HALTS_SHOWN),

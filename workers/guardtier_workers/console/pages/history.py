@@ -26,7 +26,6 @@ from guardtier_workers.console.story.words import KINDS
 
 #: How times are written, and where conversations are; all templates of this part have them.
 TOOLS: dict[str, Any] = {
-    "moment": step.moment,
     "clock": step.clock,
     "lasting": step.lasting,
     "conversation_address": address,

@@ -36,7 +36,7 @@ async def enter(request: Request) -> Response:
     except NotAuthorized:
         return login_page(request, back, 403, "No approver has this name and token.")
     except TooManyTries as error:
-        refused = login_page(request, back, 429, f"{error.message}.".capitalize())
+        refused = login_page(request, back, 429, error.message)
         refused.headers["retry-after"] = str(error.limit)
         return refused
     response = RedirectResponse(back, 303)
@@ -58,7 +58,7 @@ async def follow(request: Request) -> Response:
         signer = door.links.take(given.get("code", ""), given.get("name", ""))
     except NotAuthorized as error:
         door.refused.note(Kind.CREDENTIALS, request, error.message)
-        return login_page(request, "/", 403, f"{error.message}.".capitalize())
+        return login_page(request, "/", 403, error.message)
     response = RedirectResponse("/", 303)
     begin_session(request, response, signer, await prove(request, signer))
     return response
@@ -79,7 +79,7 @@ def login_page(request: Request, back: str, status: int = 200, failed: str = "")
         request,
         "login.html",
         status=status,
-        failed=failed,
+        failed=f"{failed[:1].upper()}{failed[1:].removesuffix('.')}." if failed else "",
         back=back,
         oidc=console.settings.console.oidc,
         takes_links=console.door.links is not None,

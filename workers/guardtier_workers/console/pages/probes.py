@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import NotAuthorized
 from guardtier.settings import Settings
+from guardtier_workers.console.access.addresses import is_loopback, names_of
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.ops.scrape import metrics, readiness
 
@@ -39,9 +40,8 @@ async def scrape(request: Request) -> Response:
 
 def is_for_this_machine(settings: Settings) -> bool:
     """Whether nobody reaches the console from elsewhere, neither directly nor by a proxy."""
-    from guardtier_workers.console.access.addresses import is_loopback
-
-    return is_loopback(settings.console.host) and not settings.console.proxies
+    is_public = settings.console.proxies or any(not is_loopback(name) for name in names_of(settings))
+    return is_loopback(settings.console.host) and not is_public
 
 
 ROUTES: tuple[BaseRoute, ...] = (

@@ -35,8 +35,8 @@ QUEUES = {
 async def workers(request: Request) -> Response:
     me, console = visitor_of(request).me, console_of(request)
     letters = await _letters(console, me, "")
-    live = await _live(console, me, FleetsAfter())
-    return page(request, "workers.html", here="workers", **live, **_told(me, letters))
+    shown = await _live(console, me, FleetsAfter.read(request.query_params))
+    return page(request, "workers.html", here="workers", **shown, **_told(me, letters))
 
 
 async def live(request: Request) -> Response:

@@ -13,17 +13,18 @@ import sys
 from dataclasses import dataclass
 from difflib import unified_diff
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardtier.errors import ConfigError, GuardtierError
 from guardtier.policy.advice import advice
 from guardtier.policy.file import PolicyFile
 from guardtier.policy.inline import TestResult
-from guardtier.settings import Settings
-from guardtier_workers.cli.policy_file import rated
 from guardtier_workers.console.rules.examined import Difference, Examined, TestOutcome, Wrong
 from guardtier_workers.console.rules.place import place_of
 from guardtier_workers.filecheck import check_channels
+
+if TYPE_CHECKING:
+    from guardtier.settings import Settings
 
 NAME = "the file"  #: what messages call it
 MEMORY_BYTES = 1024**3  #: measured: 120 MB for a file with the default analyzers
@@ -82,7 +83,12 @@ def examined(task: Task) -> Examined:
 
 
 def _tested(task: Task, file: PolicyFile) -> list[TestResult]:
-    return rated(file.compiled(), Settings.model_construct(**task.settings)) if file.test else []
+    if not file.test:
+        return []
+    from guardtier.settings import Settings  # it takes longer to load than most files to check
+    from guardtier_workers.cli.policy_file import rated
+
+    return rated(file.compiled(), Settings.model_construct(**task.settings))
 
 
 def _outcome(one: TestResult) -> TestOutcome:

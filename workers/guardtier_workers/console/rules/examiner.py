@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
 import sys
 from collections.abc import AsyncIterator
@@ -13,11 +14,13 @@ from hashlib import sha256
 from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.policy.file import MAX_BYTES
 from guardtier.settings import Settings
+from guardtier.settings_help import PREFIX
 from guardtier_workers.console.rules.child import NO_MEMORY, Task
 from guardtier_workers.console.rules.examined import Examined
 
 log = logging.getLogger(__name__)
 
+COMMAND = (sys.executable, "-m", "guardtier_workers.console.rules.child")
 AT_ONCE = 2  #: processes
 WAITING = 8  #: that may wait for one of them; the next is told to come back
 SECONDS = 30.0  #: for one text, from when its process starts
@@ -94,20 +97,27 @@ class Examiner:
             self._slots.release()
 
 
+def _environment() -> dict[str, str]:
+    """Without the tier's settings, which hold addresses and keys; with what analyzers are told by name."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
 def _digest(text: str) -> str:
     return sha256(text.encode(errors="replace")).hexdigest()
 
 
 async def _run(task: bytes) -> tuple[bytes, int | None]:
     """What the process said, and how it ended; None: it had no more time. It is gone afterwards."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "guardtier_workers.console.rules.child",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=_environment(),
+        )
+    except OSError as error:
+        raise TierUnavailable(f"the console can't start a check: {error}") from error
     try:
         async with asyncio.timeout(SECONDS):
             said, trouble = await process.communicate(task)

@@ -61,7 +61,8 @@ async def reading() -> AsyncIterator[None]:
 async def file_that_stands(console: Console) -> File:
     """Raises TierUnavailable where Redis is away, or the settings' file can't be read here."""
     async with reading():
-        return await file_among(console, await console.tier.policy_file())
+        parts = await console.tier.policy_file()
+    return await file_among(console, parts)
 
 
 async def file_among(console: Console, parts: list[PartitionFile]) -> File:
@@ -71,12 +72,35 @@ async def file_among(console: Console, parts: list[PartitionFile]) -> File:
         own = text_of(console.settings.policy_file) if console.settings.policy_file else None
     except ConfigError as error:
         raise TierUnavailable(f"the console can't read the settings' policy file: {error}") from error
-    texts: dict[str, str] = {}
-    places = [await _place(console, part, own, texts) for part in parts]
-    first = parts[0]
-    text = texts.get(first.digest, "") if first.digest is not None else own or ""
-    examined = await console.examiner.standing(text) if text else Examined()
-    return File(_truly(body, places), parts, text, examined, places)
+    texts = _Texts(console)
+    async with reading():
+        places = [await _place(texts, part, own) for part in parts]
+        text = await texts.of(parts[0]) if parts[0].digest is not None else own
+    examined = await texts.examined(text) if text else Examined()
+    return File(_truly(body, places), parts, text or "", examined, places)
+
+
+class _Texts:
+    """The texts that are needed for one answer, each read once, however many partitions there are."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._texts: dict[str, str | None] = {}
+        self._examined: dict[str, Examined] = {}
+
+    async def of(self, part: PartitionFile) -> str | None:
+        """The text that stands in a partition; None where it is gone, or is another one."""
+        digest = part.digest or ""
+        if digest not in self._texts:
+            found = await self._console.tier.policy_text(part)
+            is_it = found is not None and digest_of_file(found.encode()) == digest
+            self._texts[digest] = found if is_it else None
+        return self._texts[digest]
+
+    async def examined(self, text: str) -> Examined:
+        if text not in self._examined:
+            self._examined[text] = await self._console.examiner.standing(text)
+        return self._examined[text]
 
 
 def _truly(body: dict[str, Any], places: list[Standing]) -> dict[str, Any]:
@@ -91,28 +115,22 @@ def _truly(body: dict[str, Any], places: list[Standing]) -> dict[str, Any]:
     return body | gone if broken[0] else body
 
 
-async def _place(console: Console, part: PartitionFile, own: str | None, texts: dict[str, str]) -> Standing:
-    """What counts in one partition; ``texts``: those that were read, by their digests."""
+async def _place(texts: _Texts, part: PartitionFile, own: str | None) -> Standing:
+    """What counts in one partition. ``own``: the settings' text."""
     if not part.readable:
         return Unreadable("the pointer to it can't be read")
-    if part.standing is None or part.digest is None:
-        if own is None:
-            return None
-        label = label_of_settings_file(digest_of_file(own.encode()))
-        return await _in_force(console, own, label)
-    if part.digest not in texts:
-        found = await console.tier.policy_text(part)
-        if found is None or digest_of_file(found.encode()) != part.digest:
-            return Unreadable("its text is gone, or is another one")
-        texts[part.digest] = found
-    return await _in_force(console, texts[part.digest], part.standing.label)
-
-
-async def _in_force(console: Console, text: str, label: str) -> Standing:
-    """Its fleets, all that is asked of it here. It is compiled without its rules, which may be many."""
-    examined = await console.examiner.standing(text)
+    if part.standing is not None and part.digest is not None:
+        text, label = await texts.of(part), part.standing.label
+    elif own is None:
+        return None
+    else:
+        text, label = own, label_of_settings_file(digest_of_file(own.encode()))
+    if text is None:
+        return Unreadable("its text is gone, or is another one")
+    examined = await texts.examined(text)
     if examined.wrong is not None:
         return Unreadable(examined.wrong.message)
+    # its fleets, all that is asked of it here: compiled without its rules, which may be many
     return FileInForce(CompiledPolicy((), examined.fleets), label)
 
 

@@ -1,9 +1,10 @@
-// Groups: of many rows that are alike the first is shown, and how many more there are.
+// Groups: in a long list, of many rows that are alike the first is shown, and how many more there are.
 
 import { isPicked, pickAll } from "./selection.js";
 
 const OFF = "guardtier.groups.off";
 const FROM = 4; // rows that are alike
+const LONG = 20; // rows of a list in which folding spares more than it hides
 const opened = new Set();
 
 const isOn = () => localStorage.getItem(OFF) !== "1";
@@ -51,8 +52,10 @@ function setBar(row, group, isOpen, folded) {
 }
 
 export function refresh() {
-  const on = isOn();
-  for (const [name, rows] of grouped()) {
+  const groups = grouped();
+  const count = [...groups.values()].reduce((sum, rows) => sum + rows.length, 0);
+  const on = isOn() && count >= LONG;
+  for (const [name, rows] of groups) {
     const isGroup = on && rows.length >= FROM;
     const isOpen = opened.has(name);
     let folded = 0;

@@ -35,7 +35,10 @@ export class EditForm {
 
   // All arguments, as JSON text. What stands in a field of JSON goes as it is: nothing is rounded here.
   text() {
-    if (this.#isWhole()) return this.whole.value;
+    return this.#isWhole() ? this.whole.value : this.#joined();
+  }
+
+  #joined() {
     const members = this.fields.map(
       (field) =>
         `${field.dataset.argument}: ${field.dataset.kind === "text" ? JSON.stringify(field.value) : field.value}`,
@@ -50,11 +53,7 @@ export class EditForm {
   // The JSON takes over what stands in the fields; the fields wait until it is closed.
   #toggled(details) {
     if (!details.matches(".edit-whole") || this.fields.length === 0) return;
-    if (details.open) {
-      details.open = false;
-      this.whole.value = this.text();
-      details.open = true;
-    }
+    if (details.open) this.whole.value = this.#joined();
     for (const field of this.fields) field.disabled = details.open;
     this.#later();
   }

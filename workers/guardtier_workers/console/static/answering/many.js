@@ -1,6 +1,6 @@
 // Many actions get the same answer: each is shown as it stands before, and what came of each after.
 
-import { call, say } from "../api.js";
+import { call } from "../api.js";
 import { isPicked, toggle } from "../selection.js";
 import { detail, fragment, reload, tellAnswered } from "./panel.js";
 import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
@@ -61,6 +61,7 @@ export function answerMany(dialog) {
 
   function tell(text) {
     summary.hidden = false;
+    summary.classList.remove("problem");
     summary.textContent = text;
   }
 
@@ -93,7 +94,8 @@ export function answerMany(dialog) {
     const failed = results.filter((one) => one.outcome === "failed").length;
     const words = `${results.length - failed} of ${results.length} answers count${failed ? `; ${failed} failed` : ""}.`;
     tell(words);
-    say(words, failed ? "warn" : "info");
+    summary.classList.toggle("problem", failed > 0);
+    items.querySelector('[data-outcome="failed"]')?.scrollIntoView({ block: "nearest" });
     sheet.button.hidden = true;
     sheet.part("reason").hidden = true;
     sheet.part("reasons").hidden = true;

@@ -33,6 +33,7 @@ export function answerOne(dialog) {
     sheet.close();
     focusOutcome();
   });
+  document.addEventListener("live:change", (event) => changed(event.detail));
   dialog.addEventListener("close", () => sheet.part("edit").replaceChildren());
 
   async function open(kind) {
@@ -62,7 +63,7 @@ export function answerOne(dialog) {
   function describe(shown, kind) {
     sheet.part("tool").replaceChildren(...copied(shown.querySelector("#detail-title")?.childNodes ?? []));
     sheet.part("who").textContent = shown.querySelector(".panel-who")?.textContent.trim() ?? "";
-    const runs = kind === "edit" ? [] : shown.querySelectorAll(".evidence > dl.values");
+    const runs = kind === "edit" ? [] : whatRuns(shown);
     sheet.part("runs").replaceChildren(...copied(runs));
     sheet.part("runs").hidden = runs.length === 0;
     const lists = kind === "remember" ? ["remember", "approve"] : [kind];
@@ -98,6 +99,27 @@ export function answerOne(dialog) {
     return kind === "reject" && retry !== "" ? { choice, retry: +retry } : { choice };
   }
 
+  // Somebody was quicker while this was being considered: it is said at once, and nothing is sent any more.
+  async function changed({ rows, gone }) {
+    if (!dialog.open || sheet.sending || sheet.button.hidden) return;
+    const { id, digest } = now;
+    const ended = gone.find((one) => one.id === id);
+    if (ended) {
+      stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.");
+    } else if (rows.includes(id)) {
+      const { ok, body } = await call("GET", `/actions/${encodeURIComponent(id)}`);
+      const isSame = !ok || body.digest === digest || now.id !== id || sheet.sending || !dialog.open;
+      if (!isSame) stop("An approver has changed what it would run, while you were looking.");
+    }
+  }
+
+  function stop(words) {
+    sheet.end(`${words} Nothing of yours was sent.`);
+    lookAgain.hidden = false;
+    lookAgain.focus();
+    reload(now.id);
+  }
+
   // What is wrong with the answer can be mended; anything else has to be looked at again.
   async function failed({ status, body }) {
     if (status === 422) {
@@ -112,6 +134,16 @@ export function answerOne(dialog) {
   }
 
   return open;
+}
+
+// The values below the first heading: of the tool and its arguments, not of what the agent says about them.
+function whatRuns(shown) {
+  const found = [];
+  for (const child of shown.querySelector(".evidence")?.children ?? []) {
+    if (found.length > 0 && child.matches("h3, section")) break;
+    if (child.matches("dl.values")) found.push(child);
+  }
+  return found;
 }
 
 // Copies without names that are on the page already, and without buttons that do something there.

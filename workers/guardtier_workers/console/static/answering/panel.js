@@ -29,7 +29,7 @@ export async function reload(id) {
 
 // Moves the focus to what became of it, so that it is read out and keys go on from there.
 export function focusOutcome() {
-  const target = document.querySelector("#answer .outcome") ?? document.getElementById("detail-title");
+  const target = document.querySelector("#answer .outcome[tabindex]") ?? document.getElementById("detail-title");
   target?.focus({ preventScroll: true });
 }
 
