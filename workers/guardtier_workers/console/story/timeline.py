@@ -29,13 +29,14 @@ _AROUND_LINES: Final = 2_000
 class Story(BaseModel):
     """Oldest first. ``state``: null where the record is gone. ``cursor``: where to look on, null where all
     that is kept was looked at; ``looked_to``: up to when (ms since 1970), or back to when where the record
-    is gone.
+    is gone. ``ending``: what was said behind that, when it was decided.
     """
 
     id: str
     fleet: str | None
     state: str | None
     steps: list[Step]
+    ending: list[Step] = []
     cursor: str | None = None
     looked_to: int | None = None
 
@@ -60,16 +61,20 @@ class Timeline:
         if not lines:
             start = f"({place.ms}-{place.number}" if place else str(record.received_at)
             lines, last = await self._forward(keys, start, action_id, most)
-        if last is not None and not place:
-            lines += await self._at_the_end(keys, record, last)
-        steps = [step_of(line) for line in lines if _belongs(line, record.fleet)]
+        lines = [line for line in lines if _belongs(line, record.fleet)]
+        if len(lines) > MOST_STEPS:
+            lines = lines[:MOST_STEPS]
+            last = Place.of(lines[-1])
+        ending = await self._ending(keys, record, last) if last and not place else []
+        steps = [step_of(line) for line in lines]
         if not place:
             steps.insert(0, _asked(record))
         return Story(
             id=action_id,
             fleet=record.fleet,
             state=record.state.value,
-            steps=steps[:MOST_STEPS],
+            steps=steps,
+            ending=[step_of(line) for line in ending if _belongs(line, record.fleet)],
             cursor=str(last) if last else None,
             looked_to=last.ms if last else None,
         )
@@ -112,7 +117,7 @@ class Timeline:
             start = f"({page[-1][0].decode()}"
         return found, Place.of(Line(keys.partition, start[1:], {}))
 
-    async def _at_the_end(self, keys: Keys, record: Record, last: Place) -> list[Line]:
+    async def _ending(self, keys: Keys, record: Record, last: Place) -> list[Line]:
         """What was said when it was decided, and that is further on than was looked."""
         if record.verdict is None:
             return []
@@ -129,7 +134,12 @@ class Timeline:
         if partition is None or partition >= self._partitions:
             raise InvalidAction(f"{action_id[:100]!r} is no full action id", field="id")
         walk = Walk(self._redis, self._partitions, before=place, most=most, only=partition)
-        lines = [line async for line in walk if line.fields.get(b"id") == action_id.encode()]
+        lines: list[Line] = []
+        async for line in walk:
+            if line.fields.get(b"id") == action_id.encode():
+                lines.append(line)
+            if len(lines) >= MOST_STEPS:
+                break
         lines.reverse()
         fleets = {line.text("fleet") for line in lines if line.text("event") == "assessed"} or {
             fleet for line in lines if (fleet := fleet_of(line))
@@ -142,7 +152,7 @@ class Timeline:
             id=action_id,
             fleet=fleet,
             state=None,
-            steps=steps[-MOST_STEPS:],
+            steps=steps,
             cursor=None if walk.ended else str(walk.place),
             looked_to=None if walk.ended or walk.place is None else walk.place.ms,
         )
