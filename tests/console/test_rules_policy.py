@@ -234,10 +234,8 @@ async def test_who_sees_one_fleet_is_told_no_other_fleets_rules(
 
 async def test_the_rules_about_one_fleet_are_told(console: Desk) -> None:
     olga = await admin(console)
-    about_web = '[[rule]]\nname = "web"\noutcome = "park"\nfleet = "we*"\n'
-    await set_file(
-        olga, PARKS_ALL + about_web + about_web.replace('"we', '"mai').replace('"web"', '"mail"')
-    )
+    rule = '[[rule]]\nname = "{0}"\noutcome = "park"\nfleet = "{0}*"\n'
+    await set_file(olga, PARKS_ALL + rule.format("we") + rule.format("mail"))
 
     found = (await olga.get("/api/v1/policy-file/rules", params={"fleet": "web"})).json()
     page = (await olga.get("/policy?of=web")).text

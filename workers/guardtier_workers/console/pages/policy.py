@@ -29,8 +29,8 @@ FLEETS = 50
 
 
 class PolicyQuery(Query):
-    """``rule``: how many rules to leave out; ``of``: the fleet that they are about; ``fleet``: the last fleet
-    of the page before.
+    """``rule``: how many rules to leave out; ``of``: the fleet they are about; ``fleet``: the last one of
+    the page before.
     """
 
     rule: int = Field(default=0, ge=0, le=10_000)
