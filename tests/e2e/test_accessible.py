@@ -17,7 +17,18 @@ LOOKS: dict[str, dict[str, Any]] = {
     "light-1280": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}, "bypass_csp": True},
     "dark-390": {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "bypass_csp": True},
 }
-PAGES = ("/", "/history", "/grants", "/policy", "/workers", "/fleets", "/conversations/web/c-1", "/nowhere")
+PAGES = (
+    "/",
+    "/history",
+    "/audit",
+    "/stats",
+    "/grants",
+    "/policy",
+    "/workers",
+    "/fleets",
+    "/conversations/web/c-1",
+    "/nowhere",
+)
 
 
 @pytest.fixture(params=LOOKS)

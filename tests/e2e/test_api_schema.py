@@ -1,6 +1,6 @@
 """The API against its OpenAPI document: schemathesis asks what the document allows, and what it doesn't.
 
-Half of the names in a request are those of a tier with something of everything in it (``world.py``), so
+Most of the names in a request are those of a tier with something of everything in it (``world.py``), so
 that more is tried than what a request for nothing is told.
 """
 
@@ -118,4 +118,4 @@ def _named(value: Any, known: dict[str, list[str]], data: st.DataObject) -> Any:
 def _one(name: str, inner: Any, known: dict[str, list[str]], data: st.DataObject) -> Any:
     if name not in known:
         return _named(inner, known, data)
-    return data.draw(st.sampled_from([inner, *known[name]]))
+    return data.draw(st.sampled_from([inner, *known[name], *known[name]]))

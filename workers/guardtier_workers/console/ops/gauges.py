@@ -15,7 +15,6 @@ from guardtier.store.queues import Queue
 from guardtier_workers.console.board.item import Item
 from guardtier_workers.lane import ALIVE_MS
 
-MOST_FLEETS: Final = 500  #: whose queues are read for one scrape: each is a stream a partition
 KINDS: Final = ("analyzer", "policy")
 
 

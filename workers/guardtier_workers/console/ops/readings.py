@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 FRESH_SECONDS: Final = 1.0  #: what was read is shown to everybody for so long
 SAMPLE_SECONDS: Final = 5.0  #: how often it is noted what workers have handled
+MOST_FLEETS: Final = 500  #: whose queues are read at once: each is a stream a partition
 SAMPLES: Final = 13  #: that is a minute
 
 
@@ -65,6 +66,7 @@ class Readings:
         self._workers = Kept(lambda: heartbeats(redis, partitions))
         self._tier_queues = Kept(lambda: tier_queues(redis, partitions))
         self._fleets = Kept(self._upkeep.fleets)
+        self._all_queues = Kept(self._read_queues)
         self._halts = Kept(lambda: halts_standing(redis, partitions))
         self._pool_workers = Kept(self._read_pools)
 
@@ -97,6 +99,10 @@ class Readings:
         """Somebody has halted or resumed by this console: the page shows it at once."""
         self._halts.forget()
 
+    async def all_queues(self) -> list[Queue]:
+        """Those of the first ``MOST_FLEETS`` fleets, and of the whole tier."""
+        return await self._all_queues.get()
+
     async def pools(self) -> list[tuple[str, bool]]:
         """The pools of the settings, and whether a worker of each lives."""
         return await self._pool_workers.get()
@@ -113,6 +119,10 @@ class Readings:
             if before is not None and before <= beat.handled and now - at >= FRESH_SECONDS:
                 return (beat.handled - before) / (now - at)
         return None
+
+    async def _read_queues(self) -> list[Queue]:
+        fleets = await self.fleets()
+        return [*await self.fleet_queues(fleets[:MOST_FLEETS]), *await self.tier_queues()]
 
     async def _read_pools(self) -> list[tuple[str, bool]]:
         if not self._pools:

@@ -14,7 +14,7 @@ from guardtier_workers.clock import now_ms
 from guardtier_workers.console.access.visitor import ANYBODY
 from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.console import Console
-from guardtier_workers.console.ops.gauges import MOST_FLEETS, Snapshot, exposition
+from guardtier_workers.console.ops.gauges import Snapshot, exposition
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +40,12 @@ async def metrics(console: Console) -> bytes:
 
 async def _read(console: Console) -> dict[str, Any]:
     readings = console.ops.readings
-    fleets = await readings.fleets()
-    queues = [*await readings.fleet_queues(fleets[:MOST_FLEETS]), *await readings.tier_queues()]
     return {
         "now_ms": await readings.now_ms(),
         "workers": [one.beat for one in await readings.workers()],
-        "queues": queues,
+        "queues": await readings.all_queues(),
         "dead": await readings.dead.count(),
-        "fleets": len(fleets),
+        "fleets": len(await readings.fleets()),
         "pools": await readings.pools(),
     }
 

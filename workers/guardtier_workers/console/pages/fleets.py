@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from guardtier.errors import TierUnavailable
 from guardtier.look import Me
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.api.halts import halt_view
@@ -16,7 +18,9 @@ from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.console import Console, console_of
 from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
 from guardtier_workers.console.pages.page import page
-from guardtier_workers.console.rules.standing import file_that_stands, fleet_view
+from guardtier_workers.console.rules.standing import File, file_that_stands, fleet_view
+
+log = logging.getLogger(__name__)
 
 HALTS_SHOWN = 20  #: of one fleet; the API has all of them
 
@@ -39,7 +43,7 @@ async def _shown(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]
     names = [fleet for fleet in await readings.fleets() if me.sees(fleet)]
     shown, after = page_of(names, query)
     waiting = waiting_by_fleet(console.board.items(Filter(), me))
-    file = await file_that_stands(console) if shown else None
+    file = await _file(console)
     standing = await readings.halts()
     found = []
     for name in shown:
@@ -62,6 +66,15 @@ async def _shown(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]
         "begin": query.after or "",
         "is_live": console.board.is_live,
     }
+
+
+async def _file(console: Console) -> File | None:
+    """The policy file that stands. None where the settings' can't be read here: a halt needs none."""
+    try:
+        return await file_that_stands(console)
+    except TierUnavailable as error:
+        log.warning("fleets are shown without their policies: %s", error.message)
+        return None
 
 
 ROUTES: tuple[BaseRoute, ...] = (

@@ -1,4 +1,5 @@
 // One way for all dialogs of the rules' pages: opened with a fresh face, busy while the tier is asked.
+import { say } from "./api.js";
 
 export function open(dialog) {
   fail(dialog, "");
@@ -9,6 +10,7 @@ export function fail(dialog, message) {
   const problem = dialog.querySelector("[role=alert]");
   problem.textContent = message;
   problem.hidden = !message;
+  if (message && !dialog.open) say(message, "problem"); // it was closed while the tier was asked
 }
 
 // Runs what a button asks for, once: it can't be sent twice while it is under way.
