@@ -66,8 +66,7 @@ class DeadLetter:
 def read_name(name: str) -> tuple[int, str]:
     """The partition and the entry of a letter. Raises ConfigError where it is no name of one."""
     entry, _, partition = name.rpartition(".")
-    numbers = [int(part) for part in entry.split("-")] if re.fullmatch(LETTER, name) else []
-    if not any(numbers) or max(numbers) > _MOST:  # no entry is 0-0
+    if re.fullmatch(LETTER, name) is None or any(int(part) > _MOST for part in entry.split("-")):
         raise ConfigError(f"{name[:60]!r} names no dead letter: guardtier dead list", field="letter")
     return int(partition), entry
 
