@@ -29,7 +29,7 @@ from tier import Tier
 TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
 OIDC = {
     "voucher": "console",
-    "voucher_token_file": "token",
+    "voucher_token_file": __file__,
     "oidc": {"issuer": "https://id.example", "client_id": "c", "client_secret": "s"},
 }
 OPEN = {"open_to_viewers": True}

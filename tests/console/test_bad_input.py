@@ -24,7 +24,6 @@ ODD = {
     "a mebibyte": "echo " + "x" * 1_000_000,
 }
 PROBES = (
-    "/?text=%00",
     "/?risk=FOO",
     "/?fleet=a%20b",
     "/actions/%00",
@@ -39,6 +38,17 @@ FORMS = {
     "a form of nobody": {"x-csrf-token": ""},
     "a form of another session": {"x-csrf-token": "A" * 32},
 }
+OF_AN_ACTION = (
+    "/actions/{}",
+    "/actions/{}/panel",
+    "/actions/{}/edit",
+    "/actions/{}/story",
+    "/actions/{}/timeline",
+    "/actions/{}/conversation",
+    "/api/v1/actions/{}",
+    "/api/v1/actions/{}/story",
+    "/api/v1/actions/{}/suggestions",
+)
 BODIES = {
     "nothing": b"",
     "half": b"{",
@@ -166,15 +176,14 @@ async def test_another_fleets_action_is_not_there(start_tier: StartTier, start_c
     carol = await console.browser("carol", ["data"])
 
     async def told(asked: ActionEvent) -> list[tuple[int, str]]:
+        many = {"choice": "approve", "actions": [{"id": asked.id, "digest": asked.digest}]}
+        change = {"arguments": '{"command": "ls"}', "digest": asked.digest}
         found = [
-            await carol.get(f"/actions/{asked.id}"),
-            await carol.get(f"/actions/{asked.id}/panel"),
-            await carol.get(f"/api/v1/actions/{asked.id}"),
+            *[await carol.get(path.format(asked.id)) for path in OF_AN_ACTION],
             await answer(carol, asked),
-            await carol.post(
-                "/api/v1/answers",
-                json={"choice": "approve", "actions": [{"id": asked.id, "digest": asked.digest}]},
-            ),
+            await carol.post("/api/v1/answers", json=many),
+            await carol.post(f"/api/v1/actions/{asked.id}/edit", json=change),
+            await carol.post(f"/api/v1/actions/{asked.id}/changes", json=change),
         ]
         return [(one.status_code, one.text.replace(asked.id, "ID")) for one in found]
 

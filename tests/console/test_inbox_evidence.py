@@ -85,6 +85,19 @@ def test_of_very_many_values_the_rest_is_counted_and_in_the_json() -> None:
     assert str(MOST + 6) in whole[0]
 
 
+def test_a_value_that_a_finding_points_at_is_shown_among_however_many() -> None:
+    record = record_of(
+        {"list": ["x"] * (MOST + 50) + ["rm -rf ~"]}, finding(f"arguments.list.{MOST + 50}", (0, 6))
+    )
+
+    evidence = evidence_of(record)
+
+    assert marked_in(evidence, f"list.{MOST + 50}") == ["rm -rf"]
+    assert evidence.more == 50
+    assert evidence.reasons[0].is_marked
+    assert full_text(record, evidence.arguments[-1].name) is not None
+
+
 def test_findings_that_point_nowhere_say_so() -> None:
     record = record_of(
         {"command": "ls"},

@@ -119,6 +119,16 @@ async def test_an_action_is_shown_exactly_as_it_will_run(desk: Desk) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
+async def test_names_with_hidden_characters_are_not_offered_as_choices(desk: Desk) -> None:
+    alice = await desk.browser()
+    (action_id,) = await parked(desk, high(tool_name="sh\u202e\u200bell"))
+
+    page = await shows(alice, "/", action_id)
+
+    assert "\u202e" not in page
+    assert "\u200b" not in page
+
+
 async def test_the_panel_is_the_same_without_the_page(desk: Desk) -> None:
     alice = await desk.browser()
     (action_id,) = await parked(desk, high("rm -rf ~"))
@@ -163,14 +173,13 @@ async def test_nobody_sees_anything_before_signing_in(desk: Desk) -> None:
         assert "rm -rf" not in answer.text
 
 
-@pytest.mark.parametrize("action_id", ["%00.0", "x", "..%2f..%2fetc.0", "a.99", "<b>.0", "a" * 300 + ".0"])
-async def test_ids_that_are_none_are_refused(desk: Desk, action_id: str) -> None:
+async def test_ids_that_are_none_are_refused(desk: Desk) -> None:
     alice = await desk.browser()
 
-    answer = await alice.get(f"/actions/{action_id}")
-
-    assert answer.status_code in (404, 422)
-    assert "<b>" not in answer.text
+    for action_id in ("%00.0", "x", "..%2f..%2fetc.0", "a.99", "<b>.0", "a" * 300 + ".0"):
+        answer = await alice.get(f"/actions/{action_id}")
+        assert answer.status_code in (404, 422), action_id
+        assert "<b>" not in answer.text
 
 
 async def test_a_megabyte_is_folded_and_comes_on_demand(desk: Desk) -> None:
@@ -207,12 +216,15 @@ async def test_what_is_folded_of_an_action_that_has_changed_is_not_mixed(desk: D
     assert answer.status_code == 409
 
 
-@pytest.mark.parametrize("query", ["", "name=..", "name=value-0&start=-1", "name=json&start=0&end=1e9"])
-async def test_what_no_page_asks_for_is_refused(desk: Desk, query: str) -> None:
+async def test_what_no_page_asks_for_is_refused(desk: Desk) -> None:
     alice = await desk.browser()
     (action_id,) = await parked(desk, high("rm -rf ~"))
 
-    assert (await alice.get(f"/actions/{action_id}/text?{query}")).status_code == 422
+    for query in ("", "name=..", "name=value-0&start=-1", "name=json&start=0&end=1e9"):
+        assert (await alice.get(f"/actions/{action_id}/text?{query}")).status_code == 422, query
+    digest = (await alice.get(f"/api/v1/actions/{action_id}")).json()["digest"]
+    unknown_name = {"name": "value-99", "start": 0, "end": 9, "digest": digest}
+    assert (await alice.get(f"/actions/{action_id}/text", params=unknown_name)).status_code == 404
 
 
 async def test_an_edited_action_shows_what_was_asked_for(desk: Desk) -> None:

@@ -21,7 +21,7 @@ from playwright.async_api import (
 from consoles import Desk
 from guardtier_workers.approvers import Right
 
-WAIT_MS = 10_000  #: for anything to show; a slow machine makes a test slow, not red
+WAIT_MS = 30_000  #: for anything to show; a slow machine makes a test slow, not red
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -84,6 +84,11 @@ class Person:
     @property
     def dialog(self) -> Locator:
         return self.page.locator("dialog#answer-dialog")
+
+    @property
+    def conflict(self) -> Locator:
+        """Where the page says that an answer can't count any more."""
+        return self.page.locator(".conflict[role=alert]:visible").first
 
     @property
     def batch(self) -> Locator:

@@ -69,6 +69,8 @@ async def test_many_are_answered_at_once_each_with_its_result(console: Desk, peo
     await alice.at_inbox()
     waiting = [asking(console, action) for action in actions]
 
+    for action in actions:  # of who has ticked one, what arrives is kept waiting
+        await expect(alice.row(action.id)).to_be_visible()
     for action in actions:
         await alice.row(action.id).locator(".row-pick").check()
     await alice.page.locator('#batch [data-do="batch-reject"]').click()
@@ -83,7 +85,9 @@ async def test_many_are_answered_at_once_each_with_its_result(console: Desk, peo
     await expect(alice.outcome("rejected")).to_have_count(3)
 
 
-async def test_whoever_comes_second_is_told_who_was_first(console: Desk, people: People) -> None:
+async def test_whoever_considers_an_answer_sees_that_somebody_was_quicker(
+    console: Desk, people: People
+) -> None:
     action = high().placed_in(0)
     alice = await people.person(console)
     await alice.at_inbox()
@@ -93,11 +97,29 @@ async def test_whoever_comes_second_is_told_who_was_first(console: Desk, people:
     await expect(alice.dialog).to_be_visible()
 
     await console.tier.approver("bob").reject(action.id, reason="no")
+
+    await expect(alice.conflict).to_contain_text("bob")
+    await expect(alice.conflict).to_contain_text("rejected")
+    assert (await waiting).outcome is Outcome.REJECTED
+
+
+async def test_whoever_comes_second_is_told_who_was_first(console: Desk, people: People) -> None:
+    action = high().placed_in(0)
+    waiting = asking(console, action)
+    await console.tier.parked()
+    alice = await people.person(console)
+    await alice.page.route("**/events?**", lambda route: route.fulfill(status=204))  # it hears of nothing
+    await alice.page.goto("/")
+    await alice.opens(action.id)
+    await alice.does("approve")
+    await expect(alice.dialog).to_be_visible()
+
+    await console.tier.approver("bob").reject(action.id, reason="no")
     await alice.dialog.locator('[data-do="confirm"]').click()
 
-    conflict = alice.page.locator(".conflict[role=alert]").first
-    await expect(conflict).to_contain_text("bob")
-    await expect(conflict).to_contain_text("rejected")
+    await expect(alice.conflict).to_contain_text("bob")
+    await expect(alice.conflict).to_contain_text("rejected")
+    await expect(alice.dialog.locator('[data-do="confirm"]')).not_to_be_visible()
     assert (await waiting).outcome is Outcome.REJECTED
 
 

@@ -24,12 +24,12 @@ class World:
 
     def of(self, action: tuple[str, str]) -> dict[str, list[str]]:
         """The names, where a request is about this action."""
-        return self.names | {"id": [action[0], *self.names["grant"]], "digest": [action[1]]}
+        return self.names | {"id": [action[0]], "digest": [action[1]]}
 
 
 async def filled(tier: Tier) -> World:
     """Actions that wait, one of each that was decided, a grant, and a message that nobody could read."""
-    client, alice = tier.client(), tier.approver("alice", may=ALL)
+    client, alice = tier.client(accept_edits=True), tier.approver("alice", may=ALL)
     asked = [high(command, conversation="c-1") for command in ("rm -rf ~/.ssh", "cat a", "cat b", "cat c")]
     actions = tuple([((await client.submit(action)).id, action.digest) for action in asked])
     await client.check(low("ls", conversation="c-1"))
@@ -46,7 +46,9 @@ async def filled(tier: Tier) -> World:
             "conversation": ["c-1"],
             "tool": ["terminal"],
             "choice": list(Choice),
+            "arguments": ['{"command": "ls"}'],
+            "text": ["version = 1\n"],
             "grant": [one.grant.id for one in await alice.grants("web")],
-            "entry": [entry.decode() for entry, _ in dead],
+            "letter": [f"{entry.decode()}.0" for entry, _ in dead],
         },
     )

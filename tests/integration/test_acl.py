@@ -28,6 +28,7 @@ from guardtier.store.keys import GrantKeys, HistoryKeys, Keys
 from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.embedded import redis_servers
 from guardtier_workers.supervisor import die_with_parent
+from remembered import remembered
 from tier import Tier, high, low
 from waiting import until, until_sync
 
@@ -211,6 +212,22 @@ async def test_a_console_shows_all_of_its_pages_and_takes_answers(
     assert (await tier.record(submitted.id)).state is State.APPROVED
     assert "NOPERM" not in caplog.text
     assert "no permissions" not in caplog.text
+
+
+async def test_a_console_sets_a_file_and_shows_what_is_remembered(tier: Tier, server: Server) -> None:
+    grant = await remembered(tier)
+    text = 'version = 1\n[[rule]]\nname = "all"\noutcome = "park"\n'
+    async with console_beside(tier, redis_url=server.url("console")) as console:
+        olga = await console.browser("olga", None, OPERATES)
+
+        put = await olga.put("/api/v1/policy-file", json={"text": text, "replaces": None})
+        policy, grants = await olga.get("/policy"), await olga.get("/grants")
+        revoked = await olga.delete(f"/api/v1/grants/web/{grant}")
+
+    assert put.status_code == 200, put.text
+    assert "file@1, set at run time by olga" in policy.text
+    assert f'id="grant-{grant}"' in grants.text
+    assert revoked.status_code == 200, revoked.text
 
 
 async def until_ready(client: httpx.AsyncClient) -> None:

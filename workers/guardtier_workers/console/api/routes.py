@@ -34,17 +34,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *me.ENDPOINTS,
     *waiting.ENDPOINTS,
     *actions.ENDPOINTS,
-    *workers.ENDPOINTS,
-    *dead.ENDPOINTS,
-    *fleets.ENDPOINTS,
-    *halts.ENDPOINTS,
     *answers.ENDPOINTS,
     *audit.ENDPOINTS,
+    *dead.ENDPOINTS,
     *edits.ENDPOINTS,
+    *fleets.ENDPOINTS,
     *grants.ENDPOINTS,
+    *halts.ENDPOINTS,
     *policies.ENDPOINTS,
     *policy_file.ENDPOINTS,
     *remembering.ENDPOINTS,
+    *workers.ENDPOINTS,
 )
 
 

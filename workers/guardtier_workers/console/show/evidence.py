@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from guardtier.action import ActionEvent, ToolAnnotations
+from guardtier.assessment import Finding
 from guardtier.errors import InvalidAction
 from guardtier.store.records import Record
 from guardtier_workers.console.show.diff import Changed, changes
@@ -23,7 +24,7 @@ from guardtier_workers.console.show.reasons import (
     reasons_of,
     votes_of,
 )
-from guardtier_workers.console.show.values import Leaf, as_json, leaves_of
+from guardtier_workers.console.show.values import MOST, Leaf, as_json, leaves_of, text_at
 
 #: What findings call the texts beside the arguments, and what the page does.
 _WORDS: Final = {"tool_name": "tool", "summary": "summary", "thought": "thought"}
@@ -78,12 +79,13 @@ def evidence_of(record: Record, original: bytes = b"") -> Evidence:
         return Evidence(None, reasons=reasons_of(findings, {}), votes=votes, raw=folded(_raw(record)))
     texts = texts_of(action)
     leaves, more = leaves_of(action.arguments)
+    leaves += _pointed_at(action, leaves, findings)
     changed, changed_more = _changed(action, original)
     shown = {name: _text(name, label, text, record) for name, (label, text) in texts.items()}
     return Evidence(
         action,
         arguments=[_leaf(leaf, record) for leaf in leaves],
-        more=more,
+        more=more - max(0, len(leaves) - MOST),
         tool=shown["tool"],
         said=[shown[name] for name in ("summary", "thought") if texts[name][1]],
         reasons=reasons_of(findings, _by_path(leaves, texts)),
@@ -117,8 +119,23 @@ def full_text(record: Record, name: str) -> tuple[str, frozenset[str]] | None:
     if name in texts:
         return texts[name][1], _paths_of(name)
     leaves, _ = leaves_of(action.arguments)
+    leaves += _pointed_at(action, leaves, numbered(record.assessment))
     leaf = next((one for one in leaves if name == f"value-{one.number}"), None)
     return (leaf.text, leaf.paths) if leaf else None
+
+
+def _pointed_at(
+    action: ActionEvent, leaves: Sequence[Leaf], findings: Sequence[tuple[int, Finding]]
+) -> list[Leaf]:
+    """The values beyond those that are shown anyway which findings point at: none of them is left out."""
+    known = {path for leaf in leaves for path in leaf.paths}
+    paths = dict.fromkeys(finding.field for _, finding in findings if finding.field not in known)
+    texts = ((path, text_at(action.arguments, path)) for path in paths if path)
+    found = [(path, text) for path, text in texts if text is not None]
+    return [
+        Leaf(len(leaves) + at, path.removeprefix("arguments."), frozenset([path]), "string", text)
+        for at, (path, text) in enumerate(found)
+    ]
 
 
 def marks_of(record: Record, text: str, paths: frozenset[str]) -> list[Mark]:
@@ -160,12 +177,11 @@ def _strings(value: Any) -> list[str]:
     waiting = [value]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, str):
-            found.append(one)
-        elif isinstance(one, dict):
-            waiting += [*one, *one.values()]
-        elif isinstance(one, list):
-            waiting += one
+        if isinstance(one, dict):
+            found += one
+        children = one.values() if isinstance(one, dict) else one
+        found += [child for child in children if isinstance(child, str)]
+        waiting += [child for child in children if isinstance(child, dict | list)]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -40,19 +41,27 @@ class Leaf:
 
 def leaves_of(arguments: Mapping[str, Any]) -> tuple[list[Leaf], int]:
     """The first :data:`MOST` leaves, and how many more there are."""
-    found: list[Leaf] = []
-    more = 0
-    for keys, value in _walk(arguments):
-        if len(found) < MOST:
-            found.append(Leaf(len(found), _label(keys), _paths(keys), *_value(value)))
-        else:
-            more += 1
-    return found, more
+    first = islice(_walk(arguments), MOST)
+    found = [Leaf(at, _label(keys), _paths(keys), *_value(value)) for at, (keys, value) in enumerate(first)]
+    return found, _count(arguments) - len(found)
 
 
 def flat(arguments: Mapping[str, Any]) -> dict[str, Value]:
     """Every leaf by its label; no two have the same."""
     return {_label(keys): _value(value) for keys, value in _walk(arguments)}
+
+
+def text_at(arguments: Mapping[str, Any], path: str) -> str | None:
+    """The string that a finding's path (``arguments.steps.3``) leads to, wherever it stands; or None."""
+    value: Any = {"arguments": arguments}
+    for step in path.split("."):
+        if isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        elif isinstance(value, dict) and step in value:
+            value = value[step]
+        else:
+            return None
+    return value if isinstance(value, str) else None
 
 
 def as_json(arguments: Mapping[str, Any]) -> str:
@@ -61,17 +70,38 @@ def as_json(arguments: Mapping[str, Any]) -> str:
 
 
 def _walk(arguments: Mapping[str, Any]) -> Iterator[tuple[Keys, Any]]:
+    """The leaves with their keys, one by one: what nobody asks for is not made."""
     names = [name for name in _FIRST if name in arguments]
     names += [name for name in arguments if name not in _FIRST]
-    waiting: list[tuple[Keys, Any]] = [((name,), arguments[name]) for name in names[::-1]]
-    while waiting:
-        keys, value = waiting.pop()
+    open_: list[tuple[Keys, Iterator[tuple[str | int, Any]]]] = [
+        ((), ((name, arguments[name]) for name in names))
+    ]
+    while open_:
+        keys, children = open_[-1]
+        try:
+            key, value = next(children)
+        except StopIteration:
+            open_.pop()
+            continue
         if isinstance(value, dict) and value:
-            waiting.extend(((*keys, key), value[key]) for key in reversed(value))
+            open_.append(((*keys, key), iter(value.items())))
         elif isinstance(value, list) and value:
-            waiting.extend(((*keys, at), value[at]) for at in range(len(value) - 1, -1, -1))
+            open_.append(((*keys, key), iter(enumerate(value))))
         else:
-            yield keys, value
+            yield (*keys, key), value
+
+
+def _count(arguments: Mapping[str, Any]) -> int:
+    """How many leaves there are. A megabyte may hold half a million."""
+    found = 0
+    waiting: list[Any] = [arguments]
+    while waiting:
+        one = waiting.pop()
+        children = one.values() if isinstance(one, dict) else one
+        nested = [child for child in children if isinstance(child, dict | list) and child]
+        found += len(children) - len(nested)
+        waiting += nested
+    return found
 
 
 def _label(keys: Keys) -> str:

@@ -2,9 +2,10 @@
 // pressed, and is taken out of the address, so that the history does not keep it.
 
 const form = document.getElementById("enter");
-const found = location.hash.match(/^#([!-~]{1,400})\.([A-Za-z0-9_-]{20,128})$/);
 
-if (form && found) {
+function read() {
+  const found = location.hash.match(/^#([!-~]{1,400})\.([A-Za-z0-9_-]{20,128})$/);
+  if (!form || !found) return;
   form.elements.name.value = decodeURIComponent(found[1]);
   form.elements.code.value = found[2];
   document.getElementById("enter-name").textContent = form.elements.name.value;
@@ -13,3 +14,6 @@ if (form && found) {
   form.querySelector("button").focus();
   history.replaceState(null, "", location.pathname);
 }
+
+read();
+addEventListener("hashchange", read); // a second link, opened where the first one was

@@ -17,7 +17,7 @@ function words(seconds) {
 }
 
 function left(seconds) {
-  if (seconds <= 0) return "deadline passed";
+  if (seconds <= 0) return "time is up";
   if (seconds >= 600) return `${words(seconds)} left`;
   const whole = Math.ceil(seconds);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} left`;

@@ -27,7 +27,7 @@ export class EditForm {
     this.place.innerHTML = came.html;
     const form = this.place.querySelector(".edit");
     if (form.dataset.digest !== digest) return { message: "It has changed since you looked: look at it again." };
-    this.fields = [...this.place.querySelectorAll('[name="argument"]')];
+    this.fields = [...this.place.querySelectorAll('[name="arguments"]')];
     this.whole = this.place.querySelector('[name="whole"]');
     (this.fields[0] ?? this.whole)?.focus();
     return {};

@@ -55,7 +55,8 @@ export class Sheet {
   close() {
     if (this.sending) return;
     this.dialog.close();
-    if (this.back?.isConnected) this.back.focus();
+    const back = this.back?.isConnected ? this.back : document.getElementById("detail-title");
+    back?.focus();
   }
 
   clear() {
