@@ -12,7 +12,12 @@ from consoles import Desk, StartConsole
 from guardtier.errors import ActionConflict, NotAuthorized
 from guardtier.look import Me
 from guardtier.settings import Settings
-from guardtier_workers.console.story.timeline import Timeline
+from guardtier.store.trail import Line
+from guardtier_workers.console.pages.history import TOOLS
+from guardtier_workers.console.pages.page import fragment
+from guardtier_workers.console.story.following import Following
+from guardtier_workers.console.story.index import Index
+from guardtier_workers.console.story.timeline import MOST_STEPS, Timeline
 from tier import StartTier, Tier, high, low
 
 BOTH = {"fleets": {"web": {}, "data": {}}}
@@ -123,15 +128,84 @@ async def test_a_long_stream_is_read_a_part_at_a_time(tier: Tier) -> None:
     await tier.approver().approve(action_id, digest=record.digest)
     timeline = Timeline(tier.redis, tier.records, 1)
 
-    first = await timeline.of(action_id, EVERYTHING, most=6)
-    events = [step.event for step in first.steps]
-    told = first
+    first = told = await timeline.of(action_id, EVERYTHING, most=6)
+    steps = list(first.steps)
     while told.cursor is not None:
         told = await timeline.of(action_id, EVERYTHING, cursor=told.cursor, most=6)
+        steps += told.steps
 
-    assert events == ["asked", "assessed", "parked", "approved"]  # the end is looked for where it must be
+    assert [step.event for step in first.steps] == ["asked", "assessed", "parked"]
+    assert [step.event for step in first.ending] == ["approved"]  # looked for where it must be
     assert first.looked_to is not None
-    assert [step.event for step in told.steps][-1:] in ([], ["approved"])
+    assert [step.event for step in steps] == ["asked", "assessed", "parked", "approved"]
+
+
+async def test_a_story_of_many_lines_is_cut_and_goes_on(tier: Tier) -> None:
+    action_id = await parked(tier)
+    for _ in range(MOST_STEPS):
+        await tier.redis.xadd("gt:{0}:audit", {"id": action_id, "event": "repeated", "fleet": "web"})
+    record = await tier.record(action_id)
+    await tier.approver().approve(action_id, digest=record.digest)
+    timeline = Timeline(tier.redis, tier.records, 1)
+
+    first = await timeline.of(action_id, EVERYTHING)
+    rest = await timeline.of(action_id, EVERYTHING, cursor=first.cursor or "")
+    await tier.redis.delete(f"gt:{{0}}:action:{action_id}")
+    last = await timeline.of(action_id, EVERYTHING)
+    before = await timeline.of(action_id, EVERYTHING, cursor=last.cursor or "")
+
+    assert len(first.steps) == MOST_STEPS + 1
+    assert [step.event for step in rest.steps] == ["repeated", "repeated", "approved"]
+    assert (len(last.steps), last.steps[-1].event) == (MOST_STEPS, "approved")
+    assert [step.event for step in before.steps] == ["assessed", "parked", "repeated"]
+
+
+async def test_an_indexed_story_is_whole_however_long_the_stream(tier: Tier) -> None:
+    action_id = await parked(tier)
+    for number in range(10):
+        await tier.client().check(low(f"ls {number}"))
+    before = Following(tier.redis, 1)
+    await before.catch_up()
+    record = await tier.record(action_id)
+    await tier.approver().approve(action_id, digest=record.digest)
+    await before.catch_up()
+    after = Following(tier.redis, 1)
+    await after.catch_up()
+
+    for following in (before, after):
+        timeline = Timeline(tier.redis, tier.records, 1, following.index)
+        told = await timeline.of(action_id, EVERYTHING, most=3)
+
+        assert [step.event for step in told.steps] == ["asked", "assessed", "parked", "approved"]
+        assert told.cursor is None
+
+
+async def test_an_index_that_has_forgotten_the_beginning_is_not_believed(tier: Tier) -> None:
+    action_id = await parked(tier)
+    record = await tier.record(action_id)
+    await tier.approver().approve(action_id, digest=record.digest)
+    index = Index(most_ids=1)
+    index.settle()
+    for event in await tier.audit(action_id):
+        entry = event.pop("entry")
+        fields = {name.encode(): value.encode() for name, value in event.items()}
+        index.take(Line(0, entry, fields))
+        index.take(Line(0, "1-1", {b"id": b"other.0", b"event": b"parked"}))
+
+    told = await Timeline(tier.redis, tier.records, 1, index).of(action_id, EVERYTHING)
+
+    assert [step.event for step in told.steps] == ["asked", "assessed", "parked", "approved"]
+
+
+def test_an_index_is_bounded_either_way() -> None:
+    for settled in (True, False):
+        index = Index(most_ids=2)
+        if settled:
+            index.settle()
+        for number in range(5):
+            index.take(Line(0, f"{number}-0", {b"id": f"a{number}.0".encode(), b"event": b"parked"}))
+        known = [number for number in range(5) if index.of(f"a{number}.0")]
+        assert known == ([3, 4] if settled else [0, 1])
 
 
 async def test_a_conversation_shows_what_became_of_each_action(
@@ -208,3 +282,18 @@ async def test_the_audit_page_shows_what_was_refused_and_halted(console: Desk) -
     assert "answer refused" not in own  # of an action that is not there: nobody's
     halted = (await eve.get("/audit", params={"event": "halted"})).text
     assert halted.count('data-event="') == halted.count('data-event="halted"') == 1
+
+
+async def test_a_story_that_was_cut_shows_its_end_and_where_to_look_on(tier: Tier) -> None:
+    action_id = await parked(tier)
+    for number in range(10):
+        await tier.client().check(low(f"ls {number}"))
+    record = await tier.record(action_id)
+    await tier.approver().approve(action_id, digest=record.digest)
+    told = await Timeline(tier.redis, tier.records, 1).of(action_id, EVERYTHING, most=6)
+
+    shown = fragment("_story.html", story=told, is_first=True, **TOOLS)
+
+    cut, end = shown.index("Look on"), shown.index("Approved: 1 of 1")
+    assert shown.index("it waits for people") < cut < end
+    assert f"/actions/{action_id}/timeline?cursor={told.cursor}" in shown

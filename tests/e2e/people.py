@@ -86,6 +86,11 @@ class Person:
         return self.page.locator("dialog#answer-dialog")
 
     @property
+    def conflict(self) -> Locator:
+        """Where the page says that an answer can't count any more."""
+        return self.page.locator(".conflict[role=alert]:visible").first
+
+    @property
     def batch(self) -> Locator:
         return self.page.locator("dialog#batch-dialog")
 

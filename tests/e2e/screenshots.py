@@ -140,6 +140,7 @@ async def _detail(page: Page) -> None:
     chosen = await row.get_attribute("data-id")
     await row.locator(".row-open").click()
     await expect(page.locator("#detail")).to_have_attribute("data-id", str(chosen))
+    await expect(page.locator("#live")).to_have_attribute("data-state", "live")
 
 
 async def _history(page: Page) -> None:

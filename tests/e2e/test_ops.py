@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.async_api import Page, expect
 
 from consoles import Desk
+from e2e.axe import violations
 from e2e.people import People
 from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
@@ -117,3 +119,28 @@ async def test_no_script_of_a_dead_letter_runs(console: Desk, people: People) ->
 
     await expect(page.locator(".dead").first).to_contain_text(evil)
     assert await page.locator(".dead img").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_their_lists_and_dialogs_have_no_serious_violation(
+    console: Desk, people: People, scheme: str
+) -> None:
+    narrow = {"color_scheme": scheme, "viewport": {"width": 390, "height": 844}, "bypass_csp": True}
+    await console.tier.operator("otto").halt(
+        "web", agent="bot-1", reason="It does the same again and again"
+    )
+    parked = await console.tier.client().submit(high())
+    for stream, op in ((KEYS.outbox, "halt"), (KEYS.answers, "approve")):
+        fields = {"id": parked.id, "why": "delivered 5 times", "stream": stream, "op": op, "payload": "{}"}
+        await console.tier.redis.xadd(KEYS.dead, fields)
+    page = (await people.person(console, "olga", may=OPERATES, **narrow)).page
+    dialogs = {"/fleets": ("halt", "resume"), "/workers": ("retry",)}
+    for path, does in dialogs.items():
+        await page.goto(path)
+        assert await violations(page) == []
+        for do in does:
+            await page.locator(f'[data-do="{do}"]').first.click()
+            await expect(page.locator(f"#{do}-dialog")).to_be_visible()
+            assert await violations(page) == []
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            await page.keyboard.press("Escape")

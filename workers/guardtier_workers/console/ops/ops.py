@@ -22,8 +22,7 @@ class Ops:
     """``readings`` are of this moment, ``tally`` counts from when this console started."""
 
     def __init__(self, url: str, redis: AnyRedis, settings: Settings) -> None:
-        pools_at = settings.arq_url or settings.redis_url
-        self.readings = Readings(redis, settings.partitions, list(settings.pools), pools_at)
+        self.readings = Readings(redis, settings.partitions, list(settings.pools), settings.arq_url or url)
         self._details = Details(redis, settings.partitions, self._on_detail)
         self.tally = Tally(self._details.ask)
         self.started = asyncio.Event()  #: from now on every line is counted

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
+
 from pydantic import BaseModel, ConfigDict
 
+from guardtier.policy.masks import GlobMasks, bits_of
 from guardtier.policy.rules import Rule
 from guardtier.policy.ruling import Effect
 from guardtier.policy.section import FleetSection
@@ -62,6 +66,17 @@ class Examined(_Frozen):
     tests: tuple[TestOutcome, ...] = ()
     advice: tuple[str, ...] = ()
     difference: Difference | None = None
+
+    def rules_in(self, fleets: Iterable[str]) -> list[Rule]:
+        """The rules that may decide in one of these fleets, in the file's order."""
+        mask = 0
+        for fleet in fleets:
+            mask |= self._by_fleet.of(fleet)
+        return [self.rules[number] for number in bits_of(mask)]
+
+    @cached_property
+    def _by_fleet(self) -> GlobMasks:
+        return GlobMasks((rule.fleet, 1 << number) for number, rule in enumerate(self.rules))
 
     @property
     def failed(self) -> tuple[TestOutcome, ...]:

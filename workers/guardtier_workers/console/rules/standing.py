@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,6 @@ from guardtier.approver import PartitionFile
 from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.look import Me
 from guardtier.policy.compiled import CompiledPolicy
-from guardtier.policy.globs import matcher
 from guardtier.policy.rules import Rule
 from guardtier.policy.standing import EVERY_FLEET, UNREADABLE, digest_of_file, label_of_settings_file
 from guardtier.store.connection import RedisError
@@ -151,7 +150,7 @@ def rules_of(file: File, me: Me) -> list[Rule]:
     """The rules that may decide in a fleet of the visitor's."""
     if me.sees(EVERY_FLEET):
         return list(file.examined.rules)
-    return [rule for rule in file.examined.rules if rule.fleet is None or _names(rule.fleet, me.fleets)]
+    return file.examined.rules_in(me.fleets)
 
 
 def rule_view(rule: Rule, me: Me) -> RuleInWords:
@@ -202,7 +201,3 @@ def _by(part: dict[str, Any], source: str) -> str:
     if part.get("by") is None or source.startswith("unreadable"):
         return ""
     return f"{'' if source == 'run time' else ', reset'} by {part['by']} on {moment(part['at'])}"
-
-
-def _names(globs: Iterable[str], fleets: Iterable[str]) -> bool:
-    return any(matcher(glob)(fleet) for glob in globs for fleet in fleets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from guardtier.policy.confirmation import ConfirmRisky, NeverConfirm, Policy
 from guardtier.policy.globs import matcher
@@ -15,7 +15,7 @@ from guardtier_workers.console.show.times import span_words
 SHOWN = 12  #: names of one matcher that are told; a matcher has up to 200
 
 
-def matches(rule: Rule, fleets: Iterable[str] | None = None) -> list[str]:
+def matches(rule: Rule, fleets: Collection[str] | None = None) -> list[str]:
     """What all must hold for a rule, a sentence part each; empty: it holds for every action.
 
     ``fleets``: those of who reads it, None for every fleet. To others it tells no fleet that is not
@@ -23,7 +23,7 @@ def matches(rule: Rule, fleets: Iterable[str] | None = None) -> list[str]:
     """
     named = rule.fleet
     if named is not None and fleets is not None:
-        named = tuple(glob for glob in named if any(matcher(glob)(fleet) for fleet in fleets))
+        named = tuple(glob for glob in named if any(map(matcher(glob), fleets)))
     found = [
         f"{says} {_either(values)}"
         for says, values in (

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from guardtier.action import partition_of
+from guardtier.action import is_name, partition_of
 from guardtier.analyzers.history import Entry
 from guardtier.errors import UnknownAction
 from guardtier.look import Me
@@ -69,7 +69,7 @@ class Conversations:
 
     async def of(self, fleet: str, conversation: str, me: Me, *, most: int = _MOST) -> Conversation:
         """Raises UnknownAction where the fleet has no such conversation, or is not theirs."""
-        if not me.sees(fleet):
+        if not is_name(fleet) or not me.sees(fleet):
             raise _unknown(conversation)
         keys = HistoryKeys(fleet)
         listed = await self._redis.lrange(keys.entries(conversation), 0, min(most, _MOST) - 1)  # type: ignore[misc]

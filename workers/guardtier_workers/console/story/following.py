@@ -1,4 +1,4 @@
-"""Following: keeps the tally up to date with the audit streams, a bounded part at a time."""
+"""Following: keeps tally and index up to date with the audit streams, a bounded part at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.trail import Line
 from guardtier_workers.clock import now_ms
+from guardtier_workers.console.story.index import Index
 from guardtier_workers.console.story.tally import KEPT_MS, Tally
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,14 @@ class _Place:
 
 
 class Following:
-    """The tally, and what keeps it. ``trouble``: why it can't be brought up to date."""
+    """Tally and index, and what keeps them. ``trouble``: why it can't be brought up to date."""
 
     def __init__(self, redis: AnyRedis, partitions: int, *, back: int = _BACK) -> None:
         self._redis = redis
         self._places = [_Place(keys) for keys in all_keys(partitions)]
         self._back = back // partitions
         self._one = asyncio.Lock()
-        self.tally = Tally()
+        self.tally, self.index = Tally(), Index()
         self.trouble = ""
         self.ready = False  #: once what the streams held at the start is counted
 
@@ -69,6 +70,7 @@ class Following:
             try:
                 for place in self._places:
                     await self._forward(place) if place.last else await self._backward(place)
+                self.index.settle()
                 self.tally.forget_before(now_ms() - KEPT_MS)
                 self.trouble, self.ready = "", True
             except (RedisError, OSError) as error:
@@ -123,12 +125,15 @@ class Following:
     def _begin_anew(self) -> None:
         self.ready = False
         self.tally.clear()
+        self.index.clear()
         for place in self._places:
             place.last, place.since = "", 0
 
     def _take(self, place: _Place, page: list[tuple[bytes, dict[bytes, bytes] | None]]) -> None:
         for entry, fields in page:
-            self.tally.take(Line(place.keys.partition, entry.decode(), fields or {}))
+            line = Line(place.keys.partition, entry.decode(), fields or {})
+            self.tally.take(line)
+            self.index.take(line)
 
 
 def _ms(entry: str) -> int:

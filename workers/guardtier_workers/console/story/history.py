@@ -127,7 +127,11 @@ class _Search:
             if len(self.found) >= self._query.limit:
                 self.stopped = Place.of(line)
                 return True
-        if self._query.needs_record and (self._read >= _MOST_RECORDS or self._bytes >= _MOST_BYTES):
+        if (
+            waiting
+            and self._query.needs_record
+            and (self._read >= _MOST_RECORDS or self._bytes >= _MOST_BYTES)
+        ):
             self.stopped = Place.of(waiting[-1])
         return self.stopped is not None
 

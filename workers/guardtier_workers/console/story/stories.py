@@ -18,6 +18,7 @@ from guardtier_workers.console.story.figures import Figures, FiguresQuery, figur
 from guardtier_workers.console.story.following import Following
 from guardtier_workers.console.story.history import History, HistoryPage, HistoryQuery
 from guardtier_workers.console.story.timeline import Story, Timeline, unknown
+from guardtier_workers.console.story.walk import MOST_LINES
 
 BESIDE = 9  #: actions of a conversation that are shown beside one of them, itself included
 AT_A_TIME = 4  #: of all visitors; the others wait their turn
@@ -28,11 +29,11 @@ class Stories:
 
     def __init__(self, redis: AnyRedis, records: Records, partitions: int) -> None:
         self._history = History(redis, records, partitions)
-        self._timeline = Timeline(redis, records, partitions)
         self._conversations = Conversations(redis, records, partitions)
         self._audit = Audit(redis, partitions)
         self._records = records
         self._following = Following(redis, partitions)
+        self._timeline = Timeline(redis, records, partitions, self._following.index)
         self._turn = asyncio.Semaphore(AT_A_TIME)
 
     def followed(self) -> AbstractAsyncContextManager[None]:
@@ -47,9 +48,11 @@ class Stories:
         async with self._asking("the audit stream"):
             return await self._history.page(query, me)
 
-    async def timeline(self, action_id: str, me: Me, *, cursor: str = "") -> Story:
+    async def timeline(self, action_id: str, me: Me, *, cursor: str = "", most: int = MOST_LINES) -> Story:
         async with self._asking("the audit stream"):
-            return await self._timeline.of(action_id, me, cursor=cursor)
+            if self._following.ready:
+                await self._following.catch_up()
+            return await self._timeline.of(action_id, me, cursor=cursor, most=most)
 
     async def conversation(self, fleet: str, conversation: str, me: Me, *, most: int = 64) -> Conversation:
         async with self._asking("the histories of conversations"):
