@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 
 from consoles import Desk, StartConsole
+from guardtier.errors import TierUnavailable
+from guardtier.look import Me
+from guardtier.store.records import Records
 from guardtier.store.trail import Line
 from guardtier_workers.console.story.following import Following
+from guardtier_workers.console.story.history import HistoryQuery
+from guardtier_workers.console.story.stories import Stories
 from guardtier_workers.console.story.tally import KINDS, SLOT_MS, Tally, waiting
 from tier import StartTier, Tier, high, low
 from waiting import until
 
+EVERYTHING = Me(name="eve", principal="eve", fleets=("*",), may=("see",))
 AT = 1_800_000_000_000 // SLOT_MS * SLOT_MS
 
 
@@ -173,3 +180,21 @@ async def test_redis_that_is_away_is_said(tier: Tier) -> None:
     assert following.trouble
     assert not following.ready
     await nowhere.aclose()
+
+
+async def test_what_cant_be_read_is_an_error_that_says_why(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        await redis.execute_command("ACL", "SETUSER", "blind", "on", "nopass", "~*", "+ping")
+        nowhere = Redis.from_url("redis://127.0.0.1:1/0")
+        blind = Redis.from_url(redis_url.replace("redis://", "redis://blind:any@"))
+        try:
+            for client, why in ((nowhere, "try again"), (blind, "credential may not read")):
+                stories = Stories(client, Records(client, 1), 1)
+                with pytest.raises(TierUnavailable, match=why):
+                    await stories.history(HistoryQuery(), EVERYTHING)
+                with pytest.raises(TierUnavailable, match=why):
+                    await stories.conversation("web", "c-1", EVERYTHING)
+        finally:
+            await nowhere.aclose()
+            await blind.aclose()
+            await redis.execute_command("ACL", "DELUSER", "blind")
