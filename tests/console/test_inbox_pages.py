@@ -119,6 +119,16 @@ async def test_an_action_is_shown_exactly_as_it_will_run(desk: Desk) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
+async def test_names_with_hidden_characters_are_not_offered_as_choices(desk: Desk) -> None:
+    alice = await desk.browser()
+    (action_id,) = await parked(desk, high(tool_name="sh\u202e\u200bell"))
+
+    page = await shows(alice, "/", action_id)
+
+    assert "\u202e" not in page
+    assert "\u200b" not in page
+
+
 async def test_the_panel_is_the_same_without_the_page(desk: Desk) -> None:
     alice = await desk.browser()
     (action_id,) = await parked(desk, high("rm -rf ~"))

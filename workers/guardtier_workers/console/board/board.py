@@ -60,6 +60,7 @@ class Board:
             yield
         finally:
             self.end()
+            self._follower.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

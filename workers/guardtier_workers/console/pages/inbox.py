@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from guardtier.errors import ConfigError
 from guardtier.look import Me
 from guardtier.risk import SecurityRisk
+from guardtier_workers.cli.safe_text import safe
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.board.filters import Filter, Wanted
@@ -89,7 +90,8 @@ def _choices(console: Console, me: Me) -> dict[str, list[str]]:
 
 
 def _first(values: Iterable[str]) -> list[str]:
-    return sorted({value for value in values if value})[:CHOICES]
+    """A browser shows choices as they are: those with characters that nobody sees are not offered."""
+    return sorted({value for value in values if value and safe(value) == value})[:CHOICES]
 
 
 def _fleets(console: Console, me: Me) -> list[str]:
