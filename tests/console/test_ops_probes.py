@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consoles import Desk, StartConsole
-from guardtier.errors import NotAuthorized
+from guardtier.errors import ConfigError, NotAuthorized
+from guardtier.settings import Settings
 from guardtier_workers.approvers import Right
 from guardtier_workers.embedded import EmbeddedRedis
+from guardtier_workers.worker import HealthAt, serve
 from tier import StartTier, Tier, high, low
 from waiting import until
 
@@ -148,3 +151,10 @@ async def test_where_redis_is_gone_it_lives_and_says_so(
         return listed.json().get("code") == "tier_unavailable" and listed.status_code == 503
 
     await until(says_so)
+
+
+def test_the_console_takes_no_port_for_its_health() -> None:
+    with pytest.raises(ConfigError, match="at its own address") as told:
+        serve("console", Settings.load(), HealthAt(0))
+
+    assert told.value.field == "health_port"
