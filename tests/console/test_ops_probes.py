@@ -13,7 +13,7 @@ from guardtier.settings import Settings
 from guardtier_workers.approvers import Right
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.worker import HealthAt, serve
-from tier import StartTier, Tier, high, low
+from tier import StartTier, Tier, high, low, unknown
 from waiting import until
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
@@ -62,15 +62,22 @@ async def test_the_metrics_say_what_is_parked_and_what_was_decided(tier: Tier, c
     assert (await client.check(low())).allowed
     parked = await client.submit(high())
     waits = await client.submit(high("rm -rf /srv"))
+    await client.submit(unknown())
     await alice.reject(parked.id, reason="no")
 
     async def all_counted() -> Samples | None:
         found = await scraped(console)
         answered = value(found, "guardtier_answer_seconds_count", outcome="rejected")
-        return found if answered and value(found, "guardtier_parked", risk="HIGH") == 1 else None
+        are_parked = value(found, "guardtier_parkings_total", risk="UNKNOWN") == 1
+        return (
+            found
+            if answered and are_parked and value(found, "guardtier_parked", risk="HIGH") == 1
+            else None
+        )
 
     found = await until(all_counted)
     assert value(found, "guardtier_parked", fleet="web", risk="HIGH") == 1
+    assert value(found, "guardtier_parked", fleet="web", risk="UNKNOWN") == 1
     assert value(found, "guardtier_parked_oldest_seconds", fleet="web") is not None
     assert value(found, "guardtier_verdicts_total", fleet="web", outcome="released", by="policy") == 1
     assert value(found, "guardtier_verdicts_total", fleet="web", outcome="rejected", by="person") == 1
