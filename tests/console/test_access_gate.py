@@ -195,13 +195,14 @@ async def test_only_a_listed_proxy_says_who_came_and_how(tier: Tier, start_conso
 
 async def test_plain_http_from_another_machine_is_refused(tier: Tier, start_console: StartConsole) -> None:
     console = await start_console(tier, proxies=["127.0.0.0/8"])
-    far = await console.nobody(headers=AS_PROXY | {"x-forwarded-proto": "http"})
     tier.approver("alice")
+    given = {"name": "alice", "token": tier.token_of("alice")}
 
-    answer = await far.post("/login", data={"name": "alice", "token": tier.token_of("alice")})
-
-    assert answer.status_code == 403
-    assert "HTTPS" in answer.text
+    for sender in ("203.0.113.9", "localhost", "2001:db8::1", "nobody"):
+        headers = {"x-forwarded-for": sender, "x-forwarded-proto": "http"}
+        answer = await (await console.nobody(headers=headers)).post("/login", data=given)
+        assert answer.status_code == 403
+        assert "HTTPS" in answer.text
 
 
 async def test_over_tls_only_a_host_cookie_is_a_session(tier: Tier, start_console: StartConsole) -> None:

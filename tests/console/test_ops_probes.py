@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -115,10 +117,11 @@ async def test_what_expired_and_what_failed_closed_are_counted(
     assert value(await scraped(console), "guardtier_dead_letters") == 1
 
 
+@pytest.mark.parametrize("own", [{"proxies": ["192.0.2.1/32"]}, {"hosts": ["console.example.org"]}])
 async def test_behind_a_proxy_the_metrics_are_for_who_sees_every_fleet(
-    tier: Tier, start_console: StartConsole
+    tier: Tier, start_console: StartConsole, own: dict[str, Any]
 ) -> None:
-    console = await start_console(tier, proxies=["192.0.2.1/32"])
+    console = await start_console(tier, **own)
 
     nobodys = await (await console.nobody()).get("/metrics")
     assert (nobodys.status_code, nobodys.headers["www-authenticate"][:5]) == (401, "Basic")

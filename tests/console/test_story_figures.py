@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 from consoles import Desk, StartConsole
 from guardtier.errors import TierUnavailable
 from guardtier.look import Me
+from guardtier.store.keys import partition_for
 from guardtier.store.records import Records
 from guardtier.store.trail import Line
+from guardtier_workers.clock import now_ms
 from guardtier_workers.console.story.following import Following
 from guardtier_workers.console.story.history import HistoryQuery
 from guardtier_workers.console.story.stories import Stories
@@ -169,6 +171,34 @@ async def test_a_stream_that_was_lost_is_counted_anew(tier: Tier) -> None:
 
     assert following.ready
     assert following.tally.fleets == frozenset()
+
+
+async def test_of_two_streams_one_that_is_lost_spoils_nothing(start_tier: StartTier) -> None:
+    tier = await start_tier(partitions=2)
+    names = {partition_for(name, 2): name for name in "abcdefgh"}
+    ids = []
+    for name in names.values():
+        status = await tier.client(client_id=name).submit(high(f"rm {name}"))
+        record = await tier.record(status.id)
+        await tier.approver().reject(status.id, digest=record.digest, reason="no")
+        ids.append(status.id)
+    following = Following(tier.redis, 2)
+    await following.catch_up()
+    lost, kept = ids
+    await tier.redis.delete(f"gt:{{{lost[-1]}}}:audit")
+
+    await following.catch_up()
+    await answered(tier, arguments={"command": "rm -rf /srv"})
+    await following.catch_up()
+
+    assert following.ready
+    assert following.index.of(lost) == []
+    entries = following.index.of(kept)
+    assert entries == sorted(entries)
+    assert len(entries) == 2
+    now = now_ms()
+    counted = following.tally.sum(now - 2 * SLOT_MS, now + 2 * SLOT_MS, lambda _fleet: True)
+    assert dict(zip(KINDS, counted, strict=False))["rejected"] == 2
 
 
 async def test_redis_that_is_away_is_said(tier: Tier) -> None:
