@@ -228,6 +228,20 @@ async def test_who_sees_one_fleet_is_told_no_other_fleets_rules(
     assert rules["total"] == 1
     assert rules["rules"][0]["matches"] == ["in fleet web", "where a condition of the file holds"]
     assert "mail" not in str(rules) + str(file)
+    theirs = await alice.get("/api/v1/policy-file/rules", params={"fleet": "mail"})
+    assert theirs.status_code == 404
+
+
+async def test_the_rules_about_one_fleet_are_told(console: Desk) -> None:
+    olga = await admin(console)
+    rule = '[[rule]]\nname = "{0}"\noutcome = "park"\nfleet = "{0}*"\n'
+    await set_file(olga, PARKS_ALL + rule.format("we") + rule.format("mail"))
+
+    found = (await olga.get("/api/v1/policy-file/rules", params={"fleet": "web"})).json()
+    page = (await olga.get("/policy?of=web")).text
+
+    assert [rule["name"] for rule in found["rules"]] == ["all", "we"]
+    assert "of 2 that may decide in web" in page
 
 
 async def test_the_settings_file_is_shown_until_one_is_set(

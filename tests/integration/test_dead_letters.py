@@ -11,7 +11,7 @@ import pytest
 from guardtier.answer import key_of
 from guardtier.errors import ConfigError, NotAuthorized, UnknownDeadLetter, WrongState
 from guardtier.policy.retry import RetryRequest
-from guardtier.store.dead import DeadLetter
+from guardtier.store.dead import DeadLetter, DeadPage
 from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
 from tier import StartTier, Tier, high
@@ -156,7 +156,7 @@ async def test_a_made_up_token_retries_nothing(tier: Tier) -> None:
 
 async def test_what_names_no_letter_is_refused_before_it_is_sent(tier: Tier) -> None:
     olga = tier.operator()
-    for name in ("", "1", "1-1", "1-1.x", "1-1.0\n", "-1-1.0", "1-1.0.0", "٣-1.0"):
+    for name in ("", "1", "1-1", "1-1.x", "1-1.0\n", "-1-1.0", "1-1.0.0", "٣-1.0", f"{2**64}-1.0"):
         with pytest.raises(ConfigError, match="dead list"):
             await olga.retry_dead(name)
 
@@ -214,6 +214,13 @@ async def test_a_page_goes_on_where_the_one_before_it_ended(start_tier: StartTie
     )
 
 
+async def test_nothing_is_before_the_first(tier: Tier) -> None:
+    await bury(tier)
+
+    for first in ("0-0.0", "00-00.0", "0-1.0"):
+        assert await tier.approver().dead_letters(after=first) == DeadPage((), None)
+
+
 async def test_letters_of_other_fleets_are_passed_over(start_tier: StartTier) -> None:
     tier = await start_tier(analyzers=0)
     for n in range(50):
@@ -228,3 +235,16 @@ async def test_letters_of_other_fleets_are_passed_over(start_tier: StartTier) ->
         page = await tier.approver().dead_letters(fleets={"web"}, limit=5, after=after)
         found, after = [*found, *page.letters], page.after
     assert [one.id for one in found] == ["a0.0"]
+
+
+async def test_a_letter_that_no_stream_can_have_is_refused_by_the_worker(tier: Tier) -> None:
+    tier.operator()
+    said = {"id": "r1.0", "client": "forger", "approver": "olga", "at": int(time() * 1000)}
+    request = RetryRequest(**said, letter=f"{2**64}-1")
+    proof = request.proof(key_of(tier.token_of("olga")))
+
+    await tier.redis.xadd(KEYS.answers, request.to_fields(proof))
+
+    await tier.idle()
+    (line,) = [line for line in await tier.audit() if "error" in line]
+    assert (line["event"], "names no dead letter" in line["error"]) == ("retry_refused", True)

@@ -16,6 +16,8 @@ from guardtier.store.keys import Keys, all_keys
 LETTER = r"^[0-9]{1,20}-[0-9]{1,20}\.[0-9]{1,5}$"
 READ = 20  #: letters read in one go: each may hold a megabyte
 LOOKED_AT = 200  #: letters of one partition that one page looks at
+_MOST = 2**64 - 1  #: what either number of an entry may be
+_NOTHING = "(0-0"  #: before the first entry that may be; Redis refuses to look there
 _OUTBOX = "outbox"
 _WHY_NOT = {
     "assessed": "its action was parked for a person: it needs an answer, and no other decision",
@@ -63,11 +65,9 @@ class DeadLetter:
 
 def read_name(name: str) -> tuple[int, str]:
     """The partition and the entry of a letter. Raises ConfigError where it is no name of one."""
-    if re.fullmatch(LETTER, name) is None:
-        raise ConfigError(
-            f"{name[:60]!r} is no dead letter: guardtier dead list shows them", field="letter"
-        )
     entry, _, partition = name.rpartition(".")
+    if re.fullmatch(LETTER, name) is None or any(int(part) > _MOST for part in entry.split("-")):
+        raise ConfigError(f"{name[:60]!r} names no dead letter: guardtier dead list", field="letter")
     return int(partition), entry
 
 
@@ -124,7 +124,10 @@ class DeadLetters:
     async def _newest(self, keys: Keys, after: str, limit: int) -> tuple[list[DeadLetter], bool]:
         """The newest of one partition that come after the cursor; whether there are no more."""
         most = min(max(limit, READ), LOOKED_AT)
-        entries = await self._redis.xrevrange(keys.dead, max=_end(keys, after), count=most)
+        end = _end(keys, after)
+        if end == _NOTHING:
+            return [], True
+        entries = await self._redis.xrevrange(keys.dead, max=end, count=most)
         return await self._letters(keys, entries), len(entries) < most
 
     async def _letters(
@@ -165,7 +168,9 @@ def _end(keys: Keys, after: str) -> str:
     if not after:
         return "+"
     partition, entry = read_name(after)
-    return entry if keys.partition < partition else f"({entry}"
+    if keys.partition < partition:
+        return entry
+    return f"({int(entry.partition('-')[0])}-{int(entry.partition('-')[2])}"
 
 
 def _order(letter: DeadLetter) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from time import monotonic
 from typing import Final
 
@@ -21,6 +22,8 @@ from guardtier_workers.console.access.refused import Kind
 from guardtier_workers.console.access.sessions import Session
 from guardtier_workers.console.access.visitor import ANYBODY, Visitor
 from guardtier_workers.console.console import Console, console_of
+
+log = logging.getLogger(__name__)
 
 COOKIE: Final = "guardtier_session"
 POLL_HEADER: Final = "x-guardtier-poll"  #: a page that is merely open asks so: no use of its session
@@ -84,6 +87,7 @@ def session_name(request: HTTPConnection) -> str:
 
 def begin_session(request: HTTPConnection, response: Response, signer: Signer, me: Me) -> None:
     """Start a session; the one that the browser had ends."""
+    log.info("%s has signed in from %s at %s", me.name, address_of(request), request.scope["path"])
     sessions = console_of(request).sessions
     sessions.end(session_name(request))
     name, _ = sessions.begin(signer, me)

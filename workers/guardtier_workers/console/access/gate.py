@@ -33,10 +33,8 @@ __all__ = ["COOKIE", "CSRF_HEADER", "HEADERS", "SAFE", "Gate", "check_origin", "
 MOST_BYTES: Final = 4 * 1024 * 1024  #: of any request; an endpoint takes less, and says so more kindly
 #: Whom an orchestrator asks in its own way: by any name, in plain HTTP. They say nothing of any fleet.
 PROBES: Final = frozenset({"/healthz", "/readyz"})
-#: Where an identity provider sends browsers back to, with the cookie that is for this alone.
-ARRIVALS: Final = "/oidc/"
 #: What is there for whoever has not signed in; each of these says itself what it shows to whom.
-OPEN: Final = ("/login", "/logout", "/enter", ARRIVALS, "/static/", "/metrics", "/api/v1/openapi.json")
+OPEN: Final = ("/login", "/logout", "/enter", "/oidc/", "/static/", "/metrics", "/api/v1/openapi.json")
 
 #: No inline script, no foreign origin, no frame around it.
 HEADERS: Final = {
@@ -98,9 +96,11 @@ async def _look_at(request: Request) -> Response | None:
         raise
     found: Visitor | None = request.state.visitor
     signed_in = found is not None and (found.session or found.signer)
-    if comes_from_elsewhere(request) and not signed_in and not path.startswith(ARRIVALS):
+    if path.startswith(OPEN):
+        return None
+    if comes_from_elsewhere(request) and not signed_in:
         return page(request, "bounce.html", path=path_of(request))
-    if found is None and not path.startswith(OPEN):
+    if found is None:
         raise NotAuthorized("sign in first", field="credentials")
     return None
 

@@ -36,10 +36,11 @@ class Field:
 
 
 def fields_of(arguments: Mapping[str, Any]) -> list[Field]:
-    """A field for each argument; none where there are too many of them."""
+    """A field for each argument, the command first; none where there are too many of them."""
     if len(arguments) > MOST:
         return []
-    return [_field(name, value) for name, value in arguments.items()]
+    names = sorted(arguments, key=lambda name: name != "command")
+    return [_field(name, arguments[name]) for name in names]
 
 
 def _field(name: str, value: Any) -> Field:

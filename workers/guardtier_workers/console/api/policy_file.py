@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from guardtier.action import NAME
 from guardtier.approver_policies import Whatever
 from guardtier.errors import ConfigError
 from guardtier.policy.standing import EVERY_FLEET
@@ -30,8 +31,9 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RulesQuery(Query):
-    """``after``: how many to leave out, from the file's first rule on."""
+    """``after``: how many to leave out, from the file's first rule on. ``fleet``: those about it alone."""
 
+    fleet: Annotated[str, StringConstraints(pattern=NAME)] | None = None
     after: int = Field(default=0, ge=0, le=10_000)
     limit: int = Field(default=100, ge=1, le=200)
 
@@ -84,7 +86,7 @@ async def policy_file(call: Call) -> FileStands:
 
 async def policy_rules(call: Call) -> RulesView:
     me, asked = call.visitor.me, call.query
-    found = rules_of(await file_that_stands(call.console), me)
+    found = rules_of(await file_that_stands(call.console), me, asked.fleet)
     ends = asked.after + asked.limit
     return RulesView(
         rules=[rule_view(rule, me) for rule in found[asked.after : ends]],

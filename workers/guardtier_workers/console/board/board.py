@@ -60,6 +60,7 @@ class Board:
             yield
         finally:
             self.end()
+            self._follower.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -168,5 +169,9 @@ class Board:
             await self._has_steps.wait()
             self._has_steps.clear()
             steps, self._steps = self._steps, {}
-            self._feeds.tell(list(steps.values()))
+            try:
+                self._feeds.tell(list(steps.values()))
+            except Exception:
+                log.exception("open pages can't be told what has changed: they load anew")
+                self._feeds.tell_to_reload()
             await asyncio.sleep(TELL_SECONDS)

@@ -65,23 +65,29 @@ class Follower:
         self._compare_at = 0.0
         self._anew = True  # everything is to be read again
         self._trouble: str | None = None
+        self._closed = False  # redis-py may turn a cancellation into an error of its own
 
     @property
     def trouble(self) -> str | None:
         """Why what is known may be old; None where all is well."""
         return self._trouble or next((tail.trouble for tail in self._tails if tail.trouble), None)
 
+    def close(self) -> None:
+        """Have :meth:`run` end, which is cancelled then."""
+        self._closed = True
+
     async def run(self) -> None:
-        """Follow until cancelled. While Redis is away, it tries again."""
+        """Follow until closed and cancelled. While Redis is away, it tries again."""
         try:
             await asyncio.gather(*(tail.start() for tail in self._tails))
-            while True:
+            while not self._closed:
                 try:
                     await self._step()
                     self._trouble = None
                 except Exception as error:
-                    self._survive(error)
-                    await asyncio.sleep(AGAIN_SECONDS)
+                    if not self._closed:
+                        self._survive(error)
+                        await asyncio.sleep(AGAIN_SECONDS)
         finally:
             await asyncio.gather(*(tail.close() for tail in self._tails))
 
@@ -152,7 +158,11 @@ class Follower:
     def _hand_on(self, name: str, record: Record | None) -> None:
         if record is None:
             self._unreadable.add(name)
-        self._on_record(name, record if name not in self._outside else None)
+        try:
+            self._on_record(name, record if name not in self._outside else None)
+        except Exception:
+            self._unreadable.add(name)
+            log.exception("the record of %s can't be shown: it is left out", name)
 
     def _touch(self, names: Iterable[str]) -> None:
         """Have them read. What is no id of this tier is left out: it would end every read."""

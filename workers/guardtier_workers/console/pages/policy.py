@@ -29,9 +29,12 @@ FLEETS = 50
 
 
 class PolicyQuery(Query):
-    """``rule``: how many rules to leave out; ``fleet``: the last fleet of the page before."""
+    """``rule``: how many rules to leave out; ``of``: the fleet they are about; ``fleet``: the last one of
+    the page before.
+    """
 
     rule: int = Field(default=0, ge=0, le=10_000)
+    of: Annotated[str, StringConstraints(pattern=NAME)] | None = None
     fleet: Annotated[str, StringConstraints(pattern=NAME)] | None = None
 
 
@@ -39,7 +42,7 @@ async def policy(request: Request) -> Response:
     me, console = visitor_of(request).me, console_of(request)
     asked = PolicyQuery.read(request.query_params)
     file = await file_that_stands(console)
-    rules = rules_of(file, me)
+    rules = rules_of(file, me, asked.of)
     fleets = [one for one in await fleets_of(console, me) if asked.fleet is None or one > asked.fleet]
     return page(
         request,

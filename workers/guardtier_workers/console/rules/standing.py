@@ -19,6 +19,7 @@ from guardtier_workers.cli.policy_fleets import Standing, policy_body
 from guardtier_workers.cli.policy_standing import file_body, text_of
 from guardtier_workers.console.console import Console
 from guardtier_workers.console.rules.examined import Examined
+from guardtier_workers.console.rules.rights import check_sees
 from guardtier_workers.console.rules.views import FileStands, FleetStands, RuleInWords
 from guardtier_workers.console.rules.words import matches, outcome, policy
 from guardtier_workers.console.show.times import moment
@@ -146,8 +147,11 @@ def file_view(file: File, me: Me) -> FileStands:
     )
 
 
-def rules_of(file: File, me: Me) -> list[Rule]:
-    """The rules that may decide in a fleet of the visitor's."""
+def rules_of(file: File, me: Me, fleet: str | None = None) -> list[Rule]:
+    """The rules that may decide in this fleet, else in any of the visitor's. Raises UnknownFleet."""
+    if fleet is not None:
+        check_sees(me, fleet)
+        return file.examined.rules_in([fleet])
     if me.sees(EVERY_FLEET):
         return list(file.examined.rules)
     return file.examined.rules_in(me.fleets)

@@ -105,7 +105,8 @@ export function answerOne(dialog) {
     const { id, digest } = now;
     const ended = gone.find((one) => one.id === id);
     if (ended) {
-      stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.");
+      const without = ended.state === "expired" ? "Its deadline has passed." : "It does not wait any more.";
+      stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : without);
     } else if (rows.includes(id)) {
       const { ok, body } = await call("GET", `/actions/${encodeURIComponent(id)}`);
       const isSame = !ok || body.digest === digest || now.id !== id || sheet.sending || !dialog.open;
