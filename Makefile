@@ -7,7 +7,7 @@ INVARIANT := .venv-invariant
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: run test test-openhands test-invariant setup lint fmt bench eval fuzz clean
+.PHONY: run test test-openhands test-invariant setup lint fmt bench eval screenshots fuzz clean
 
 run: setup ## start the tier on an embedded Redis and show the demo; ARGS=--once ends after it
 	$(BIN)/guardtier up --demo $(ARGS)
@@ -59,6 +59,9 @@ bench: setup ## the figures of README.md, measured here; writes bench/results/
 eval: setup ## rate the recorded and hostile actions of EVAL_DATA; ARGS=--misses lists what went wrong
 	$(BIN)/python tests/eval/evaluate.py $(ARGS)
 	$(BIN)/python tests/eval/conversations.py
+
+screenshots: setup ## docs/images/: the console with the demo's data, by the system's chromium
+	PYTHONPATH=tests $(BIN)/python -m e2e.screenshots
 
 fuzz: setup ## search for inputs that crash or stall the ensemble; ARGS="-max_total_time=300"
 	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet 'atheris>=2.3,<4'

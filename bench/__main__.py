@@ -1,8 +1,8 @@
 """``make bench``: everything that README.md and docs/performance.md say in numbers, in one run.
 
 Sides are measured in turn, round after round, and told as medians and ratios: machines differ and
-drift, ratios hold. ``--only latency,rivals,scaling,fairness,idle,parked,answers,detection,rules``
-measures a part.
+drift, ratios hold. ``--only
+latency,rivals,scaling,fairness,idle,parked,answers,console,detection,rules`` measures a part.
 """
 
 from __future__ import annotations
@@ -24,7 +24,18 @@ from bench.measure import Job, Result, interleave, medians
 from bench.report import cpu_per_10k, latency_rows, machine, ratio, table, write_json
 from guardtier_workers.embedded import EmbeddedRedis
 
-PARTS = ("latency", "rivals", "scaling", "fairness", "idle", "parked", "answers", "detection", "rules")
+PARTS = (
+    "latency",
+    "rivals",
+    "scaling",
+    "fairness",
+    "idle",
+    "parked",
+    "answers",
+    "console",
+    "detection",
+    "rules",
+)
 WORKERS = (1, 2, 4, 8)
 SCALING_AGENTS, SCALING_CONCURRENCY = 256, 8
 PARKED = 100_000
@@ -40,6 +51,7 @@ def main() -> None:
         "idle": idle_cost,
         "parked": parked,
         "answers": answers,
+        "console": console,
         "detection": long_arguments,
         "rules": rules_of_a_policy,
     }
@@ -190,6 +202,27 @@ def _answered(server: EmbeddedRedis) -> Result:
         return program("bench.guardtier_answers", server)
     finally:
         flush(server)
+
+
+def console(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """The page on which people answer, with many actions parked and many people looking."""
+    results = []
+    for number in range(options.rounds):
+        note(f"round {number + 1} of {options.rounds}: console")
+        results.append(program("bench.guardtier_console", server, "--seconds", str(options.seconds * 5)))
+        flush(server)
+    found = medians(results)
+    first, alone, many = found["first"], found["alone"], found["many"]
+    say(
+        f"\nconsole, {found['parked']:,.0f} parked: first page p50 {first['page_p50_ms']:.0f} ms, p99 "
+        f"{first['page_p99_ms']:.0f} ms (at most 150; {first['page_cpu_ms']:.0f} ms of CPU)\n"
+        f"a new action is on an open page p50 {alone['p50_ms']:.0f} ms, p99 {alone['p99_ms']:.0f} ms after "
+        f"it was sent (at most 300)\n{found['pages']:.0f} open pages, ten actions a second: "
+        f"p50 {many['p50_ms']:.0f} ms, p99 {many['p99_ms']:.0f} ms (the agent is told that it waits after "
+        f"{many['agent_p50_ms']:.0f} and {many['agent_p99_ms']:.0f} ms), "
+        f"for {found['busy_percent']:.1f} % of a core (at most 10)"
+    )
+    return {**found, "rounds": results}
 
 
 def long_arguments(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:

@@ -15,7 +15,7 @@ Line = Mapping[str, str]
 
 ENDED = frozenset({"released", "rejected", "expired", "redeemed"})
 #: Lines that are about no single action's state, or change none.
-BESIDE = frozenset({"configured", "halted", "resumed", "granted", "revoked", "blocked"})
+BESIDE = frozenset({"configured", "halted", "resumed", "granted", "revoked", "blocked", "retried"})
 
 
 class AuditBroken(AssertionError):

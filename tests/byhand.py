@@ -20,7 +20,7 @@ from guardtier.store.pipe import CommandPipe
 from guardtier.store.records import Record, Records
 from guardtier_workers import approvers
 from guardtier_workers.analyzer import AnalyzerWorker
-from guardtier_workers.approvers import Right
+from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.lane import Lane
 from guardtier_workers.policy import PolicyWorker
@@ -112,7 +112,7 @@ class ByHand:
 
     def approver(self, name: str, **known: Any) -> None:
         """Make somebody an approver."""
-        self._tokens[name] = approvers.add(self._approvers_file, name, may=Right, **known)
+        self._tokens[name] = approvers.add(self._approvers_file, name, may=OPERATES, **known)
 
     async def submit(self, action: ActionEvent, client: str = "client-1", **envelope: Any) -> None:
         await self.redis.xadd(KEYS.actions(action.fleet), submitted(action, client) | envelope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def shared_server() -> Iterator[EmbeddedRedis]:
 @pytest.fixture
 async def redis_url(shared_server: EmbeddedRedis) -> str:
     """The shared server, empty."""
-    return await _emptied(shared_server)
+    return await emptied(shared_server)
 
 
 @pytest.fixture(scope="session", params=redis_servers() or [None], ids=lambda path: "server")
@@ -38,7 +38,7 @@ def any_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
 
 @pytest.fixture
 async def any_redis_url(any_server: EmbeddedRedis) -> str:
-    return await _emptied(any_server)
+    return await emptied(any_server)
 
 
 @pytest.fixture
@@ -65,18 +65,7 @@ def own_server() -> Iterator[EmbeddedRedis]:
 @pytest.fixture
 async def start_tier(redis_url: str, tmp_path: Path) -> AsyncIterator[StartTier]:
     """Starts a tier with the given settings, one analyzer and one policy worker unless told."""
-    async with AsyncExitStack() as tiers:
-
-        async def start(
-            *, analyzers: int = 1, policies: int = 1, url: str = redis_url, **settings: Any
-        ) -> Tier:
-            tier = await tiers.enter_async_context(Tier(url, tmp_path, **settings))
-            for _ in range(analyzers):
-                await tier.analyzer()
-            for _ in range(policies):
-                await tier.policy()
-            return tier
-
+    async with tiers(redis_url, tmp_path) as start:
         yield start
 
 
@@ -94,7 +83,25 @@ def processes() -> Iterator[Processes]:
     started.end()
 
 
-async def _emptied(server: EmbeddedRedis) -> str:
+@asynccontextmanager
+async def tiers(own_url: str, folder: Path) -> AsyncIterator[StartTier]:
+    """What :func:`start_tier` gives; the tiers end with the block."""
+    async with AsyncExitStack() as started:
+
+        async def start(
+            *, analyzers: int = 1, policies: int = 1, url: str = own_url, **settings: Any
+        ) -> Tier:
+            tier = await started.enter_async_context(Tier(url, folder, **settings))
+            for _ in range(analyzers):
+                await tier.analyzer()
+            for _ in range(policies):
+                await tier.policy()
+            return tier
+
+        yield start
+
+
+async def emptied(server: EmbeddedRedis) -> str:
     async with Redis.from_url(server.url) as redis:
         await redis.config_set("maxmemory", 0)
         await redis.flushall()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from guardtier.approver_answers import ApproverAnswers
+from guardtier.approver_dead import ApproverDead
 from guardtier.approver_edits import ApproverEdits
 from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
@@ -29,7 +30,13 @@ class AuditEvent:
 
 
 class ApproverClient(
-    ApproverLooks, ApproverAnswers, ApproverEdits, ApproverPolicies, ApproverGrants, HaltMethods
+    ApproverLooks,
+    ApproverAnswers,
+    ApproverEdits,
+    ApproverPolicies,
+    ApproverGrants,
+    ApproverDead,
+    HaltMethods,
 ):
     """Reads the confirmation set, and answers with the token of one approver.
 

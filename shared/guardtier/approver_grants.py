@@ -34,10 +34,20 @@ class ApproverGrants(ApproverBase):
         found: list[GrantInUse] = []
         after: str | None = ""
         while after is not None:
-            page = await self._page(_fleet(fleet), after, timeout)
+            page = await self.grants_page(fleet, after, timeout=timeout)
             found += page.grants
             after = page.after
         return found
+
+    async def grants_page(self, fleet: str, after: str = "", *, timeout: float = 30.0) -> GrantsPage:
+        """At most 100 of them, behind the cursor that the page before gave. Raises as :meth:`grants`."""
+        if self._signer is None:
+            return await granted_page(
+                KeptGrants(self._pipe), _fleet(fleet), after, now_ms=int(time() * 1000)
+            )
+        return GrantsPage.model_validate_json(
+            await self._request(GrantsRequest, timeout, {"fleet": _fleet(fleet), "after": after})
+        )
 
     async def revoke_grant(self, fleet: str, grant: str, *, timeout: float = 30.0) -> None:
         """End a grant: it releases nothing from now on.
@@ -46,13 +56,6 @@ class ApproverGrants(ApproverBase):
         """
         asked = {"fleet": _fleet(fleet), "grant": _grant(grant)}
         await self._request(RevokeRequest, timeout, asked)
-
-    async def _page(self, fleet: str, after: str, timeout: float) -> GrantsPage:
-        if self._signer is None:
-            return await granted_page(KeptGrants(self._pipe), fleet, after, now_ms=int(time() * 1000))
-        return GrantsPage.model_validate_json(
-            await self._request(GrantsRequest, timeout, {"fleet": fleet, "after": after})
-        )
 
     async def _request(self, kind: type[_Request], timeout: float, asked: dict[str, Any]) -> bytes:
         """Sign and send it; the body of the answer. Raises what it is refused with."""

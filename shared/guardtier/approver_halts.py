@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -96,19 +96,29 @@ class HaltMethods:
         agent: str | None = None,
         conversation: str | None = None,
         reason: str = "",
+        lifts: Sequence[str] | None = None,
         timeout: float = 30.0,
     ) -> list[PartitionHalt]:
         """Lift the halt of exactly this, and return it as it stood in each partition; none: nothing was
-        halted by that name. Halts of wider or narrower scope stay. Raises as :meth:`halt`, and WrongState
-        where somebody has set another halt meanwhile.
+        halted by that name. Halts of wider or narrower scope stay. ``lifts`` are the digests of the halts
+        that the approver saw, one a partition (:func:`digest_of_halt`); None: what stands now. Raises as
+        :meth:`halt`, and WrongState where somebody has set another halt meanwhile.
         """
         scope = _scope(fleet, agent, conversation)
+        if lifts is not None and len(lifts) != self._partitions:
+            raise ConfigError(
+                f"lifts has one digest a partition: {self._partitions}",
+                field="lifts",
+                limit=self._partitions,
+            )
 
         async def ask(partition: int) -> bytes:
-            raw = await self._redis.hget(Keys(partition).halts, scope.key)  # type: ignore[misc]
-            made = _made(
-                ResumeRequest, self, partition, scope=scope, reason=reason, lifts=_digest(raw or b"")
-            )
+            if lifts is None:
+                raw = await self._redis.hget(Keys(partition).halts, scope.key)  # type: ignore[misc]
+                seen = digest_of_halt(raw or b"")
+            else:
+                seen = lifts[partition]
+            made = _made(ResumeRequest, self, partition, scope=scope, reason=reason, lifts=seen)
             return await _asked(self, made, partition, timeout)
 
         found = await _everywhere(self, ask, f"{scope.words} goes on")
@@ -121,13 +131,14 @@ class HaltMethods:
         for partition in range(self._partitions):
             rows = await self._redis.hgetall(Keys(partition).halts)  # type: ignore[misc]
             for key, raw in sorted(rows.items()):
-                scope, halt = _scope_of(key), read_halt(raw)
+                scope, halt = scope_of(key), read_halt(raw)
                 if scope is not None and halt is not None and fleet in (None, scope.fleet):
                     found.append(PartitionHalt(partition, scope, halt))
         return found
 
 
-def _digest(raw: bytes) -> str:
+def digest_of_halt(raw: bytes) -> str:
+    """What a request to resume names as the halt that it lifts; of b"" where none stands."""
     return sha256(raw).hexdigest()
 
 
@@ -140,11 +151,12 @@ def _scope(fleet: str, agent: str | None, conversation: str | None) -> Scope:
         raise ConfigError(wrong.message, field=field, limit=wrong.limit) from error
 
 
-def _scope_of(key: bytes) -> Scope | None:
+def scope_of(key: bytes) -> Scope | None:
+    """What a field of the halts names; None where no action has such a name."""
     try:
         return Scope.of_key(key.decode())
     except ValueError:
-        return None  # no action has such a name: it halts nothing
+        return None  # it halts nothing
 
 
 _Request = TypeVar("_Request", bound=SignedRequest)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from secrets import token_hex
 from time import time
 from typing import TypeVar
 
 from guardtier.action import is_name
 from guardtier.approver_base import ApproverBase
-from guardtier.errors import ConfigError, PolicyNotEverywhere
+from guardtier.errors import ConfigError, PolicyNotEverywhere, WrongState
 from guardtier.policy.confirmation import Policy
 from guardtier.policy.standing import (
     EVERY_FLEET,
@@ -24,6 +25,12 @@ from guardtier.policy.standing import (
 )
 
 T = TypeVar("T")
+
+
+class Whatever(Enum):
+    """What may be replaced by a request that does not say what it has seen."""
+
+    STANDS = "stands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +107,29 @@ class ApproverPolicies(ApproverBase):
         raw = await self._records.policy_text(file.partition, file.digest)
         return raw.decode(errors="replace") if raw is not None else None
 
-    async def set_policy_file(self, text: str, *, timeout: float = 30.0) -> list[PartitionFile]:
+    async def set_policy_file(
+        self, text: str, *, replaces: str | Whatever | None = Whatever.STANDS, timeout: float = 30.0
+    ) -> list[PartitionFile]:
         """Let this policy file (TOML, docs/policy.md) stand for all fleets, from their next action on.
 
         The tier refuses one that is wrong (ConfigError): what can't be read, a test in it that fails,
         a channel that the settings don't name, more approvals than there are people. Raises as
         :meth:`set_policy` otherwise; the right ``configure`` for every fleet is needed.
+
+        ``replaces``: the digest of the file that the approver has seen standing, None where none was set;
+        where another one stands meanwhile it raises WrongState.
         """
         try:
             raw = text.encode()
         except UnicodeEncodeError as error:
             raise ConfigError(f"the policy file is no UTF-8: {error}", field="file") from error
-        return await self._configure_file(raw, digest_of_file(raw), timeout)
+        return await self._configure_file(raw, digest_of_file(raw), replaces, timeout)
 
-    async def reset_policy_file(self, *, timeout: float = 30.0) -> list[PartitionFile]:
-        """Back to the settings' policy file, or to none. Raises as :meth:`set_policy`."""
-        return await self._configure_file(b"", None, timeout)
+    async def reset_policy_file(
+        self, *, replaces: str | Whatever | None = Whatever.STANDS, timeout: float = 30.0
+    ) -> list[PartitionFile]:
+        """Back to the settings' policy file, or to none. Raises as :meth:`set_policy_file`."""
+        return await self._configure_file(b"", None, replaces, timeout)
 
     async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
         signer = self._credentials()
@@ -141,7 +155,9 @@ class ApproverPolicies(ApproverBase):
 
         return await everywhere(self._partitions, one)
 
-    async def _configure_file(self, text: bytes, digest: str | None, timeout: float) -> list[PartitionFile]:
+    async def _configure_file(
+        self, text: bytes, digest: str | None, replaces: str | Whatever | None, timeout: float
+    ) -> list[PartitionFile]:
         signer = self._credentials()
 
         async def one(partition: int) -> PartitionFile:
@@ -150,6 +166,7 @@ class ApproverPolicies(ApproverBase):
                 stands = _file_in(partition, raw)
                 if stands.readable and stands.digest == digest and await self._is_kept(stands):
                     return stands
+                _check_seen(stands, replaces)
                 request = FileRequest(
                     id=f"{token_hex(12)}.{partition}",
                     client=self._client_id,
@@ -186,6 +203,14 @@ async def everywhere(partitions: int, one: Callable[[int], Awaitable[T]]) -> lis
         f"set in {len(done)} of {partitions} partitions, repeat it: partition {partition} says: {error}",
         limit=len(failed),
     ) from error
+
+
+def _check_seen(stands: PartitionFile, seen: str | Whatever | None) -> None:
+    if seen is not Whatever.STANDS and stands.digest != seen:
+        who = f"{stands.standing.by} has set {stands.standing.label}" if stands.standing else "it was reset"
+        raise WrongState(
+            f"another policy file stands by now ({who}): look at it before you replace it", field="replaces"
+        )
 
 
 def _fleet_name(fleet: str) -> str:

@@ -20,6 +20,7 @@ from guardtier.action import LABEL
 from guardtier.channels import plain_url
 
 PORT = 8470
+HOST = r"^[A-Za-z0-9_.-]{1,253}$"
 
 Network = IPv4Network | IPv6Network
 
@@ -47,6 +48,7 @@ class ConsoleSettings(BaseModel):
     host: Annotated[str, StringConstraints(min_length=1, max_length=253)] = "127.0.0.1"
     port: int = Field(default=PORT, ge=0, le=65535)  #: 0: any free one
     redis_url: SecretStr | None = None  #: with the rights of the role ``console``; else the workers'
+    hosts: tuple[Annotated[str, StringConstraints(pattern=HOST)], ...] = ()  #: names it is called by
     proxies: tuple[Network, ...] = ()  #: whose X-Forwarded- headers are believed
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -56,6 +58,7 @@ class ConsoleSettings(BaseModel):
     voucher: Annotated[str, StringConstraints(pattern=LABEL)] | None = None
     voucher_token_file: Path | None = None
     oidc: OidcSettings | None = None
+    state_dir: Path | None = None  #: of ``guardtier up``, which sets it
 
     @model_validator(mode="after")
     def _parts_belong_together(self) -> Self:

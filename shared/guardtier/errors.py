@@ -84,6 +84,12 @@ class UnknownGrant(GuardtierError):
     code = "unknown_grant"
 
 
+class UnknownDeadLetter(GuardtierError):
+    """No such dead letter is kept: it was tried again, or it has passed its retention time."""
+
+    code = "unknown_dead_letter"
+
+
 class WrongState(GuardtierError):
     """The action's state does not allow this; ``field`` is the state that stands."""
 

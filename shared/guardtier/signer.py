@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
+from guardtier.action import is_label
 from guardtier.answer import key_of
+from guardtier.errors import NotAuthorized
 
 #: Between the name of who vouches and the proof. A proof has hexadecimal digits alone.
 BY = ":"
@@ -29,6 +31,9 @@ class Signer:
 
     @classmethod
     def with_token(cls, name: str, token: str) -> Self:
+        """Raises NotAuthorized for a name that no approver can have."""
+        if not is_label(name):
+            raise NotAuthorized("no approver has this name", field="approver")
         return cls(name, key_of(token))
 
     def proof(self, said: Provable) -> str:

@@ -43,7 +43,7 @@ class Terminal:
     @property
     def env(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GUARDTIER_")}
-        return kept | {"GUARDTIER_STATE_DIR": str(self.state)}
+        return kept | {"GUARDTIER_STATE_DIR": str(self.state), "GUARDTIER_CONSOLE__PORT": "0"}
 
     def run(self, *args: str, stdin: bytes = b"", **env: str) -> Done:
         done = subprocess.run(

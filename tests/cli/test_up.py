@@ -18,7 +18,7 @@ from waiting import gone, until_sync
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
 def test_it_ends_everything_it_started(terminal: Terminal, how: signal.Signals) -> None:
     up = start_up(terminal)
-    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1"}
+    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1", "console-1"}
 
     code, _ = end(up.process, how)
 
@@ -137,7 +137,7 @@ def test_it_runs_the_pools_that_the_settings_name(terminal: Terminal, tmp_path: 
         """
     )
     up = start_up(terminal, "--config", str(file))
-    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1", "pool-rules"}
+    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1", "console-1", "pool-rules"}
 
     parked = terminal.run("submit", "ls production", "--no-wait", "--json").json["id"]
     shown = terminal.run("show", parked, "--json").json["assessment"]

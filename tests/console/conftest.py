@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from consoles import Desk, StartConsole, console_beside
-from fixtures import redis_url, shared_server, start_tier, tier
+from fixtures import own_server, redis_url, shared_server, start_tier, tier
 from tier import Tier
 
-__all__ = ["console", "redis_url", "shared_server", "start_console", "start_tier", "tier"]
+__all__ = ["console", "own_server", "redis_url", "shared_server", "start_console", "start_tier", "tier"]
 
 
 @pytest.fixture

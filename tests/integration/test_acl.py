@@ -16,18 +16,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from consoles import console_beside
 from guardtier import ApproverClient, GuardClient, Outcome, State
 from guardtier.policy.confirmation import NeverConfirm
 from guardtier.store.keys import GrantKeys, HistoryKeys, Keys
-from guardtier_workers.approvers import Right
+from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.embedded import redis_servers
 from guardtier_workers.supervisor import die_with_parent
+from remembered import remembered
 from tier import Tier, high, low
-from waiting import until_sync
+from waiting import until, until_sync
 
 FILE = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
 KEYS = Keys(0)
@@ -159,7 +162,7 @@ async def test_a_deadline_is_kept_by_job_and_by_sweep(start_roles: StartRoles) -
 
 
 async def test_an_operator_sets_policies_halts_and_sees_grants(tier: Tier, server: Server) -> None:
-    tier.approver("olga", None, Right)
+    tier.approver("olga", None, OPERATES)
     token = tier.token_of("olga")
     async with ApproverClient(
         server.url("operator"), approver="olga", token=token, partitions=2
@@ -186,6 +189,52 @@ async def test_an_auditor_reads_the_audit_stream(tier: Tier, server: Server) -> 
         lines = await auditor.xrange(Keys(int(submitted.id[-1])).audit)
 
     assert [fields[b"event"] for _, fields in lines] == [b"assessed", b"parked"]
+
+
+async def test_a_console_shows_all_of_its_pages_and_takes_answers(
+    tier: Tier, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    submitted = await tier.client().submit(high(conversation="c1"))
+    digest = (await tier.record(submitted.id)).digest
+    async with console_beside(tier, redis_url=server.url("console")) as console:
+        olga = await console.browser("olga", None, OPERATES)
+        await until_ready(olga)
+
+        for page in ("/", "/history", "/stats", "/grants", "/policy", "/workers", "/fleets", "/metrics"):
+            assert (await olga.get(page)).status_code == 200, page
+        for one in (f"/actions/{submitted.id}", f"/actions/{submitted.id}/panel"):
+            assert (await olga.get(one)).status_code == 200, one
+        assert (await olga.get("/conversations/web/c1")).status_code == 404  # "llm" alone keeps no history
+        body = {"choice": "approve", "digest": digest}
+        answered = await olga.post(f"/api/v1/actions/{submitted.id}/answer", json=body)
+
+    assert answered.status_code == 200, answered.text
+    assert (await tier.record(submitted.id)).state is State.APPROVED
+    assert "NOPERM" not in caplog.text
+    assert "no permissions" not in caplog.text
+
+
+async def test_a_console_sets_a_file_and_shows_what_is_remembered(tier: Tier, server: Server) -> None:
+    grant = await remembered(tier)
+    text = 'version = 1\n[[rule]]\nname = "all"\noutcome = "park"\n'
+    async with console_beside(tier, redis_url=server.url("console")) as console:
+        olga = await console.browser("olga", None, OPERATES)
+
+        put = await olga.put("/api/v1/policy-file", json={"text": text, "replaces": None})
+        policy, grants = await olga.get("/policy"), await olga.get("/grants")
+        revoked = await olga.delete(f"/api/v1/grants/web/{grant}")
+
+    assert put.status_code == 200, put.text
+    assert "file@1, set at run time by olga" in policy.text
+    assert f'id="grant-{grant}"' in grants.text
+    assert revoked.status_code == 200, revoked.text
+
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    async def is_ready() -> bool:
+        return (await client.get("/readyz")).status_code == 200
+
+    await until(is_ready)
 
 
 # -- what they can't ---------------------------------------------------------------------------
@@ -251,6 +300,19 @@ MAY: dict[str, set[str]] = {
         f"HGETALL {GrantKeys('web').grants}",
     },
     "agent-web": {f"XADD {KEYS.actions('web')}"},
+    "console": {
+        f"HGETALL {RECORD}",
+        f"HMGET {RECORD}",
+        f"ZRANGE {KEYS.parked}",
+        f"XRANGE {KEYS.audit}",
+        "XREAD STREAMS",
+        f"HGETALL {KEYS.policies}",
+        f"HGETALL {KEYS.halts}",
+        f"HGETALL {GrantKeys('web').grants}",
+        f"HGETALL {HistoryKeys('web').history('c1')}",
+        f"SMEMBERS {KEYS.fleets}",
+        f"XADD {KEYS.answers}",
+    },
 }
 #: Workers may touch every key of ours; what they can't is the server's own.
 SERVER = (

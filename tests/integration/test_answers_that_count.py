@@ -70,7 +70,7 @@ async def test_nobody_answers_for_their_own_agent(tier: Tier, who: dict[str, str
     for answer in (own.approve(action_id), own.reject(action_id, reason="no")):
         with pytest.raises(NotAuthorized, match="their own") as refused:
             await answer
-        assert refused.value.field == "approver"
+        assert refused.value.field == "agent"
 
     assert (await tier.record(action_id)).state is State.PARKED
 

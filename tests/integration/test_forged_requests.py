@@ -8,7 +8,18 @@ from guardtier.store.keys import Keys
 from tier import Tier
 
 KEYS = Keys(0)
-OPS = [b"configure", b"configure_file", b"look", b"halt", b"resume", b"edit", b"grants", b"revoke", b"\xff"]
+OPS = [
+    b"configure",
+    b"configure_file",
+    b"look",
+    b"retry",
+    b"halt",
+    b"resume",
+    b"edit",
+    b"grants",
+    b"revoke",
+    b"\xff",
+]
 REQUESTS = {
     "nothing": b"",
     "no object": b"[]",

@@ -9,7 +9,7 @@ import pytest
 
 from desk import Desk
 from guardtier import State
-from guardtier.errors import ConfigError, NotAuthorized
+from guardtier.errors import ConfigError, NotAuthorized, WrongState
 from guardtier.policy import AlwaysConfirm, NeverConfirm
 from guardtier.policy.file import MAX_BYTES
 from guardtier.policy.standing import MAX_FILE, UNREADABLE, digest_of_file
@@ -62,6 +62,21 @@ async def test_a_file_counts_for_the_next_action_and_is_recorded(tier: Tier) -> 
         ("*", "olga", "file@1", "file@2"),
     ]
     assert lines[1]["digest"] == digest_of_file(REJECTS.encode())
+
+
+async def test_a_file_replaces_only_what_its_author_has_seen(tier: Tier) -> None:
+    olga, omar = tier.operator(), tier.operator("omar")
+    seen = (await olga.policy_file())[0].digest
+    (theirs,) = await omar.set_policy_file(PARKS_LS, replaces=seen)
+
+    with pytest.raises(WrongState, match="omar has set file@1"):
+        await olga.set_policy_file(REJECTS, replaces=seen)
+    with pytest.raises(WrongState, match="omar has set file@1"):
+        await olga.reset_policy_file(replaces=seen)
+    (again,) = await omar.set_policy_file(PARKS_LS, replaces=seen)
+    (mine,) = await olga.set_policy_file(REJECTS, replaces=theirs.digest)
+
+    assert (again.changed, mine.changed) == (False, True)
 
 
 async def test_where_no_rule_matches_the_fleets_own_policy_counts(start_tier: StartTier) -> None:

@@ -12,7 +12,7 @@ from guardtier.answer import key_of
 from guardtier.errors import ConfigError
 from guardtier_workers import approvers
 from guardtier_workers.approvers import Approver, Approvers, Right
-from guardtier_workers.cli.state import StateDir
+from guardtier_workers.cli.state import OPERATES, StateDir
 
 
 def written(folder: Path, entry: str) -> list[Approver]:
@@ -47,11 +47,11 @@ def test_a_right_that_there_is_none_of_is_refused(tmp_path: Path, wrong: str):
 def test_what_is_added_is_read_again(tmp_path: Path):
     file = tmp_path / "approvers.toml"
     approvers.add(file, "alice", ["web"])
-    approvers.add(file, "bob", may=Right)
+    approvers.add(file, "bob", may=OPERATES)
 
     alice, bob = approvers.read(file)
 
-    assert (alice.may, bob.may) == ({Right.ANSWER}, set(Right))
+    assert (alice.may, bob.may) == ({Right.ANSWER}, set(OPERATES))
     assert tomllib.loads(file.read_text())["approver"][1]["may"] == ["answer", "configure", "halt"]
 
 
@@ -134,7 +134,7 @@ def test_whoever_starts_a_tier_may_configure_it(tmp_path: Path):
 
     (known,) = approvers.read(state.approvers_file)
     assert known.name == made.approver
-    assert known.may == set(Right)
+    assert known.may == set(OPERATES)
 
 
 @pytest.mark.parametrize(
@@ -149,3 +149,44 @@ def test_an_error_does_not_show_a_key(tmp_path: Path, entry: str) -> None:
         approvers.read(file)
 
     assert key[:8] not in str(raised.value)
+
+
+def test_who_is_vouched_for_needs_no_token(tmp_path: Path):
+    file = tmp_path / "approvers.toml"
+    assert approvers.add(file, "console", may=[Right.VOUCH])
+    subject = 'https://id.example "a\\b" c'
+    assert approvers.add(file, "sam", subject=subject, vouched_by=["console"], with_token=False) == ""
+
+    _, sam = approvers.read(file)
+
+    assert (sam.key, sam.subject, sam.vouched_by) == ("", subject, {"console"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"with_token": False}, "may"),
+        ({"may": [Right.VOUCH, Right.ANSWER]}, "may"),
+        ({"may": [Right.VOUCH], "vouched_by": ["c"], "with_token": False}, "may"),
+        ({"subject": "https://id.example"}, "subject"),
+        ({"subject": "https://id.example a\nb"}, "subject"),
+        ({"subject": "https://id.example " + "x" * 256}, "subject"),
+        ({"vouched_by": ["a b"]}, "vouched_by"),
+    ],
+)
+def test_vouching_that_can_not_work_is_refused(tmp_path: Path, fields: dict[str, Any], field: str):
+    with pytest.raises(ConfigError) as caught:
+        approvers.add(tmp_path / "approvers.toml", "sam", **fields)
+
+    assert caught.value.field == field
+
+
+def test_a_subject_is_one_approvers(tmp_path: Path):
+    file = tmp_path / "approvers.toml"
+    approvers.add(file, "sam", subject="https://id.example 1")
+
+    with pytest.raises(ConfigError, match="subject"):
+        approvers.add(file, "max", subject="https://id.example 1")
+    file.write_text(file.read_text() + file.read_text().replace('"sam"', '"max"'))
+    with pytest.raises(ConfigError, match="subject stands twice"):
+        approvers.read(file)

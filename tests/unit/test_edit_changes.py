@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from guardtier.errors import ConfigError, InvalidAction
-from guardtier_workers.cli.edit import MOST_LINES, WIDE, arguments_in, changes
+from guardtier_workers.changed import MOST_LINES, WIDE, changes
+from guardtier_workers.cli.edit import arguments_in
 
 
 def test_only_what_changes_is_shown_with_the_lines_around() -> None:

@@ -321,3 +321,24 @@ def test_a_time_without_an_end_is_refused(tmp_path: Path, text: str):
 
     with pytest.raises(ConfigError, match="park_seconds: Input should be a finite number"):
         Settings.load(file)
+
+
+def test_the_consoles_secret_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = tmp_path / "tier.toml"
+    file.write_text(
+        """
+        [console]
+        voucher = "console"
+        voucher_token_file = "token"
+        [console.oidc]
+        issuer = "https://id.example"
+        client_id = "guardtier"
+        """
+    )
+    monkeypatch.setenv("GUARDTIER_CONSOLE__OIDC__CLIENT_SECRET", "very secret")
+
+    settings = Settings.load(file)
+
+    assert settings.console.oidc is not None
+    assert settings.console.oidc.client_secret.get_secret_value() == "very secret"
+    assert "very secret" not in repr(settings.shown(file, {}))

@@ -24,6 +24,7 @@ from guardtier.policy.terms import Role
 from guardtier.signer import BY
 
 EVERY_FLEET = "*"
+SUBJECT = r"^[!-~]{1,256} [ -~]{1,255}$"  #: issuer and subject of an identity provider
 OWN_AGENTS = r"^[^/\s]{1,64}/[!-~]{1,128}$"  #: a glob for the fleet, one for the agent
 
 _WRONG = {
@@ -31,6 +32,8 @@ _WRONG = {
     "principal": "a principal has 1 to 128 printable ASCII characters and no spaces",
     "roles": "a role has 1 to 64 letters, digits, _ or -",
     "agents": "an approver's own agents are globs over fleet/agent, as in web/coder-* or */alice",
+    "subject": "a subject is the identity provider's issuer, a space, and what it calls them there",
+    "vouched_by": "who vouches is named as in the approvers file: printable ASCII and no spaces",
 }
 
 
@@ -62,7 +65,7 @@ class Approver(BaseModel):
     principal: Annotated[str, StringConstraints(pattern=LABEL)]
     roles: frozenset[Role] = frozenset()
     agents: tuple[Annotated[str, StringConstraints(pattern=OWN_AGENTS)], ...] = ()
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
+    subject: Annotated[str, StringConstraints(pattern=SUBJECT)] | None = None
     vouched_by: frozenset[Annotated[str, StringConstraints(pattern=LABEL)]] = frozenset()
 
     @model_validator(mode="before")
@@ -209,9 +212,10 @@ def read(file: Path) -> list[Approver]:
         raise ConfigError(f"{file}: {where}: {first['msg']}", field="approvers_file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: {error}", field="approvers_file") from error
-    names = [found.name for found in listed]
-    if len(set(names)) != len(names):
-        raise ConfigError(f"{file}: a name stands twice", field="approvers_file")
+    for what in ("name", "subject"):
+        given = [value for found in listed if (value := getattr(found, what)) is not None]
+        if len(set(given)) != len(given):
+            raise ConfigError(f"{file}: a {what} stands twice", field="approvers_file")
     return listed
 
 
@@ -224,37 +228,56 @@ def add(
     principal: str | None = None,
     roles: Iterable[str] = (),
     agents: Iterable[str] = (),
+    subject: str | None = None,
+    vouched_by: Iterable[str] = (),
+    with_token: bool = True,
 ) -> str:
-    """Add an approver and return the new token, which is kept nowhere. Raises ConfigError."""
-    token = secrets.token_urlsafe(32)
+    """Add an approver and return the new token, which is kept nowhere. Raises ConfigError.
+
+    Without a token ("" is returned) they come by way of who vouches for them, and no other.
+    """
+    token = secrets.token_urlsafe(32) if with_token else ""
     try:
         entry = Approver(
             name=name,
-            key=key_of(token).hex(),
+            key=key_of(token).hex() if token else "",
             fleets=frozenset(fleets or [EVERY_FLEET]),
             may=frozenset(may),
             principal=principal or name,
             roles=frozenset(roles),
             agents=tuple(agents),
+            subject=subject,
+            vouched_by=frozenset(vouched_by),
         )
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         field = str(wrong["loc"][0]) if wrong["loc"] else "may"
         raise ConfigError(_WRONG.get(field, wrong["msg"]), field=field) from None
-    if file.exists() and any(known.name == name for known in read(file)):
+    known = read(file) if file.exists() else []
+    if any(other.name == name for other in known):
         raise ConfigError(f"{file} has an approver {name!r} already", field="name")
-    block = f'[[approver]]\nname = {_quoted(name)}\nkey = "{entry.key}"\n'
+    if subject is not None and any(other.subject == subject for other in known):
+        raise ConfigError(f"{file} has an approver of this subject already", field="subject")
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(handle, "a", encoding="utf-8") as out:
+        out.write(_block(entry) + "\n")
+    return token
+
+
+def _block(entry: Approver) -> str:
+    """Its entry in the file."""
+    block = f"[[approver]]\nname = {_quoted(entry.name)}\n"
+    if entry.key:
+        block += f'key = "{entry.key}"\n'
     block += f"fleets = {_listed(entry.fleets)}\nmay = {_listed(entry.may)}\n"
     if entry.principal != entry.name:
         block += f"principal = {_quoted(entry.principal)}\n"
-    if entry.roles:
-        block += f"roles = {_listed(entry.roles)}\n"
-    if entry.agents:
-        block += f"agents = {_listed(entry.agents)}\n"
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "a", encoding="utf-8") as out:
-        out.write(block + "\n")
-    return token
+    if entry.subject is not None:
+        block += f"subject = {_quoted(entry.subject)}\n"
+    for name in ("roles", "agents", "vouched_by"):
+        if listed := getattr(entry, name):
+            block += f"{name} = {_listed(listed)}\n"
+    return block
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -97,7 +97,7 @@ class Authority:
         if not approver.may_answer(record.fleet):
             raise _unknown(said.id)
         if self._approvers.is_own(approver, record.fleet, record.action.agent):
-            raise NotAuthorized("nobody answers their own action, or that of their agent", field="approver")
+            raise NotAuthorized("nobody answers their own action, or that of their agent", field="agent")
         try:
             terms, votes = Terms.read(record.terms), read_votes(record.votes)
         except ValueError as error:

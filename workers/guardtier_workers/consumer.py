@@ -18,6 +18,7 @@ from guardtier.settings import Settings
 from guardtier.store.connection import AWAY, AnyRedis, connect, is_away, refuses_writes
 from guardtier.store.delivery import Delivery
 from guardtier.store.upkeep import Upkeep
+from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane, Streams
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class StreamWorker:
         self.upkeep = Upkeep(self._redis, settings.partitions)
         self.lanes: list[Lane] = []
         self.ready = asyncio.Event()
+        self._started = now_ms()
 
     async def streams(self, partition: int) -> Streams:
         """The streams to read: key → fleet, or None where the stream is no fleet's."""
@@ -55,6 +57,10 @@ class StreamWorker:
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """End a delivery that was handed out too often: park or refuse it, with a dead letter."""
         raise NotImplementedError
+
+    def says(self, partition: int) -> dict[str, Any]:
+        """What its heartbeat in a partition says besides what every worker's does. It must be JSON."""
+        return {"kind": self.kind, "started": self._started}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain. Raises what a lane can't survive."""
@@ -107,6 +113,7 @@ class StreamWorker:
             handle=self.handle,
             bury=self.bury,
             prepare=self.prepare,
+            says=self.says,
         )
 
     async def prepare(self) -> None:

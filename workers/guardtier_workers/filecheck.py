@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from time import monotonic
 
 from guardtier.errors import ConfigError
@@ -53,7 +54,12 @@ async def check_file_beside(text: str, settings: Settings, *, name: str) -> Comp
 def _known_to(settings: Settings, file: PolicyFile, name: str) -> CompiledPolicy:
     """The file compiled, if these settings know all the channels that it names."""
     compiled = file.compiled()
-    known = settings.channel
+    check_channels(compiled, settings.channel, name)
+    return compiled
+
+
+def check_channels(compiled: CompiledPolicy, known: Collection[str], name: str) -> None:
+    """Raise ConfigError where the file tells a channel that is not among these."""
     unknown = sorted(compiled.channels - set(known))
     if unknown:
         raise ConfigError(
@@ -62,7 +68,6 @@ def _known_to(settings: Settings, file: PolicyFile, name: str) -> CompiledPolicy
             f"({', '.join(sorted(known)) or 'there is none'})",
             field="notify",
         )
-    return compiled
 
 
 def check_tests(results: list[TestResult], name: str) -> None:

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from time import monotonic
 from typing import Any
 
+import orjson
 from redis.exceptions import ResponseError
 
 from guardtier.settings import Settings
@@ -56,12 +57,13 @@ class Lane:
         handle: Handler,
         bury: Handler,
         prepare: Callable[[], Awaitable[None]],
+        says: Callable[[int], dict[str, Any]] = lambda _partition: {},
     ) -> None:
         self.keys = Keys(partition)
         self.settings = settings
         self.group, self.consumer = group, consumer
         self._list_streams, self._handle, self._bury = streams, handle, bury
-        self._prepare = prepare
+        self._prepare, self._says = prepare, says
         self._reader: AnyRedis = connect(settings.redis_url, answer_seconds=None)
         self._wire = wire_to(self._reader, answer_seconds=BLOCK_MS / 1000 + 10.0)
         self.redis: AnyRedis = connect(settings.redis_url)
@@ -80,7 +82,7 @@ class Lane:
         self._room.set()
         self._touched: set[str] = set()
         self._stopping = False
-        self.handled = 0
+        self.handled = self.failed = 0
         self.seen_redis_at = 0.0
 
     @property
@@ -129,10 +131,17 @@ class Lane:
         self._stopping = True
 
     async def beat(self) -> None:
-        body = f'{{"consumer":"{self.consumer}","handled":{self.handled},"in_work":{self.in_work}}}'
-        await heartbeat(
-            self.redis, self.keys, self.group, self.consumer, body=body.encode(), ttl_ms=ALIVE_MS
+        """Say that it lives, and what it has done since it started (store/heartbeats.py)."""
+        body = orjson.dumps(
+            {
+                "consumer": self.consumer,
+                "handled": self.handled,
+                "failed": self.failed,
+                "in_work": self.in_work,
+                **self._says(self.keys.partition),
+            }
         )
+        await heartbeat(self.redis, self.keys, self.group, self.consumer, body=body, ttl_ms=ALIVE_MS)
 
     async def drain(self, seconds: float) -> None:
         """Finish what this worker was given; what is not done in time stays pending for others."""
@@ -220,6 +229,7 @@ class Lane:
             self.handled += 1
             self._touched.add(delivery.stream)
         except Exception:
+            self.failed += 1
             log.exception("delivery %s of %s failed; it comes again", delivery.entry, delivery.stream)
         finally:
             self._held.discard((delivery.stream, delivery.entry))

@@ -37,12 +37,13 @@ from guardtier_workers.looking import look
 from guardtier_workers.notices.plan import Planning, Put
 from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
+from guardtier_workers.retrying import retry
 from guardtier_workers.revising import Revising
 
 log = logging.getLogger(__name__)
 
 #: What may be asked on the answers stream besides an answer; a refusal is audited by its name.
-_REQUESTS = frozenset({b"configure", b"configure_file", b"look", b"edit", *HALTS, *GRANTS})
+_REQUESTS = frozenset({b"configure", b"configure_file", b"look", b"edit", b"retry", *HALTS, *GRANTS})
 
 
 class PolicyWorker(StreamWorker):
@@ -120,6 +121,8 @@ class PolicyWorker(StreamWorker):
             await configure_file(lane, delivery, self._approvers, self._records, self._check_file)
         elif op in HALTS:
             await self._halting.serve(lane, delivery)
+        elif op == b"retry":
+            await retry(lane, delivery, self._approvers)
         elif op == b"edit":
             await self._editing.edit(lane, delivery)
         elif op in GRANTS:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.analyzers.history import History
-from guardtier.assessment import Assessment, Finding
+from guardtier.assessment import Assessment, ChildVote, Finding
 from guardtier.risk import SecurityRisk
 from guardtier_workers.labels import labels_of
 from guardtier_workers.memory import Memory
@@ -22,14 +23,37 @@ class Rated(NamedTuple):
     unread: Seen | None = None
 
 
+class ChildTimes:
+    """What each child analyzer took since this worker started: its votes, and their microseconds in all."""
+
+    def __init__(self) -> None:
+        self.by_child: dict[str, list[int]] = {}
+
+    def add(self, votes: Iterable[ChildVote]) -> None:
+        """Count these. Who was skipped has taken no time, and gave no vote."""
+        for vote in votes:
+            if not vote.skipped:
+                known = self.by_child.get(vote.child)
+                if known is None:
+                    known = self.by_child[vote.child] = [0, 0]
+                known[0] += 1
+                known[1] += vote.us
+
+
 class Rating:
     """Rates what agents ask for, and what approvers make of it. ``memory`` is None where no child asks."""
 
     def __init__(self, ensemble: EnsembleSecurityAnalyzer, memory: Memory | None) -> None:
         self._ensemble = ensemble
         self._memory = memory
+        self.times = ChildTimes()
 
     async def rate(self, action: ActionEvent) -> Rated:
+        rated = await self._rate(action)
+        self.times.add(rated.assessment.votes)
+        return rated
+
+    async def _rate(self, action: ActionEvent) -> Rated:
         assessment = self._ensemble.assess_cheaply(action)
         if assessment is not None:
             return Rated(assessment)

@@ -73,6 +73,11 @@ class Supervisor:
         self._keepers: list[asyncio.Task[None]] = []
 
     @property
+    def names(self) -> list[str]:
+        """The processes that are kept alive."""
+        return [spec.name for spec in self._specs]
+
+    @property
     def processes(self) -> dict[str, int]:
         """The children that run: name → pid. One that waits to be started again is not in it."""
         return {name: child.pid for name, child in self._children.items() if child.returncode is None}

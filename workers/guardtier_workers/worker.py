@@ -80,6 +80,11 @@ def serve(
     """
     if (kind == Kind.pool) != (pool is not None):
         raise ConfigError("a pool has a name: worker pool NAME; no other worker has one", field="pool")
+    if kind == Kind.console and health is not None and health.port is not None:
+        raise ConfigError(
+            "the console answers /healthz and /readyz at its own address: leave --health-port out",
+            field="health_port",
+        )
     logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line for every question to a judge
     _runner()(_serve(kind, settings, health or HealthAt(), pool))
 
@@ -169,7 +174,7 @@ def _console(settings: Settings) -> tuple[Work, Health]:
             f"the console needs {error.name}: pip install 'guardtier[console]'", field="console"
         ) from error
 
-    async def is_well() -> dict[str, Any]:
+    async def is_well() -> dict[str, Any]:  # nobody asks: it serves /healthz itself
         return {"ok": True, "kind": "console"}
 
     return partial(serve_console, settings), is_well

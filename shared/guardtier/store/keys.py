@@ -81,6 +81,11 @@ class Keys:
         """LIST with a time to live: which entries of ``told`` hold records; the oldest of them go."""
         return f"{self._slot}shown:{approver_client}"
 
+    def kind_of(self, stream: str) -> tuple[str, str | None]:
+        """What the key of a work stream names: ``actions``, ``assessed`` …, and the fleet, where one."""
+        kind, _, fleet = stream.removeprefix(self._slot).partition(":")
+        return kind, fleet or None
+
     def alive(self, group: str, consumer: str) -> str:
         """STRING with a time to live: a worker's heartbeat."""
         return f"{self._slot}alive:{group}:{consumer}"

@@ -185,6 +185,29 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
             [delivery.group, delivery.entry, delivery.id, dead_letter, body, *says],
         )
 
+    async def retry(
+        self, delivery: Delivery, *, letter: str, fleet: str | None, by: str, reason: str, told: str
+    ) -> Transition:
+        """Do once more what stood in the outbox: the dead letter of this entry goes, its approver is told.
+
+        ``unknown`` where there is no such letter, ``wrong`` where it is none of the outbox.
+        """
+        keys = self._keys
+        return await self._run(
+            "retry",
+            [delivery.stream, keys.dead, keys.outbox, keys.audit, keys.told(told)],
+            [
+                delivery.group,
+                delivery.entry,
+                delivery.id,
+                letter,
+                fleet or "*",
+                by,
+                reason,
+                self._keep.reply_ms,
+            ],
+        )
+
     async def revoked(
         self, delivery: Delivery, *, fleet: str, grant: str, approver: str, told: str
     ) -> Transition:

@@ -159,6 +159,11 @@ class Records:
         key = self._partition(action_id).action(action_id)
         return _found(action_id, await self._redis.hmget(key, list(_FIELDS)))  # type: ignore[misc]
 
+    async def original(self, action_id: str) -> bytes:
+        """An edited action as its agent sent it; b"" where nobody has edited it. Raises InvalidAction."""
+        key = self._partition(action_id).action(action_id)
+        return await self._redis.hget(key, "original") or b""  # type: ignore[misc]
+
     def ask(self, action_id: str, pipe: CommandPipe) -> Asked:
         """Ask for one record, by the pipe of its partition, and go on meanwhile. Raises InvalidAction."""
         key = self._partition(action_id).action(action_id)

@@ -128,10 +128,10 @@ async def heartbeat(
     """
     await redis.set(keys.alive(group, consumer), body, px=ttl_ms)
     with suppress(ResponseError):  # the group is gone: whoever reads finds out, and makes it again
-        await redis.xgroup_createconsumer(_home(keys, group), group, consumer)
+        await redis.xgroup_createconsumer(home(keys, group), group, consumer)
 
 
-def _home(keys: Keys, group: str) -> str:
+def home(keys: Keys, group: str) -> str:
     """The stream that every worker of a group reads, whatever the fleets."""
     return keys.strays if group == ANALYZERS else keys.assessed
 
@@ -141,7 +141,7 @@ async def workers(redis: AnyRedis, partitions: int) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for keys in all_keys(partitions):
         for group in (ANALYZERS, POLICIES):
-            for consumer in await redis.xinfo_consumers(_home(keys, group), group):
+            for consumer in await redis.xinfo_consumers(home(keys, group), group):
                 name = consumer["name"].decode()
                 body = await redis.get(keys.alive(group, name))
                 if body:
@@ -154,4 +154,4 @@ async def pools_alive(redis: AnyRedis, pools: Iterable[str]) -> list[bytes | Non
     return [await redis.get(pool_alive(pool)) for pool in pools]
 
 
-__all__ = ["Keys", "Upkeep", "heartbeat", "pools_alive", "retire", "trim", "workers"]
+__all__ = ["Keys", "Upkeep", "heartbeat", "home", "pools_alive", "retire", "trim", "workers"]

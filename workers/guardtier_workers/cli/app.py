@@ -21,6 +21,7 @@ Exit codes: 0 done or allowed, 1 the tier says no, 2 wrong command line or setti
 COMMANDS: Mapping[str, str] = {
     "up": "up.up",
     "worker": "work.worker",
+    "console": "console.console",
     "submit": "submit.submit",
     "pending": "pending.pending",
     "show": "show.show",
@@ -48,6 +49,10 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "grants": (
         "Shows and ends what is remembered of approvals.",
         {"list": "grants.list_grants", "suggest": "grants.suggest", "revoke": "grants.revoke"},
+    ),
+    "dead": (
+        "Shows what no worker could handle, and tries it again.",
+        {"list": "dead.list_dead", "retry": "dead.retry"},
     ),
     "trace": ("Shows what conversations came to.", {"export": "trace.export"}),
     "policy": (

@@ -10,6 +10,7 @@ import typer
 from guardtier.errors import ConfigError
 from guardtier_workers import approvers
 from guardtier_workers.approvers import Right
+from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Json
 from guardtier_workers.cli.output import emit, note, say
 from guardtier_workers.cli.state import StateDir
@@ -28,6 +29,24 @@ def add(
         bool, typer.Option("--may-configure", help="May also set the policy of these fleets.")
     ] = False,
     may_halt: Annotated[bool, typer.Option("--may-halt", help="May also halt and resume them.")] = False,
+    may_see: Annotated[bool, typer.Option("--may-see", help="May look, and answer nothing.")] = False,
+    may_vouch: Annotated[
+        bool,
+        typer.Option("--may-vouch", help="A console: signs for those who name it, and does nothing else."),
+    ] = False,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            metavar="'ISSUER SUBJECT'", help="What the identity provider calls them, behind its own name."
+        ),
+    ] = None,
+    vouched_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONSOLE",
+            help="Comes by this console, which may vouch, and has no token. Repeat for more.",
+        ),
+    ] = None,
     role: Annotated[
         list[str] | None, typer.Option(help="Has this role, which a policy may want. Repeat for more.")
     ] = None,
@@ -52,15 +71,39 @@ def add(
         state.make()
         file = state.approvers_file
     try:
-        may = [Right.ANSWER, *[Right.CONFIGURE] * may_configure, *[Right.HALT] * may_halt]
         token = approvers.add(
-            file, name, fleet, may, principal=principal, roles=role or (), agents=agent or ()
+            file,
+            name,
+            fleet,
+            _rights(may_configure, may_halt, may_see, may_vouch),
+            principal=principal,
+            roles=role or (),
+            agents=agent or (),
+            subject=subject,
+            vouched_by=vouched_by or (),
+            with_token=not vouched_by,
         )
     except OSError as error:
         raise ConfigError(f"{file} can't be written: {error}", field="file") from error
     if as_json:
-        emit({"approver": name, "token": token, "file": str(file)})
+        emit({"approver": name, "token": token or None, "file": str(file)})
+        return
+    if vouched_by:
+        note(f"{name} has no token: they sign in at {', '.join(vouched_by)}, as {subject or 'nobody yet'}")
         return
     say(token)
     note(f"the token of {name}, shown once; {file} holds only a key made from it")
+    if may_vouch:
+        note(f'for a console: voucher = "{name}", and the token in its voucher_token_file')
+        return
     note(f"to answer: export GUARDTIER_APPROVER={name} GUARDTIER_APPROVER_TOKEN=…")
+
+
+def _rights(may_configure: bool, may_halt: bool, may_see: bool, may_vouch: bool) -> list[Right]:
+    """A console's one right stands alone, else who may look alone does not answer. Raises UsageError."""
+    if may_vouch and (may_configure or may_halt or may_see):
+        raise UsageError("--may-vouch is for a console, which has no other right: leave the others out")
+    if may_vouch:
+        return [Right.VOUCH]
+    own = Right.SEE if may_see else Right.ANSWER
+    return [own, *[Right.CONFIGURE] * may_configure, *[Right.HALT] * may_halt]

@@ -11,15 +11,14 @@ from pathlib import Path
 from time import time
 from typing import Literal
 
-import orjson
-
 from guardtier.analyzers.member import MemberSettings
 from guardtier.analyzers.registry import check
 from guardtier.errors import ConfigError, NoRedisServer
 from guardtier.settings import Settings
 from guardtier.settings_help import unknown_variables
 from guardtier.store.connection import AnyRedis, RedisError, connect
-from guardtier.store.upkeep import pools_alive, workers
+from guardtier.store.heartbeats import heartbeats
+from guardtier.store.upkeep import pools_alive
 from guardtier_workers.approvers import read
 from guardtier_workers.cli.tier import Tier, shown_url
 from guardtier_workers.clock import now_ms
@@ -161,13 +160,13 @@ def _durability(settings: dict[str, str]) -> Found:
 
 async def _workers(at: Tier) -> AsyncIterator[Found]:
     try:
-        alive = await workers(at.redis, at.partitions)
+        alive = await heartbeats(at.redis, at.partitions)
     except RedisError:
-        alive = {}
+        alive = []
     for kind in ("analyzer", "policy"):
-        mine = [orjson.loads(body) for name, body in alive.items() if name.startswith(kind)]
+        mine = [one for one in alive if one.kind == kind]
         if mine:
-            handled = sum(body["handled"] for body in mine)
+            handled = sum(one.handled for one in mine)
             yield Found("ok", f"{kind} workers", f"{len(mine)} alive, {handled} handled")
         else:
             yield Found("failure", f"{kind} workers", f"none alive: start one with guardtier worker {kind}")

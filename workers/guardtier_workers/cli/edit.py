@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
-from difflib import unified_diff
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
 from guardtier.approver import ApproverClient
@@ -18,19 +15,12 @@ from guardtier.errors import InvalidAction
 from guardtier.policy.edit import Revised
 from guardtier.store.records import Record
 from guardtier.verdict import Verdict
+from guardtier_workers.changed import MOST_LINES, changes
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, Seconds, TokenFile
 from guardtier_workers.cli.output import emit, note, say
-from guardtier_workers.cli.safe_text import shortened
 from guardtier_workers.cli.show import Id
 from guardtier_workers.cli.tier import tier_at
-
-CONTEXT = 3  #: unchanged lines shown around a changed one
-MOST_LINES = 500  #: of all changes
-WIDE = 500  #: characters of a line
-COMPARED = 2000  #: lines of one argument, before and after: difflib takes time by their square
-
-_INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
 def edit(
@@ -109,30 +99,6 @@ def _show(record: Record, arguments: dict[str, Any], as_json: bool) -> None:
         tell(line)
     if len(lines) > MOST_LINES:
         tell(f"… and {len(lines) - MOST_LINES} more lines")
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Line by line what an edit changes, each line safe to print; of what stays, only what is around."""
-    for name in sorted({*before, *after}):
-        was, now = _lines(before, name), _lines(after, name)
-        if was == now:
-            continue
-        yield f"  {shortened(name, WIDE)}:"
-        if len(was) + len(now) > COMPARED:
-            yield f"    changed from {len(was)} to {len(now)} lines: too many to compare"
-            continue
-        for line in list(unified_diff(was, now, n=CONTEXT, lineterm=""))[2:]:
-            yield f"    {line[0]} {shortened(line[1:], WIDE)}" if line[0] != "@" else "    …"
-
-
-def _lines(arguments: Mapping[str, Any], name: str) -> list[str]:
-    """A text keeps its lines, since a changed second line is what one must see. No argument: no line."""
-    if name not in arguments:
-        return []
-    value = arguments[name]
-    if isinstance(value, str):
-        return value.split("\n")
-    return [f"(JSON) {line}" for line in orjson.dumps(value, option=_INDENTED).decode().split("\n")]
 
 
 def _agreed() -> bool:

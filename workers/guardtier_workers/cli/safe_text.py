@@ -91,6 +91,11 @@ def _spelled(text: str) -> Iterator[str]:
             yield _escape(char)
 
 
+def is_hidden(char: str) -> bool:
+    """Whether a reader can't see this character, or would take it for another: all that is spelled out."""
+    return char != " " and _is_hidden(char, category(char))
+
+
 def _is_hidden(char: str, kind: str) -> bool:
     return kind in _HIDDEN_CATEGORIES or ord(char) in _HIDDEN_LETTERS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
@@ -33,6 +34,7 @@ from guardtier_workers.supervisor import ProcessSpec, Supervisor
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
+CONSOLE = "console-1"
 KEEP_SECONDS = 0.5  #: between looks at the embedded Redis
 
 log = logging.getLogger(__name__)
@@ -82,7 +84,7 @@ async def stack(plan: Plan, state: StateDir) -> AsyncIterator[Stack]:
             server = parts.enter_context(EmbeddedRedis(plan.data))
         url = server.url if server else str(plan.redis_url)
         settings = _settings(plan, url, state)
-        supervisor = Supervisor(_specs(plan, settings, _environment(plan, url, state)))
+        supervisor = Supervisor(_specs(plan, settings, _environment(plan, settings, state)))
         running = Running(
             redis_url=url,
             partitions=settings.partitions,
@@ -141,9 +143,10 @@ def _looked_at(name: str, member: MemberSettings) -> SecurityAnalyzer:
     return NoOpSecurityAnalyzer()
 
 
-def _environment(plan: Plan, url: str, state: StateDir) -> dict[str, str]:
+def _environment(plan: Plan, settings: Settings, state: StateDir) -> dict[str, str]:
     env = {
-        "GUARDTIER_REDIS_URL": url,
+        "GUARDTIER_REDIS_URL": settings.redis_url,
+        "GUARDTIER_CONSOLE__STATE_DIR": str(state.path.absolute()),
         "GUARDTIER_APPROVERS_FILE": str(state.approvers_file),
         TOKEN: "",  # a worker has no use for an approver's token
     }
@@ -151,7 +154,19 @@ def _environment(plan: Plan, url: str, state: StateDir) -> dict[str, str]:
         env["GUARDTIER_FLEETS"] = orjson.dumps(plan.fleets).decode()
     if plan.policy_file is not None:
         env["GUARDTIER_POLICY_FILE"] = str(plan.policy_file)
+    own = settings.console
+    if "port" not in own.model_fields_set and not _is_free(own.host, own.port):
+        env["GUARDTIER_CONSOLE__PORT"] = "0"  # that of another tier here, most likely
     return env
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family):
+            return True
+    except OSError:
+        return False
 
 
 def _specs(plan: Plan, settings: Settings, env: dict[str, str]) -> list[ProcessSpec]:

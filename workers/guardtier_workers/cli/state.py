@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from guardtier.errors import ConfigError
 from guardtier_workers import approvers
 from guardtier_workers.approvers import Right
+from guardtier_workers.console.access.word import Word, word_in
 
 OVERRIDE = "GUARDTIER_STATE_DIR"
 OPERATOR = "operator"
@@ -106,6 +107,11 @@ class StateDir:
     def withdraw(self) -> None:
         """Take it back."""
         self._up.unlink(missing_ok=True)
+
+    def console(self) -> Word | None:
+        """Where the console of the tier that runs listens; None where none does."""
+        found = word_in(self.path)
+        return found if found and _lives(found.pid) else None
 
     def running(self) -> Running | None:
         """The tier that runs; None where none does, also where one was killed and left its word."""

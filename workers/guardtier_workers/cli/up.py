@@ -11,13 +11,16 @@ from typing import Annotated
 
 import typer
 
+from guardtier.signer import Signer
+from guardtier_workers.cli.console import link_to
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.options import Config, Json
 from guardtier_workers.cli.output import emit, note, say
-from guardtier_workers.cli.stack import Plan, Stack, stack
+from guardtier_workers.cli.stack import CONSOLE, POLL_SECONDS, Plan, Stack, stack
 from guardtier_workers.cli.state import StateDir
 from guardtier_workers.cli.tier import shown_url
 from guardtier_workers.cli.work import log_to_stderr
+from guardtier_workers.console.access.links import LASTS_SECONDS
 
 
 def up(
@@ -68,6 +71,22 @@ async def _run(plan: Plan, *, demo: bool, once: bool, as_json: bool) -> int:
         return Exit.INTERRUPTED if demo and once else Exit.DONE
 
 
+async def _tell_console(running: Stack, state: StateDir, *, as_json: bool) -> None:
+    """Say where the console is, once it answers: the one that we started, not what else listens there."""
+    operator, word = running.running, None
+    while word is None or word.pid != running.supervisor.processes.get(CONSOLE):
+        if CONSOLE not in running.supervisor.names:
+            return
+        await asyncio.sleep(POLL_SECONDS)
+        word = state.console()
+    link = link_to(word.url, state, Signer.with_token(operator.approver or "", operator.token or ""))
+    if as_json:
+        emit({"event": "console", "url": word.url, "link": link})
+        return
+    say(f"console   {link}")
+    say(f"          for {LASTS_SECONDS} seconds, once; another one: guardtier console")
+
+
 async def _tier(
     plan: Plan, state: StateDir, stop: asyncio.Event, *, demo: bool, once: bool, as_json: bool
 ) -> int:
@@ -76,15 +95,19 @@ async def _tier(
             emit(_body(running))
         else:
             _introduce(running)
-        if demo:
-            from guardtier_workers.demo.run import run_demo
+        telling = asyncio.create_task(_tell_console(running, state, as_json=as_json))
+        try:
+            if demo:
+                from guardtier_workers.demo.run import run_demo
 
-            (second,) = running.approvers
-            await run_demo(running.settings, running.running, second, as_json=as_json)
-            if once:
-                return Exit.DONE
-            note("the tier goes on; answer from another terminal, or end it with Ctrl-C")
-        await stop.wait()
+                (second,) = running.approvers
+                await run_demo(running.settings, running.running, second, as_json=as_json)
+                if once:
+                    return Exit.DONE
+                note("the tier goes on; answer from another terminal, or end it with Ctrl-C")
+            await stop.wait()
+        finally:
+            telling.cancel()
         return Exit.DONE
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
@@ -12,8 +12,13 @@ from guardtier import ApproverClient
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.records import Records
+from guardtier_workers.console.access.door import Door, make_door
 from guardtier_workers.console.access.sessions import Sessions
+from guardtier_workers.console.answering.reasons import Reasons
 from guardtier_workers.console.board.board import Board
+from guardtier_workers.console.ops.ops import Ops
+from guardtier_workers.console.rules.examiner import Examiner
+from guardtier_workers.console.story.stories import Stories
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,11 @@ class Console:
     tier: ApproverClient
     board: Board
     sessions: Sessions
+    ops: Ops
+    examiner: Examiner
+    stories: Stories
+    door: Door
+    reasons: Reasons = field(default_factory=Reasons)
 
 
 @asynccontextmanager
@@ -42,7 +52,23 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         board = Board(url, redis, settings.partitions)
         await parts.enter_async_context(board.followed())
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
-        yield Console(settings, redis, Records(redis, settings.partitions), tier, board, sessions)
+        ops = Ops(url, redis, settings, board)
+        await parts.enter_async_context(ops.followed())
+        records = Records(redis, settings.partitions)
+        stories = Stories(redis, records, settings.partitions)
+        await parts.enter_async_context(stories.followed())
+        yield Console(
+            settings=settings,
+            redis=redis,
+            records=records,
+            tier=tier,
+            board=board,
+            sessions=sessions,
+            ops=ops,
+            examiner=Examiner(settings),
+            stories=stories,
+            door=make_door(settings),
+        )
 
 
 def console_of(connection: HTTPConnection) -> Console:

@@ -26,7 +26,7 @@ if not state then
   -- The list gets its own end when something is parked: most are released in a moment, and leave it.
   redis.call('ZADD', open, whole(string.match(entry, '%d+') + retain_ms), id)
   audit(audit_key, id, 'assessed', 'fleet', fleet, 'digest', digest, 'risk', risk)
-  if why ~= '' then entomb(dead, why, id, actions, event) end
+  if why ~= '' then entomb(dead, why, id, actions, event, entry) end
   redis.call('XACK', actions, group, entry)
   return {'assessed', 'assessed'}
 end

@@ -106,7 +106,7 @@ if outcome == 'parked' then
   for i = first_waiter, #KEYS do tell(KEYS[i], keep_ms, id, outcome, unpack(told)) end
   -- its digest: the record before
   audit(audit_key, id, outcome, 'fleet', fleet, 'policy', policy, described(details))
-  if why ~= '' then entomb(dead, why, id, assessed, '') end
+  if why ~= '' then entomb(dead, why, id, assessed, '', entry) end
   post(outbox, id, first_posted)
   redis.call('XACK', assessed, group, entry)
   return {outcome, deadline}

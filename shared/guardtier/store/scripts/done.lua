@@ -10,6 +10,6 @@ local group, entry, id, why, body, event = unpack(ARGV)
 
 local first = #redis.call('XPENDING', outbox, group, entry, entry, 1) == 1
 if event and first then audit(audit_key, id, event, unpack(ARGV, 7)) end
-if why ~= '' then entomb(dead, why, id, outbox, body) end
+if why ~= '' then entomb(dead, why, id, outbox, body, entry) end
 redis.call('XACK', outbox, group, entry)
 return {'done', ''}

@@ -19,6 +19,6 @@ if edit ~= '' then
     audit(audit_key, id, 'edit_refused', 'by', approver, 'error', problem, 'stream', stream, 'entry', entry)
   end
 end
-if why ~= '' then entomb(dead, why, id, stream, '') end
+if why ~= '' then entomb(dead, why, id, stream, '', entry) end
 redis.call('XACK', stream, group, entry)
 return {'dropped', state or ''}

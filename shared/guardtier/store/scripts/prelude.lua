@@ -139,9 +139,14 @@ local function is_open(stream, group, entry)
   return #redis.call('XPENDING', stream, group, entry, entry, 1) == 1
 end
 
--- A copy for people to look at, of what no worker could handle.
-local function entomb(key, why, id, stream, payload)
-  redis.call('XADD', key, '*', 'id', id, 'why', why, 'stream', stream, 'payload', payload)
+-- A copy for people to look at, of what no worker could handle; 'op' is what was asked by it.
+local function entomb(key, why, id, stream, payload, entry)
+  local op = ''
+  local found = redis.call('XRANGE', stream, entry, entry)[1]
+  for i = 1, found and #found[2] or 0, 2 do
+    if found[2][i] == 'op' then op = string.sub(found[2][i + 1], 1, 64) end
+  end
+  redis.call('XADD', key, '*', 'id', id, 'why', why, 'stream', stream, 'op', op, 'payload', payload)
 end
 
 -- Set a mark of a history: 'first last id how words'. Who set it first stays; the last time moves on.

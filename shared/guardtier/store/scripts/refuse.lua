@@ -12,7 +12,7 @@ local group, entry, id, event, sender, problem, keep_ms, why, payload, secret = 
 if not is_open(stream, group, entry) then return {'again', ''} end
 audit(audit_key, id, event, 'by', sender, 'error', problem, 'stream', stream, 'entry', entry)
 if reply then tell(reply, keep_ms, id, 'refused', 'error', problem, 'entry', entry) end
-if why ~= '' then entomb(dead, why, id, stream, payload) end
+if why ~= '' then entomb(dead, why, id, stream, payload, entry) end
 redis.call('XACK', stream, group, entry)
 if secret ~= '' then redis.call('XDEL', stream, entry) end
 return {'refused', ''}

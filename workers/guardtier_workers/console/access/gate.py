@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import secrets
-from time import monotonic
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardtier.errors import GuardtierError, NotAuthorized
-from guardtier.signer import Signer
-from guardtier_workers.console.access.sessions import Session
-from guardtier_workers.console.access.visitor import ANYBODY, Visitor
+from guardtier_workers.console.access.addresses import check_host, check_transport
+from guardtier_workers.console.access.credentials import COOKIE, visitor
+from guardtier_workers.console.access.forgery import (
+    CSRF_HEADER,
+    SAFE,
+    check_origin,
+    check_token,
+    comes_from_elsewhere,
+)
+from guardtier_workers.console.access.paths import path_of
+from guardtier_workers.console.access.problems import NotHere, TooLarge, WrongHost
+from guardtier_workers.console.access.refused import Kind
+from guardtier_workers.console.access.visitor import Visitor
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.console import Console, console_of
+from guardtier_workers.console.console import console_of
+from guardtier_workers.console.pages.page import page
 
-COOKIE: Final = "guardtier_session"
-CSRF_HEADER: Final = "x-csrf-token"
-ASK_SECONDS: Final = 15.0  #: a revoked token is out after so long at the latest
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+__all__ = ["COOKIE", "CSRF_HEADER", "HEADERS", "SAFE", "Gate", "check_origin", "check_token", "visitor"]
+
+MOST_BYTES: Final = 4 * 1024 * 1024  #: of any request; an endpoint takes less, and says so more kindly
+#: Whom an orchestrator asks in its own way: by any name, in plain HTTP. They say nothing of any fleet.
+PROBES: Final = frozenset({"/healthz", "/readyz"})
+#: What is there for whoever has not signed in; each of these says itself what it shows to whom.
+OPEN: Final = ("/login", "/logout", "/enter", "/oidc/", "/static/", "/metrics", "/api/v1/openapi.json")
 
 #: No inline script, no foreign origin, no frame around it.
 HEADERS: Final = {
@@ -46,76 +58,92 @@ class Gate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":  # nothing here speaks it: not even what a plug-in mounts
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "http":
+            await self._answer(
+                Request(scope, receive), scope, _bounded(receive), _with_headers(scope, send)
+            )
+        else:
             await self._app(scope, receive, send)
-            return
-        request = Request(scope, receive)
 
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                if not request.url.path.startswith("/static/"):
-                    headers.setdefault("cache-control", "no-store")
-            await send(message)
-
+    async def _answer(self, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        request.state.visitor = None
         try:
-            request.state.visitor = await visitor(request)
-            check_origin(request)
+            turned = await _look_at(request)
         except GuardtierError as error:
-            await refusal(request, error)(scope, receive, with_headers)
-            return
-        await self._app(scope, receive, with_headers)
+            turned = refusal(request, error)
+        await (turned or self._app)(scope, receive, send)
 
 
-async def visitor(request: HTTPConnection) -> Visitor | None:
-    """Who sent it; None: nobody who has signed in. Raises what the tier refuses a credential with."""
-    console = console_of(request)
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "basic":
-        return await _by_token(console, given)
-    session = console.sessions.find(request.cookies.get(COOKIE, ""))
-    if session is not None and await _still(console, session):
-        return Visitor(session.me, session.signer, session)
-    return Visitor(ANYBODY) if console.settings.console.open_to_viewers else None
-
-
-async def _by_token(console: Console, given: str) -> Visitor:
-    """A program: HTTP Basic, the approver's name and token."""
+async def _look_at(request: Request) -> Response | None:
+    """What it is answered with at the gate; None: it may go on. Raises why it may not."""
+    path = request.scope["path"]
+    if path in PROBES:
+        return None
+    door = console_of(request).door
     try:
-        name, _, token = base64.b64decode(given, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
-        raise NotAuthorized("the credentials can't be read: name and token, as HTTP Basic") from error
-    signer = Signer.with_token(name, token)
-    return Visitor(await console.tier.acting(signer).me(), signer)
+        check_host(request, door.names)
+        check_transport(request)
+        _check_length(request)
+        if not path.startswith("/static/"):
+            request.state.visitor = await visitor(request)
+        check_origin(request)
+    except GuardtierError as error:
+        kind = _kind_of(error)
+        if kind is not None:
+            door.refused.note(kind, request, error.message)
+        raise
+    found: Visitor | None = request.state.visitor
+    signed_in = found is not None and (found.session or found.signer)
+    if path.startswith(OPEN):
+        return None
+    if comes_from_elsewhere(request) and not signed_in:
+        return page(request, "bounce.html", path=path_of(request))
+    if found is None:
+        raise NotAuthorized("sign in first", field="credentials")
+    return None
 
 
-async def _still(console: Console, session: Session) -> bool:
-    """Whether the tier still takes what they sign; what they may is brought up to date."""
-    if monotonic() - session.asked < ASK_SECONDS:
-        return True
-    try:
-        session.me = await console.tier.acting(session.signer).me()
-    except NotAuthorized:
-        return False
-    session.asked = monotonic()
-    return True
+def _kind_of(error: GuardtierError) -> Kind | None:
+    """What it is counted as; None: it was counted where it was found."""
+    kinds = {WrongHost: Kind.HOST, NotHere: Kind.TRANSPORT, TooLarge: Kind.SIZE}
+    if type(error) in kinds:
+        return kinds[type(error)]
+    return Kind.ORIGIN if error.field == "origin" else None
 
 
-def check_origin(request: Request) -> None:
-    """Raise NotAuthorized for a change that another site may have asked a browser for."""
-    if request.method in SAFE:
-        return
-    site = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    own = f"{request.url.scheme}://{request.url.netloc}"
-    if (site is not None and site != "same-origin") or (origin is not None and origin != own):
-        raise NotAuthorized("another site has asked for this", field="origin")
+def _check_length(request: Request) -> None:
+    """Raise TooLarge by what it says of itself; what it really has is counted as it comes."""
+    told = request.headers.get("content-length", "0")
+    if not told.isdecimal() or int(told[:12]) > MOST_BYTES:
+        raise TooLarge(f"a request has at most {MOST_BYTES} bytes", field="body", limit=MOST_BYTES)
 
 
-def check_token(request: Request, given: str) -> None:
-    """Raise NotAuthorized where a session's request lacks the session's own token (CSRF)."""
-    session = request.state.visitor.session if request.state.visitor else None
-    if session is not None and not secrets.compare_digest(given.encode(), session.csrf.encode()):
-        raise NotAuthorized("the form is of another session: reload the page", field="csrf")
+def _bounded(receive: Receive) -> Receive:
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BYTES:
+            raise HTTPException(413, f"a request has at most {MOST_BYTES} bytes")
+        return message
+
+    return bounded
+
+
+def _with_headers(scope: Scope, send: Send) -> Send:
+    is_static = scope["path"].startswith("/static/")
+
+    async def with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            if not is_static:
+                headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return with_headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ class Session:
     used: float
     asked: float  #: when the tier was last asked what they may
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
 
 
 class Sessions:
@@ -47,15 +49,33 @@ class Sessions:
         self._by_digest[_digest(name)] = session
         return name, session
 
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
     def find(self, name: str) -> Session | None:
-        """The session of that name; None where there is none, or where it has ended."""
-        key, now = _digest(name), self._clock()
-        session = self._by_digest.pop(key, None)
-        if session is None or now - session.since > self._lasting or now - session.used > self._idle:
-            return None
-        session.used = now
-        self._by_digest[key] = session
+        """The session of that name, used now; None where there is none, or where it has ended."""
+        session = self.peek(name)
+        if session is not None:
+            session.used = self._clock()
+            self._by_digest[_digest(name)] = self._by_digest.pop(_digest(name))
         return session
+
+    def peek(self, name: str) -> Session | None:
+        """The same, and no use of it: a page that is merely open keeps no session alive."""
+        key, now = _digest(name), self._clock()
+        session = self._by_digest.get(key)
+        if session is None:
+            return None
+        if now - session.since > self._lasting or now - session.used > self._idle:
+            del self._by_digest[key]
+            return None
+        return session
+
+    def lives(self, session: Session) -> bool:
+        """Whether it has not ended. To ask is no use of it."""
+        now = self._clock()
+        is_over = now - session.since > self._lasting or now - session.used > self._idle
+        return not is_over and any(found is session for found in self._by_digest.values())
 
     def end(self, name: str) -> None:
         self._by_digest.pop(_digest(name), None)

@@ -1,4 +1,4 @@
-"""``/actions``: what is parked, and one action in any state."""
+"""``/actions/{id}``: one action, in any state. What is parked: ``waiting.py``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from guardtier.errors import UnknownAction
 from guardtier.readmodel import view_of
+from guardtier_workers.console.answering.looking import seen_by
 from guardtier_workers.console.api.endpoint import Call, Endpoint
 
 
@@ -23,9 +23,7 @@ class Action(BaseModel):
 
 
 async def one_action(call: Call) -> Action:
-    record = await call.console.records.get(call.path("id"))
-    if not call.visitor.me.sees(record.fleet):
-        raise UnknownAction(f"no action {record.id} in your fleets", field="id")
+    record = await seen_by(call.visitor.me, call.console, call.path("id"))
     view: dict[str, Any] = view_of(record)
     return Action(**view)
 

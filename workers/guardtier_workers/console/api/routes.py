@@ -11,11 +11,41 @@ from starlette.routing import BaseRoute, Route
 
 from guardtier.errors import UnknownAction
 from guardtier_workers.console.answers import refusal
-from guardtier_workers.console.api import actions, me
+from guardtier_workers.console.api import (
+    actions,
+    answers,
+    audit,
+    dead,
+    edits,
+    fleets,
+    grants,
+    halts,
+    me,
+    policies,
+    policy_file,
+    remembering,
+    waiting,
+    workers,
+)
 from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 
-ENDPOINTS: tuple[Endpoint, ...] = (*me.ENDPOINTS, *actions.ENDPOINTS)
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *me.ENDPOINTS,
+    *waiting.ENDPOINTS,
+    *actions.ENDPOINTS,
+    *answers.ENDPOINTS,
+    *audit.ENDPOINTS,
+    *dead.ENDPOINTS,
+    *edits.ENDPOINTS,
+    *fleets.ENDPOINTS,
+    *grants.ENDPOINTS,
+    *halts.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *policy_file.ENDPOINTS,
+    *remembering.ENDPOINTS,
+    *workers.ENDPOINTS,
+)
 
 
 def routes() -> list[BaseRoute]:

@@ -24,7 +24,9 @@ export async function call(method, path, body) {
   } catch {
     found = { code: "unreadable", message: `The console answered ${answer.status}.` };
   }
-  if (answer.status === 401) location.assign("/login");
+  if (answer.status === 401) {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
   return { ok: answer.ok, status: answer.status, body: found };
 }
 

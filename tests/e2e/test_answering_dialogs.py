@@ -1,0 +1,95 @@
+"""The dialogs of answers: what is sent is what is shown, once, whatever an agent wrote."""
+
+from __future__ import annotations
+
+import asyncio
+
+from playwright.async_api import Request, expect
+
+from consoles import Desk
+from e2e.people import People, Person
+from guardtier.policy.terms import Terms
+from guardtier.store.keys import Keys
+from tier import high
+
+SCRIPT = "</textarea></pre><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+#: What a form or a page would change, hide or run.
+ODD = {
+    "command": f"rm -rf build/x\n{SCRIPT}",
+    f"{SCRIPT}\r\n\x00": [SCRIPT, {"hidden": "\u202e\u200b"}],
+    "begins": "\n\ta line and a tab\n\n",
+    "returns": "a\r\nb",
+    "exact": 9007199254740993,
+}
+
+
+async def considering(alice: Person, action_id: str, key: str) -> None:
+    """Open an action's own page, and press a key."""
+    await alice.page.goto(f"/actions/{action_id}")
+    await alice.is_live()
+    await alice.page.keyboard.press(key)
+    await expect(alice.dialog).to_be_visible()
+
+
+async def test_an_edit_changes_nothing_but_what_somebody_changed(console: Desk, people: People) -> None:
+    action = high(arguments=ODD).placed_in(0)
+    agent = console.tier.client(accept_edits=True)
+    waiting = asyncio.create_task(agent.check(action, timeout=60))
+    await console.tier.parked()
+    alice = await people.person(console)
+    await considering(alice, action.id, "e")
+    changes, confirm = (
+        alice.dialog.locator('[data-part="changes"]'),
+        alice.dialog.locator('[data-do="confirm"]'),
+    )
+    command = alice.dialog.get_by_label("command", exact=True)
+
+    await command.press("End")
+    await command.type(" ")
+    await command.press("Backspace")
+    await expect(changes).to_contain_text("Nothing changes")
+    await expect(confirm).to_be_disabled()
+    await command.fill("ls build/x")
+    await expect(changes).to_contain_text("+ ls build/x")
+    await confirm.click()
+
+    assert (await waiting).arguments == ODD | {"command": "ls build/x"}
+
+
+async def test_what_is_like_it_is_released_from_then_on(console: Desk, people: People) -> None:
+    parked = await console.tier.client().submit(high("rm -rf build/a"))
+    alice = await people.person(console)
+    await considering(alice, parked.id, "l")
+
+    await alice.dialog.get_by_label("the same command").check()
+    await alice.dialog.get_by_label("For whom").select_option("fleet")
+    await expect(alice.dialog.locator('[data-part="grant"]')).to_contain_text(
+        "rm -rf <a path below build/>, by every agent of fleet web"
+    )
+    await alice.dialog.locator('[data-do="confirm"]').click()
+
+    await expect(alice.outcome("approved").first).to_be_visible()
+    released = await console.tier.client().check(high("rm -rf build/b", agent="agent-2"), timeout=20)
+    assert released.grant
+
+
+async def test_however_often_it_is_clicked_it_goes_once(console: Desk, people: People) -> None:
+    parked = await console.tier.client().submit(high())
+    terms = Terms(approve=2).to_json()
+    await console.tier.redis.hset(Keys(0).action(parked.id), "terms", terms)
+    alice = await people.person(console)
+    await considering(alice, parked.id, "a")
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "POST":
+            sent.append(request.url)
+
+    alice.page.on("request", note)
+    await alice.dialog.locator('[data-do="confirm"]').evaluate(
+        "one => [1, 2, 3].forEach(() => one.click())"
+    )
+
+    await expect(alice.outcome("answered").first).to_contain_text("1 of 2 approvals: alice")
+    assert len(sent) == 1

@@ -1,0 +1,147 @@
+"""Credentials: who sent a request: a program with a token, or a browser with a session."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from time import monotonic
+from typing import Final
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from guardtier.action import is_label
+from guardtier.errors import NotAuthorized
+from guardtier.look import Me
+from guardtier.signer import Signer
+from guardtier_workers.console.access.addresses import address_of
+from guardtier_workers.console.access.door import ASK_SECONDS
+from guardtier_workers.console.access.problems import TooManyTries
+from guardtier_workers.console.access.refused import Kind
+from guardtier_workers.console.access.sessions import Session
+from guardtier_workers.console.access.visitor import ANYBODY, Visitor
+from guardtier_workers.console.console import Console, console_of
+
+log = logging.getLogger(__name__)
+
+COOKIE: Final = "guardtier_session"
+POLL_HEADER: Final = "x-guardtier-poll"  #: a page that is merely open asks so: no use of its session
+TIER_SECONDS: Final = 5.0  #: for the tier to say who somebody is
+MOST_CREDENTIALS: Final = 2048  #: characters of an Authorization header
+
+
+async def visitor(request: HTTPConnection) -> Visitor | None:
+    """Who sent it; None: nobody who has signed in. Raises what the tier refuses a credential with."""
+    console = console_of(request)
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        return await _by_token(request, console, given)
+    name = session_name(request)
+    is_poll = POLL_HEADER in request.headers
+    session = console.sessions.peek(name) if is_poll else console.sessions.find(name)
+    if session is not None and await _still(console, session, name):
+        return Visitor(session.me, session.signer, session)
+    if name:
+        console.door.refused.note(Kind.SESSION, request, "a cookie of no session")
+    return Visitor(ANYBODY) if console.settings.console.open_to_viewers else None
+
+
+async def prove(request: HTTPConnection, signer: Signer) -> Me:
+    """Ask the tier who this is. Raises NotAuthorized, and TooManyTries where too many before failed."""
+    console = console_of(request)
+    tries, refused, address = console.door.tries, console.door.refused, address_of(request)
+    name = signer.name if is_label(signer.name) else ""
+    try:
+        tries.begin(address, name)
+    except TooManyTries as error:
+        refused.note(Kind.TRIES, request, error.message)
+        raise
+    failed = False
+    try:
+        if not name:
+            raise NotAuthorized("no approver can be called so", field="approver")
+        me = await console.tier.acting(signer).me(timeout=TIER_SECONDS)
+    except NotAuthorized as error:
+        failed = True
+        refused.note(Kind.CREDENTIALS, request, f"as {name or 'nobody'}: {error.message}")
+        raise
+    finally:
+        tries.end(address, name, failed=failed)
+    tries.succeeded(address, name)
+    return me
+
+
+def is_secure(request: HTTPConnection) -> bool:
+    return request.url.scheme == "https"
+
+
+def cookie_called(name: str, request: HTTPConnection) -> str:
+    """Over TLS a browser takes ``__Host-`` from this very host alone, and only as a secure cookie."""
+    return f"__Host-{name}" if is_secure(request) else name
+
+
+def session_name(request: HTTPConnection) -> str:
+    return request.cookies.get(cookie_called(COOKIE, request), "")
+
+
+def begin_session(request: HTTPConnection, response: Response, signer: Signer, me: Me) -> None:
+    """Start a session; the one that the browser had ends."""
+    log.info("%s has signed in from %s at %s", me.name, address_of(request), request.scope["path"])
+    sessions = console_of(request).sessions
+    sessions.end(session_name(request))
+    name, _ = sessions.begin(signer, me)
+    called = cookie_called(COOKIE, request)
+    response.set_cookie(called, name, httponly=True, samesite="strict", secure=is_secure(request), path="/")
+
+
+def end_session(request: HTTPConnection, response: Response) -> None:
+    console_of(request).sessions.end(session_name(request))
+    secure = is_secure(request)
+    response.delete_cookie(
+        cookie_called(COOKIE, request), path="/", secure=secure, httponly=True, samesite="strict"
+    )
+
+
+async def _by_token(request: HTTPConnection, console: Console, given: str) -> Visitor:
+    """A program: HTTP Basic, the approver's name and token."""
+    given = given.strip()
+    programs = console.door.programs
+    if known := programs.find(given):
+        if not programs.is_fresh(known):
+            try:
+                me = await console.tier.acting(known.signer).me(timeout=TIER_SECONDS)
+            except NotAuthorized:
+                programs.forget(given)
+                raise
+            programs.keep(given, known.signer, me)
+            return Visitor(me, known.signer)
+        return Visitor(known.me, known.signer)
+    try:
+        if len(given) > MOST_CREDENTIALS:
+            raise ValueError("too long")
+        name, _, token = base64.b64decode(given, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise NotAuthorized(
+            "the credentials can't be read: name and token, as HTTP Basic", field="credentials"
+        ) from error
+    signer = Signer.with_token(name, token)
+    me = await prove(request, signer)
+    programs.keep(given, signer, me)
+    return Visitor(me, signer)
+
+
+async def _still(console: Console, session: Session, name: str) -> bool:
+    """Whether the tier still takes what they sign; what they may is brought up to date."""
+    if monotonic() - session.asked < ASK_SECONDS:
+        return True
+    async with session.asking:  # of many requests at once, one asks
+        if monotonic() - session.asked < ASK_SECONDS:
+            return True
+        try:
+            session.me = await console.tier.acting(session.signer).me(timeout=TIER_SECONDS)
+        except NotAuthorized:
+            console.sessions.end(name)
+            return False
+        session.asked = monotonic()
+    return True

@@ -1,0 +1,55 @@
+"""Batch: what the same answer to many actions would do, each of them shown as a whole before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from guardtier.answer import Choice
+from guardtier.look import Me
+from guardtier.store.records import Record
+from guardtier_workers.console.answering.before import Before, Offer, before
+from guardtier_workers.console.show.evidence import Evidence, evidence_of
+from guardtier_workers.console.show.folding import WHOLE
+
+AT_ONCE = 20  #: records read in one go: each may have 1 MiB
+
+TOO_LONG = "It is too long to be shown here as a whole: approve it by itself."
+GONE = "It does not wait any more, or is none of your fleets'."
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One of many. ``evidence`` is None where there is nothing to show of it."""
+
+    id: str
+    digest: str
+    record: Record | None
+    evidence: Evidence | None
+    offer: Offer
+    ended: str = ""
+    reason_required: bool = False
+
+
+def preview(record: Record, me: Me, choice: Choice) -> Preview:
+    """What the answer would do to this one. What is not shown as a whole is not approved from here."""
+    found: Before = before(record, me)
+    evidence = evidence_of(record)
+    offer = found.approve if choice is Choice.APPROVE else found.reject
+    if choice is Choice.APPROVE and offer.can and not _is_whole(evidence):
+        offer = Offer(offer.words, TOO_LONG, offer.decides)
+    return Preview(record.id, record.digest, record, evidence, offer, found.ended, found.reason_required)
+
+
+def gone(action_id: str) -> Preview:
+    """Of an id that stands for nothing which this visitor sees."""
+    return Preview(action_id, "", None, None, Offer(why_not=GONE))
+
+
+def chunks(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE)]
+
+
+def _is_whole(evidence: Evidence) -> bool:
+    texts = evidence.arguments
+    return not evidence.more and sum(text.length for text in texts) <= WHOLE

@@ -1,0 +1,41 @@
+"""Looking: one action's record, for somebody who sees its fleet; for all others there is none."""
+
+from __future__ import annotations
+
+from guardtier.action import partition_of
+from guardtier.errors import InvalidAction, UnknownAction
+from guardtier.look import Me
+from guardtier.store.records import Record
+from guardtier_workers.console.console import Console
+
+
+def partition_in(action_id: str, console: Console) -> int:
+    """The partition of an id. Raises InvalidAction where this tier has none of that number."""
+    partition = partition_of(action_id)
+    if partition is None or partition >= console.settings.partitions:
+        raise InvalidAction(
+            f"{action_id[:100]!r} is no full action id: it must end with its partition, as in …a1.0",
+            field="id",
+        )
+    return partition
+
+
+async def seen_by(me: Me, console: Console, action_id: str) -> Record:
+    """The record. Raises UnknownAction, in the same words, where there is none and where it is another
+    fleet's, and InvalidAction.
+    """
+    partition_in(action_id, console)
+    try:
+        record = await console.records.get(action_id)
+    except UnknownAction as error:
+        raise unknown(action_id) from error
+    if not me.sees(record.fleet):
+        raise unknown(action_id)
+    return record
+
+
+def unknown(action_id: str) -> UnknownAction:
+    """As the tier says it."""
+    return UnknownAction(
+        f"no action {action_id} in your fleets: never published, or past its retention", field="id"
+    )

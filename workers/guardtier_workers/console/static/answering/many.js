@@ -1,0 +1,109 @@
+// Many actions get the same answer: each is shown as it stands before, and what came of each after.
+
+import { call } from "../api.js";
+import { isPicked, toggle } from "../selection.js";
+import { detail, fragment, reload, tellAnswered } from "./panel.js";
+import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
+
+const MOST = 200;
+const KINDS = {
+  approve: { title: "Approve these actions?", label: "Approve" },
+  reject: { title: "Reject these actions?", label: "Reject", danger: true },
+};
+
+export const picked = () =>
+  [...document.querySelectorAll("#rows .row-pick:checked")].map((box) => box.closest(".row").dataset.id);
+
+export function answerMany(dialog) {
+  let choice = "";
+  const sheet = new Sheet(dialog, send);
+  const items = sheet.part("items");
+  const summary = sheet.part("summary");
+  const cancel = dialog.querySelector('[data-do="cancel"]');
+  items.addEventListener("change", count);
+  dialog.addEventListener("close", () => items.replaceChildren());
+
+  async function open(kind) {
+    const ids = picked();
+    if (ids.length === 0 || dialog.open || sheet.sending) return;
+    choice = kind;
+    items.replaceChildren();
+    summary.hidden = true;
+    cancel.textContent = "Cancel";
+    sheet.part("reason").hidden = false;
+    sheet.open({ ...KINDS[kind], reasonRequired: kind === "reject" });
+    sheet.ready(false);
+    offerReasons(sheet, kind);
+    const query = new URLSearchParams([["choice", kind], ...ids.slice(0, MOST).map((id) => ["id", id])]);
+    const came = await fragment(`/answering/batch?${query}`);
+    if (!came.ok) {
+      sheet.end(came.message);
+      return;
+    }
+    items.innerHTML = came.html;
+    const { can, reasonRequired } = items.querySelector(".batch-preview").dataset;
+    sheet.reason.required ||= reasonRequired === "1";
+    if (ids.length > MOST) tell(`At most ${MOST} at once: these are the first of ${ids.length}.`);
+    if (can === "0") sheet.end("Nothing here can be answered by you.");
+    count();
+    (kind === "reject" ? sheet.reason : sheet.button).focus();
+  }
+
+  const chosen = () =>
+    [...items.querySelectorAll(".batch-item")].filter((item) => item.querySelector('[name="item"]').checked);
+
+  function count() {
+    const { label } = KINDS[choice];
+    const number = chosen().length;
+    sheet.button.textContent = `${label} ${number} ${number === 1 ? "action" : "actions"}`;
+    sheet.ready(number > 0);
+  }
+
+  function tell(text) {
+    summary.hidden = false;
+    summary.classList.remove("problem");
+    summary.textContent = text;
+  }
+
+  async function send() {
+    const actions = chosen().map(({ dataset: { id, digest } }) => ({ id, digest }));
+    const came = await call("POST", "/answers", { choice, reason: sheet.reason.value, actions });
+    if (!came.ok) {
+      if (came.status === 422) sheet.say(came.body.message);
+      else sheet.end(came.body.message);
+      return;
+    }
+    forgetReasons();
+    for (const box of items.querySelectorAll('[name="item"]')) box.disabled = true;
+    for (const result of came.body.results) show(result);
+    done(came.body.results);
+  }
+
+  function show(result) {
+    const item = [...items.querySelectorAll(".batch-item")].find((one) => one.dataset.id === result.id);
+    item.dataset.outcome = result.outcome;
+    const said = item.querySelector(".batch-said");
+    said.textContent = result.words;
+    said.classList.toggle("problem", result.outcome === "failed");
+    const row = document.getElementById(`row-${result.id}`);
+    if (row && isPicked(row)) toggle(row);
+    if (result.outcome !== "failed") tellAnswered(result);
+  }
+
+  function done(results) {
+    const failed = results.filter((one) => one.outcome === "failed").length;
+    const words = `${results.length - failed} of ${results.length} answers count${failed ? `; ${failed} failed` : ""}.`;
+    tell(words);
+    summary.classList.toggle("problem", failed > 0);
+    items.querySelector('[data-outcome="failed"]')?.scrollIntoView({ block: "nearest" });
+    sheet.button.hidden = true;
+    sheet.part("reason").hidden = true;
+    sheet.part("reasons").hidden = true;
+    cancel.textContent = "Close";
+    cancel.focus();
+    const shown = detail()?.dataset.id;
+    if (results.some((one) => one.id === shown)) reload(shown);
+  }
+
+  return open;
+}

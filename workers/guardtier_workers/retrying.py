@@ -1,0 +1,71 @@
+"""Retrying: an approver has a dead letter tried again. What is wrong is raised: the caller tells them."""
+
+from __future__ import annotations
+
+import logging
+
+from guardtier.action import partition_of
+from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownDeadLetter, WrongState
+from guardtier.policy.retry import RetryRequest
+from guardtier.store.dead import DeadLetter, DeadLetters
+from guardtier.store.delivery import Delivery
+from guardtier_workers.approvers import EVERY_FLEET, Approver, Approvers
+from guardtier_workers.clock import now_ms
+from guardtier_workers.lane import Lane
+
+log = logging.getLogger(__name__)
+
+REQUEST_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
+
+
+async def retry(lane: Lane, delivery: Delivery, approvers: Approvers) -> None:
+    """Put it back to work. A letter of another fleet is told as one that is not there."""
+    request, proof = RetryRequest.from_fields(delivery.fields)
+    approver = _proved(request, proof, approvers, delivery.partition)
+    name = f"{request.letter}.{delivery.partition}"
+    letter = await DeadLetters(lane.redis, lane.settings.partitions).get(name)
+    _check_may(approver, letter)
+    if letter.why_not:
+        raise WrongState(f"it can't be tried again: {letter.why_not}", field=letter.stream)
+    done = await lane.ledger.retry(
+        delivery,
+        letter=letter.entry,
+        fleet=letter.fleet,
+        by=approver.name,
+        reason=request.reason,
+        told=request.client,
+    )
+    if done.what == "unknown":
+        raise _unknown(name)
+    if done.what == "wrong":
+        raise WrongState("it can't be tried again: it is not what the outbox had", field=letter.stream)
+    log.info("%s has dead letter %s (%s) tried again", approver.name, name, letter.op)
+
+
+def _check_may(approver: Approver, letter: DeadLetter) -> None:
+    fleet = letter.fleet or EVERY_FLEET  # where it can't be told: whoever has a right in every fleet
+    if not approver.may_see(fleet):
+        raise _unknown(letter.name)
+    if not approver.may_halt(fleet):
+        raise NotAuthorized(
+            f"{approver.name} may not have work of fleet {fleet} tried again: the approvers file must say "
+            'may = ["answer", "halt"] and name the fleet',
+            field="may",
+        )
+
+
+def _unknown(name: str) -> UnknownDeadLetter:
+    return UnknownDeadLetter(f"no dead letter {name} in your fleets", field="letter")
+
+
+def _proved(request: RetryRequest, proof: str, approvers: Approvers, partition: int) -> Approver:
+    approver = approvers.proved(request, proof)
+    if partition_of(request.id) != partition:
+        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
+    if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:
+        raise NotAuthorized(
+            f"the request's time is more than {REQUEST_MINUTES} minutes off: check the clocks",
+            field="at",
+            limit=REQUEST_MINUTES,
+        )
+    return approver
