@@ -19,6 +19,7 @@ from guardtier_workers.console.ops.details import Detail, Details
 from guardtier_workers.console.ops.readings import SAMPLE_SECONDS, Kept, Readings
 from guardtier_workers.console.ops.tally import Tally
 from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
+from guardtier_workers.console.tasks import end
 
 #: Whom everything is shown: what is read for all is filtered for each.
 EVERYTHING: Final = Me(name="console", principal="console", fleets=("*",), may=("see",))
@@ -49,9 +50,7 @@ class Ops:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
             await asyncio.gather(*(tail.close() for tail in self._tails))
 
     async def waiting(self) -> Mapping[str, Waiting]:

@@ -17,6 +17,7 @@ from guardtier.store.trail import Line
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.story.index import Index
 from guardtier_workers.console.story.tally import KEPT_MS, Tally
+from guardtier_workers.console.tasks import end
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +62,7 @@ class Following:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end([task])
 
     async def catch_up(self) -> None:
         """Read what was added. Where Redis is away, ``trouble`` says so and the tally stays as it is."""
