@@ -151,6 +151,23 @@ async def test_tabs_that_nobody_looks_at_leave_connections_to_those_that_are_loo
         await expect(tab.locator(f'#rows [data-id="{parked.id}"]')).to_be_visible()
 
 
+async def test_a_page_that_was_away_for_long_begins_with_the_first_rows(
+    console: Desk, people: People
+) -> None:
+    alice = await people.person(console)
+    await alice.at_inbox()
+    await alice.page.context.set_offline(True)
+    agent = console.tier.client()
+
+    parked = [await agent.submit(high(f"command-{n}")) for n in range(60)]
+    await alice.page.context.set_offline(False)
+
+    await expect(alice.row(parked[-1].id)).to_be_visible()
+    await expect(alice.page.locator("#more button")).to_be_visible()
+    await expect(alice.page.locator("#rows .row")).to_have_count(50)
+    people.problems = [one for one in people.problems if "ERR_INTERNET_DISCONNECTED" not in one]
+
+
 SET_HIDDEN = """
 (hidden) => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
