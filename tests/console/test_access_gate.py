@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
 from consoles import Desk, StartConsole
 from tier import Tier
@@ -42,6 +44,19 @@ async def test_a_console_is_called_as_its_settings_say(tier: Tier, start_console
 
     for host, status in (("guard.example", 200), ("Guard.Example.:443", 200), ("other.example", 421)):
         assert (await (await console.nobody(headers={"host": host})).get("/login")).status_code == status
+
+
+async def test_the_log_takes_no_lines_from_whoever_is_turned_away(
+    console: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    somebody = await console.nobody(headers={"host": "evil.example"})
+
+    with caplog.at_level(logging.WARNING):
+        await somebody.get("/a%0aFAKE%20line%1b[31m%e2%80%ae" + "x" * 5000)
+
+    (line,) = [line for line in caplog.messages if "turned away" in line]
+    assert r"GET /a\nFAKE line\x1b[31m\u202e" in line
+    assert len(line) < 600
 
 
 async def test_two_host_headers_are_no_host(console: Desk) -> None:
