@@ -74,8 +74,10 @@ function open() {
     list.change(change);
     tell(change);
   });
-  on("reload", (state) => {
-    count(state);
+  on("reload", (change) => {
+    count(change);
+    list.change(change);
+    tell(change);
     compare();
   });
   on("ping", ({ live }) => show(live ? "live" : "stale", WORDS[live ? "live" : "behind"]));
