@@ -214,11 +214,12 @@ def console(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any
     found = medians(results)
     first, alone, many = found["first"], found["alone"], found["many"]
     say(
-        f"\nconsole, {found['parked']:,} parked: first page p50 {first['page_p50_ms']:.0f} ms, p99 "
+        f"\nconsole, {found['parked']:,.0f} parked: first page p50 {first['page_p50_ms']:.0f} ms, p99 "
         f"{first['page_p99_ms']:.0f} ms (at most 150; {first['page_cpu_ms']:.0f} ms of CPU)\n"
         f"a new action is on an open page p50 {alone['p50_ms']:.0f} ms, p99 {alone['p99_ms']:.0f} ms after "
-        f"it was sent (at most 300)\n{found['pages']} open pages, ten actions a second: "
-        f"p50 {many['p50_ms']:.0f} ms, p99 {many['p99_ms']:.0f} ms, "
+        f"it was sent (at most 300)\n{found['pages']:.0f} open pages, ten actions a second: "
+        f"p50 {many['p50_ms']:.0f} ms, p99 {many['p99_ms']:.0f} ms (the agent is told that it waits after "
+        f"{many['agent_p50_ms']:.0f} and {many['agent_p99_ms']:.0f} ms), "
         f"for {found['busy_percent']:.1f} % of a core (at most 10)"
     )
     return {**found, "rounds": results}

@@ -12,7 +12,7 @@ from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier.store.connection import connect
 from guardtier.store.keys import Keys
-from guardtier_workers.console.board import follower
+from guardtier_workers.console.board import feeds, follower
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.board.change import Change
 from guardtier_workers.console.board.filters import Filter
@@ -199,6 +199,20 @@ async def test_a_page_that_takes_nothing_is_told_to_load_anew(tier: Tier, start_
     assert change is not None
     assert change.must_reload
     assert change.total == 59
+
+
+async def test_a_flood_has_pages_load_what_they_show(
+    tier: Tier, start_board: StartBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "MOST_ROWS", 0)
+    board = await start_board(tier)
+    with board.feed(ALL, EVERYBODY) as feed:
+        await tier.client().submit(high())
+        change = await feed.next(10)
+
+    assert change is not None
+    assert change.must_reload
+    assert (list(change.rows), change.total) == ([], 1)
 
 
 async def test_the_feeds_end_with_the_console(tier: Tier, start_board: StartBoard) -> None:

@@ -190,6 +190,26 @@ async def test_what_somebody_has_halted_meanwhile_stays_halted(tier: Tier, conso
     assert stands.halt.reason == "worse"
 
 
+async def test_a_halt_that_is_not_everywhere_says_so(
+    start_tier: StartTier, start_console: StartConsole
+) -> None:
+    tier = await start_tier(partitions=2)
+    olga = await (await start_console(tier)).browser("olga", may=[Right.HALT])
+    await olga.post("/api/v1/halts", json={"fleet": "web", "agent": "bot", "reason": "stop"})
+    await tier.redis.hdel(Keys(1).halts, "web bot")
+
+    async def told() -> bool:
+        return "only in 1 of 2 partitions" in (await olga.get("/fleets")).text
+
+    await until(told)
+    (halt,) = (await olga.get("/api/v1/halts")).json()["halts"]
+    assert (halt["stands_in"], halt["of"], len(halt["lifts"])) == (1, 2, 2)
+    wanted = {"fleet": "web", "agent": "bot", "lifts": halt["lifts"]}
+    assert (await olga.post("/api/v1/halts/resume", json=wanted)).json()["lifted"] == 1
+    wrong = await olga.post("/api/v1/halts/resume", json=wanted | {"lifts": halt["lifts"][:1]})
+    assert (wrong.status_code, wrong.json()["field"]) == (422, "lifts")
+
+
 async def test_who_may_not_halt_sees_why_and_is_refused(two: Tier, start_console: StartConsole) -> None:
     console = await start_console(two)
     alice = await console.browser("alice")

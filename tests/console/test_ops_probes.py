@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consoles import Desk, StartConsole
-from guardtier.errors import NotAuthorized
+from guardtier.errors import ConfigError, NotAuthorized
+from guardtier.settings import Settings
 from guardtier_workers.approvers import Right
 from guardtier_workers.embedded import EmbeddedRedis
-from tier import StartTier, Tier, high, low
+from guardtier_workers.worker import HealthAt, serve
+from tier import StartTier, Tier, high, low, unknown
 from waiting import until
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
@@ -57,15 +62,22 @@ async def test_the_metrics_say_what_is_parked_and_what_was_decided(tier: Tier, c
     assert (await client.check(low())).allowed
     parked = await client.submit(high())
     waits = await client.submit(high("rm -rf /srv"))
+    await client.submit(unknown())
     await alice.reject(parked.id, reason="no")
 
     async def all_counted() -> Samples | None:
         found = await scraped(console)
         answered = value(found, "guardtier_answer_seconds_count", outcome="rejected")
-        return found if answered and value(found, "guardtier_parked", risk="HIGH") == 1 else None
+        are_parked = value(found, "guardtier_parkings_total", risk="UNKNOWN") == 1
+        return (
+            found
+            if answered and are_parked and value(found, "guardtier_parked", risk="HIGH") == 1
+            else None
+        )
 
     found = await until(all_counted)
     assert value(found, "guardtier_parked", fleet="web", risk="HIGH") == 1
+    assert value(found, "guardtier_parked", fleet="web", risk="UNKNOWN") == 1
     assert value(found, "guardtier_parked_oldest_seconds", fleet="web") is not None
     assert value(found, "guardtier_verdicts_total", fleet="web", outcome="released", by="policy") == 1
     assert value(found, "guardtier_verdicts_total", fleet="web", outcome="rejected", by="person") == 1
@@ -112,10 +124,11 @@ async def test_what_expired_and_what_failed_closed_are_counted(
     assert value(await scraped(console), "guardtier_dead_letters") == 1
 
 
+@pytest.mark.parametrize("own", [{"proxies": ["192.0.2.1/32"]}, {"hosts": ["console.example.org"]}])
 async def test_behind_a_proxy_the_metrics_are_for_who_sees_every_fleet(
-    tier: Tier, start_console: StartConsole
+    tier: Tier, start_console: StartConsole, own: dict[str, Any]
 ) -> None:
-    console = await start_console(tier, proxies=["192.0.2.1/32"])
+    console = await start_console(tier, **own)
 
     nobodys = await (await console.nobody()).get("/metrics")
     assert (nobodys.status_code, nobodys.headers["www-authenticate"][:5]) == (401, "Basic")
@@ -148,3 +161,10 @@ async def test_where_redis_is_gone_it_lives_and_says_so(
         return listed.json().get("code") == "tier_unavailable" and listed.status_code == 503
 
     await until(says_so)
+
+
+def test_the_console_takes_no_port_for_its_health() -> None:
+    with pytest.raises(ConfigError, match="at its own address") as told:
+        serve("console", Settings.load(), HealthAt(0))
+
+    assert told.value.field == "health_port"

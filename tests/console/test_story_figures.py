@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 
 from consoles import Desk, StartConsole
+from guardtier.errors import TierUnavailable
+from guardtier.look import Me
+from guardtier.store.keys import partition_for
+from guardtier.store.records import Records
 from guardtier.store.trail import Line
+from guardtier_workers.clock import now_ms
 from guardtier_workers.console.story.following import Following
+from guardtier_workers.console.story.history import HistoryQuery
+from guardtier_workers.console.story.stories import Stories
 from guardtier_workers.console.story.tally import KINDS, SLOT_MS, Tally, waiting
 from tier import StartTier, Tier, high, low
 from waiting import until
 
+EVERYTHING = Me(name="eve", principal="eve", fleets=("*",), may=("see",))
 AT = 1_800_000_000_000 // SLOT_MS * SLOT_MS
 
 
@@ -164,6 +173,34 @@ async def test_a_stream_that_was_lost_is_counted_anew(tier: Tier) -> None:
     assert following.tally.fleets == frozenset()
 
 
+async def test_of_two_streams_one_that_is_lost_spoils_nothing(start_tier: StartTier) -> None:
+    tier = await start_tier(partitions=2)
+    names = {partition_for(name, 2): name for name in "abcdefgh"}
+    ids = []
+    for name in names.values():
+        status = await tier.client(client_id=name).submit(high(f"rm {name}"))
+        record = await tier.record(status.id)
+        await tier.approver().reject(status.id, digest=record.digest, reason="no")
+        ids.append(status.id)
+    following = Following(tier.redis, 2)
+    await following.catch_up()
+    lost, kept = ids
+    await tier.redis.delete(f"gt:{{{lost[-1]}}}:audit")
+
+    await following.catch_up()
+    await answered(tier, arguments={"command": "rm -rf /srv"})
+    await following.catch_up()
+
+    assert following.ready
+    assert following.index.of(lost) == []
+    entries = following.index.of(kept)
+    assert entries == sorted(entries)
+    assert len(entries) == 2
+    now = now_ms()
+    counted = following.tally.sum(now - 2 * SLOT_MS, now + 2 * SLOT_MS, lambda _fleet: True)
+    assert dict(zip(KINDS, counted, strict=False))["rejected"] == 2
+
+
 async def test_redis_that_is_away_is_said(tier: Tier) -> None:
     nowhere = Redis.from_url("redis://127.0.0.1:1/0")
     following = Following(nowhere, 1)
@@ -173,3 +210,21 @@ async def test_redis_that_is_away_is_said(tier: Tier) -> None:
     assert following.trouble
     assert not following.ready
     await nowhere.aclose()
+
+
+async def test_what_cant_be_read_is_an_error_that_says_why(redis_url: str) -> None:
+    async with Redis.from_url(redis_url) as redis:
+        await redis.execute_command("ACL", "SETUSER", "blind", "on", "nopass", "~*", "+ping")
+        nowhere = Redis.from_url("redis://127.0.0.1:1/0")
+        blind = Redis.from_url(redis_url.replace("redis://", "redis://blind:any@"))
+        try:
+            for client, why in ((nowhere, "try again"), (blind, "credential may not read")):
+                stories = Stories(client, Records(client, 1), 1)
+                with pytest.raises(TierUnavailable, match=why):
+                    await stories.history(HistoryQuery(), EVERYTHING)
+                with pytest.raises(TierUnavailable, match=why):
+                    await stories.conversation("web", "c-1", EVERYTHING)
+        finally:
+            await nowhere.aclose()
+            await blind.aclose()
+            await redis.execute_command("ACL", "DELUSER", "blind")

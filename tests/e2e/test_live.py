@@ -127,3 +127,50 @@ async def test_whoever_is_let_go_is_shown_the_door(
     console.tier.fire("alice")
 
     await alice.page.wait_for_url("**/login**")
+
+
+async def test_tabs_that_nobody_looks_at_leave_connections_to_those_that_are_looked_at(
+    console: Desk, people: People
+) -> None:
+    alice = await people.person(console)
+    tabs = [await alice.page.context.new_page() for _ in range(4)]
+    for tab in tabs:
+        await tab.clock.install()
+        await tab.goto("/")
+        await expect(tab.locator("#live")).to_have_attribute("data-state", "live")
+
+    for tab in tabs:
+        await tab.evaluate(SET_HIDDEN, True)
+    await tabs[3].clock.fast_forward(15_000)
+    await expect(tabs[3].locator("#live")).to_have_attribute("data-state", "stale")
+    await tabs[3].evaluate(SET_HIDDEN, False)
+    await expect(tabs[3].locator("#live")).to_have_attribute("data-state", "live")
+    parked = await console.tier.client().submit(high())
+
+    for tab in tabs:
+        await expect(tab.locator(f'#rows [data-id="{parked.id}"]')).to_be_visible()
+
+
+async def test_a_page_that_was_away_for_long_begins_with_the_first_rows(
+    console: Desk, people: People
+) -> None:
+    alice = await people.person(console)
+    await alice.at_inbox()
+    await alice.page.context.set_offline(True)
+    agent = console.tier.client()
+
+    parked = [await agent.submit(high(f"command-{n}")) for n in range(60)]
+    await alice.page.context.set_offline(False)
+
+    await expect(alice.row(parked[-1].id)).to_be_visible()
+    await expect(alice.page.locator("#more button")).to_be_visible()
+    await expect(alice.page.locator("#rows .row")).to_have_count(50)
+    people.problems = [one for one in people.problems if "ERR_INTERNET_DISCONNECTED" not in one]
+
+
+SET_HIDDEN = """
+(hidden) => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+"""

@@ -11,7 +11,7 @@ import pytest
 from guardtier.answer import key_of
 from guardtier.errors import ConfigError, NotAuthorized, UnknownDeadLetter, WrongState
 from guardtier.policy.retry import RetryRequest
-from guardtier.store.dead import DeadLetter, DeadPage
+from guardtier.store.dead import KEPT, DeadLetter, DeadPage
 from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
 from tier import StartTier, Tier, high
@@ -248,3 +248,18 @@ async def test_a_letter_that_no_stream_can_have_is_refused_by_the_worker(tier: T
     await tier.idle()
     (line,) = [line for line in await tier.audit() if "error" in line]
     assert (line["event"], "names no dead letter" in line["error"]) == ("retry_refused", True)
+
+
+async def test_what_is_long_is_kept_whole_and_shown_by_its_beginning(tier: Tier) -> None:
+    parked = await tier.client().submit(high().placed_in(0))
+    body = HALT[:-1] + ',"more":"' + "x" * 100_000 + '"}'
+    fields = {"id": parked.id, "why": "delivered", "stream": KEYS.outbox, "op": "halt", "payload": body}
+    name = (await tier.redis.xadd(KEYS.dead, fields)).decode() + ".0"
+
+    (letter,) = await letters(tier)
+    assert (len(letter.payload), letter.size) == (KEPT, len(body))
+    entry = await tier.operator().retry_dead(name)
+
+    await tier.idle()
+    assert await letters(tier) == ()
+    assert entry

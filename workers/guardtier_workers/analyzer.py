@@ -6,7 +6,7 @@ import asyncio
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from guardtier.action import ActionEvent, is_label, is_name, partition_of
+from guardtier.action import ActionEvent, is_name, partition_of
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Assessment
@@ -28,7 +28,7 @@ from guardtier_workers.lane import Lane, Streams
 from guardtier_workers.memory import Memory
 from guardtier_workers.outcome import OutcomeReader
 from guardtier_workers.rating import Rating
-from guardtier_workers.refusals import check_found, halted, not_accepted, not_redeemable, not_run
+from guardtier_workers.refusals import check_found, halted, label_in, not_accepted, not_redeemable, not_run
 from guardtier_workers.whose import whose
 
 if TYPE_CHECKING:
@@ -187,9 +187,9 @@ class AnalyzerWorker(StreamWorker):
     async def _list(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """Tell an agent what it has not finished: what ``get_unmatched_actions`` is in one process."""
         _check_place(delivery)
-        agent, conversation = _label(delivery, b"agent"), None
+        agent, conversation = label_in(delivery, b"agent"), None
         if b"conversation" in delivery.fields:
-            conversation = _label(delivery, b"conversation")
+            conversation = label_in(delivery, b"conversation")
         page = await open_page(
             lane.redis,
             lane.keys,
@@ -260,17 +260,6 @@ def _client_of(delivery: Delivery) -> str:
     if client is None:
         raise InvalidAction("client must be 1 to 64 letters, digits, _ or -", field="client", limit=64)
     return client
-
-
-def _label(delivery: Delivery, field: bytes) -> str:
-    text = delivery.text(field)
-    if not is_label(text):
-        raise InvalidAction(
-            f"{field.decode()} must be 1 to 128 printable ASCII characters without spaces",
-            field=field.decode(),
-            limit=128,
-        )
-    return text
 
 
 def _check_place(delivery: Delivery) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from guardtier.action import partition_of
 from guardtier.answer import Answer
 from guardtier.errors import DigestMismatch, GuardtierError, InvalidAnswer, WrongState
 from guardtier.policy.block import Block, Spread
@@ -33,7 +34,8 @@ class Answering:
         self._partitions = partitions
 
     async def answer(self, lane: Lane, delivery: Delivery) -> None:
-        copy = self._copies.take(delivery.id)
+        is_here = partition_of(delivery.id) == lane.keys.partition  # else the copy is another lane's
+        copy = self._copies.take(delivery.id) if is_here else None
         found: LookUp | None = (
             LookUp(delivery.id, copy) if copy else await self._authority.look_up(delivery.id, lane)
         )

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from guardtier.errors import AlreadyRedeemed, EditedAction, Halted, UnknownAction, WrongState
+from guardtier.action import is_label
+from guardtier.errors import (
+    AlreadyRedeemed,
+    EditedAction,
+    Halted,
+    InvalidAction,
+    UnknownAction,
+    WrongState,
+)
 from guardtier.policy.halts import read_halt
+from guardtier.store.delivery import Delivery
 
 
 def check_found(what: str, action_id: str) -> None:
@@ -39,3 +48,15 @@ def not_accepted(action_id: str) -> EditedAction:
         "stays for one with accept_edits=True",
         field="accepts",
     )
+
+
+def label_in(delivery: Delivery, field: bytes) -> str:
+    """A field that must be a label. Raises InvalidAction that names it."""
+    text = delivery.text(field)
+    if not is_label(text):
+        raise InvalidAction(
+            f"{field.decode()} must be 1 to 128 printable ASCII characters without spaces",
+            field=field.decode(),
+            limit=128,
+        )
+    return text

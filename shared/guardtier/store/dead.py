@@ -15,6 +15,7 @@ from guardtier.store.keys import Keys, all_keys
 
 LETTER = r"^[0-9]{1,20}-[0-9]{1,20}\.[0-9]{1,5}$"
 READ = 20  #: letters read in one go: each may hold a megabyte
+KEPT = 16 * 1024  #: bytes of a payload: of many partitions one after the other, no more is held
 LOOKED_AT = 200  #: letters of one partition that one page looks at
 _MOST = 2**64 - 1  #: what either number of an entry may be
 _NOTHING = "(0-0"  #: before the first entry that may be; Redis refuses to look there
@@ -30,7 +31,8 @@ _WHY_NOT = {
 class DeadLetter:
     """``stream`` is what it was work of: actions, strays, edits, assessed, answers, outbox. ``op`` is what
     was asked there, "" where an older tier kept the copy. ``fleet`` is None where it can't be told (any
-    more): then it is for those alone who see every fleet. ``id`` and ``payload`` are untrusted.
+    more): then it is for those alone who see every fleet. ``id`` and ``payload`` are untrusted;
+    the payload is cut to ``KEPT`` bytes, ``size`` is that of all of it.
     """
 
     partition: int
@@ -41,6 +43,7 @@ class DeadLetter:
     op: str
     fleet: str | None
     payload: bytes
+    size: int = 0
 
     @property
     def name(self) -> str:
@@ -159,7 +162,8 @@ def _letter(keys: Keys, entry: str, fields: dict[bytes, bytes]) -> DeadLetter:
         stream=stream,
         op=_text(fields, b"op"),
         fleet=fleet,
-        payload=fields.get(b"payload", b""),
+        payload=fields.get(b"payload", b"")[:KEPT],
+        size=len(fields.get(b"payload", b"")),
     )
 
 

@@ -87,6 +87,7 @@ def _body(one: DeadLetter) -> dict[str, Any]:
         "stream": one.stream,
         "op": one.op,
         "why": one.why,
+        "size": one.size,
         "payload": one.payload.decode(errors="backslashreplace"),
         "retry": not one.why_not,
         "why_not": one.why_not,

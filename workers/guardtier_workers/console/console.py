@@ -52,7 +52,7 @@ async def opened(settings: Settings) -> AsyncIterator[Console]:
         board = Board(url, redis, settings.partitions)
         await parts.enter_async_context(board.followed())
         sessions = Sessions(lasting=settings.console.session_seconds, idle=settings.console.idle_seconds)
-        ops = Ops(url, redis, settings)
+        ops = Ops(url, redis, settings, board)
         await parts.enter_async_context(ops.followed())
         records = Records(redis, settings.partitions)
         stories = Stories(redis, records, settings.partitions)

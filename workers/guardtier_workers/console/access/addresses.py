@@ -49,7 +49,8 @@ def check_host(request: HTTPConnection, names: Collection[str]) -> None:
 
 def check_transport(request: HTTPConnection) -> None:
     """Raise NotHere for plain HTTP from another machine: its token or session could be read on the way."""
-    if request.url.scheme == "https" or is_loopback(request.client.host if request.client else ""):
+    sender = _ip(request.client.host if request.client else "")
+    if request.url.scheme == "https" or (sender is not None and sender.is_loopback):
         return
     raise NotHere(
         "the console is for HTTPS: set console.tls_certificate and console.tls_key, or list the proxy "

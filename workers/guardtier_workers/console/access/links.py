@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from time import time
@@ -42,7 +43,7 @@ class Links:
         link = _Link(approver=signer.name, key=signer.key.hex(), until=time() + LASTS_SECONDS)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._forget_old()
+            self._forget(older_than=time() - LASTS_SECONDS)
             handle = os.open(self._file(code), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as out:
                 out.write(link.model_dump_json())
@@ -55,6 +56,7 @@ class Links:
 
         ``name`` is whom the page spoke of: a link that says one name and lets in another is refused.
         """
+        self._forget(older_than=time() - LASTS_SECONDS)
         file = self._file(code)
         taken = file.with_name(f"{secrets.token_hex(16)}.taken")
         gone = NotAuthorized(
@@ -75,7 +77,13 @@ class Links:
     def _file(self, code: str) -> Path:
         return self._folder / f"{sha256(code.encode(errors='replace')).hexdigest()}.link"
 
-    def _forget_old(self) -> None:
-        for file in self._folder.iterdir():
-            if file.stat().st_mtime < time() - LASTS_SECONDS:
-                file.unlink(missing_ok=True)
+    def forget_all(self) -> None:
+        """The console ends: no link leads anywhere."""
+        self._forget(older_than=float("inf"))
+
+    def _forget(self, *, older_than: float) -> None:
+        with suppress(OSError):
+            for file in list(self._folder.iterdir()):
+                with suppress(FileNotFoundError):
+                    if file.stat().st_mtime < older_than:
+                        file.unlink()

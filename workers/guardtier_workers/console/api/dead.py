@@ -18,7 +18,8 @@ SHOWN = 4_000  #: characters of a payload
 class Letter(BaseModel):
     """``stream``: what it was work of; ``op``: what was asked there. ``at`` in ms since 1970.
 
-    ``fleet``: null where it can't be told any more. ``payload`` is cut, and untrusted. ``why_not``: why it
+    ``fleet``: null where it can't be told any more. ``payload`` is untrusted, and cut; ``size``
+    are the bytes of all of it. ``why_not``: why it
     can't be tried again; null where it can.
     """
 
@@ -30,6 +31,7 @@ class Letter(BaseModel):
     op: str
     why: str
     payload: str
+    size: int
     why_not: str | None
 
 
@@ -61,7 +63,7 @@ class Retried(BaseModel):
 
 
 async def list_dead(call: Call) -> Letters:
-    page = await call.console.ops.readings.dead.page(
+    page = await call.console.ops.readings.dead_page(
         lambda one: is_shown(one, call.visitor.me), after=call.query.after or "", limit=call.query.limit
     )
     return Letters(letters=[letter_view(one) for one in page.letters], after=page.after)
@@ -86,7 +88,8 @@ def letter_view(one: DeadLetter) -> Letter:
         stream=one.stream,
         op=one.op,
         why=one.why,
-        payload=one.payload[: 4 * SHOWN].decode(errors="backslashreplace")[:SHOWN],
+        payload=one.payload.decode(errors="backslashreplace")[:SHOWN],
+        size=one.size,
         why_not=one.why_not or None,
     )
 

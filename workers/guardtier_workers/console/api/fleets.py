@@ -9,8 +9,7 @@ from pydantic import BaseModel
 from guardtier.risk import SecurityRisk
 from guardtier_workers.console.api.endpoint import Call, Endpoint
 from guardtier_workers.console.api.workers import FleetsAfter, page_of
-from guardtier_workers.console.board.filters import Filter
-from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
+from guardtier_workers.console.ops.waiting import Waiting
 
 
 class Fleet(BaseModel):
@@ -36,7 +35,7 @@ async def list_fleets(call: Call) -> Fleets:
     names = [fleet for fleet in await console.ops.readings.fleets() if me.sees(fleet)]
     shown, after = page_of(names, call.query)
     halts = Counter(one.scope.fleet for one in await console.ops.readings.halts())
-    waiting = waiting_by_fleet(console.board.items(Filter(), me))
+    waiting = await console.ops.waiting()
     return Fleets(
         fleets=[_view(name, waiting.get(name, Waiting()), halts[name]) for name in shown],
         after=after,

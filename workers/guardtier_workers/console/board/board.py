@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 MOST = 50_000  #: actions in memory, about 3 kB each; of more, those with the nearest deadlines
 TELL_SECONDS = 0.1  #: at most so often, pages are told what has changed
+FLOOD, FLOOD_SECONDS = 20, 1.0  #: so many changes at once, and how often then
 
 
 class Board:
@@ -169,5 +170,9 @@ class Board:
             await self._has_steps.wait()
             self._has_steps.clear()
             steps, self._steps = self._steps, {}
-            self._feeds.tell(list(steps.values()))
-            await asyncio.sleep(TELL_SECONDS)
+            try:
+                self._feeds.tell(list(steps.values()))
+            except Exception:
+                log.exception("open pages can't be told what has changed: they load anew")
+                self._feeds.tell_to_reload()
+            await asyncio.sleep(TELL_SECONDS if len(steps) < FLOOD else FLOOD_SECONDS)

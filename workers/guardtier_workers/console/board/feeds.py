@@ -13,6 +13,7 @@ from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.board.item import Item
 
 MOST_WAITING = 50  #: changes that one page has not taken yet; then it is told to load anew
+MOST_ROWS = 100  #: of one change, 2 kB each; of more, a page loads those that it shows
 MOST_OF_ONE = 50  #: open pages of one approver
 MOST = 2_000  #: of all
 Counts = Callable[[Me], Mapping[str, int]]
@@ -130,7 +131,8 @@ class Feeds:
         if not is_seen:
             return None
         counts = self._counts(me)
-        return Change(rows, gone, sum(counts.values()), counts)
+        too_many = len(rows) > MOST_ROWS
+        return Change(() if too_many else rows, gone, sum(counts.values()), counts, must_reload=too_many)
 
 
 def _sees(me: Me, step: Step) -> bool:

@@ -158,7 +158,11 @@ class Follower:
     def _hand_on(self, name: str, record: Record | None) -> None:
         if record is None:
             self._unreadable.add(name)
-        self._on_record(name, record if name not in self._outside else None)
+        try:
+            self._on_record(name, record if name not in self._outside else None)
+        except Exception:
+            self._unreadable.add(name)
+            log.exception("the record of %s can't be shown: it is left out", name)
 
     def _touch(self, names: Iterable[str]) -> None:
         """Have them read. What is no id of this tier is left out: it would end every read."""

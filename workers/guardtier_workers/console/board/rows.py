@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 
 import orjson
@@ -9,6 +10,8 @@ import orjson
 from guardtier_workers.console.board.change import Change
 from guardtier_workers.console.board.item import Item
 from guardtier_workers.console.show.row import order_text, row_html
+
+log = logging.getLogger(__name__)
 
 KEPT = 2_000  #: rows, of about 2 kB each
 
@@ -39,4 +42,13 @@ class Rows:
 
     def body(self, items: Iterable[Item], more: Mapping[str, object]) -> bytes:
         """``{"rows": […], …}``."""
-        return orjson.dumps({"rows": [orjson.Fragment(self.one(item)) for item in items], **more})
+        rows = [orjson.Fragment(row) for item in items if (row := self._shown(item))]
+        return orjson.dumps({"rows": rows, **more})
+
+    def _shown(self, item: Item) -> bytes | None:
+        """None where it can't be made, for whatever reason: it hides no other."""
+        try:
+            return self.one(item)
+        except Exception:
+            log.exception("the row of %s can't be made: it is left out", item.id)
+            return None

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from guardtier.store.heartbeats import Heartbeat
 from guardtier.store.queues import Queue
-from guardtier_workers.console.board.item import Item
+from guardtier_workers.console.ops.waiting import Waiting
 from guardtier_workers.lane import ALIVE_MS
 
 KINDS: Final = ("analyzer", "policy")
@@ -27,7 +27,7 @@ class Snapshot:
     now_ms: int
     redis: bool
     board_live: bool
-    parked: Sequence[Item] = ()
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
     workers: Sequence[Heartbeat] = ()
     queues: Sequence[Queue] = ()
     dead: int = 0
@@ -52,7 +52,7 @@ class _Families(Collector):
         yield _one("guardtier_redis_up", "Whether Redis answered the console", told.redis)
         yield _one("guardtier_board_live", "Whether the console knows all that is parked", told.board_live)
         yield _turned_away(told.turned_away)
-        yield from _of_parked(told.parked, told.now_ms)
+        yield from _of_waiting(told.waiting, told.now_ms)
         if told.redis:
             yield _one("guardtier_fleets", "Fleets that are registered", told.fleets)
             yield _one("guardtier_dead_letters", "Copies of what no worker could handle", told.dead)
@@ -74,24 +74,19 @@ def _turned_away(counts: Mapping[str, int]) -> Metric:
     return away
 
 
-def _of_parked(parked: Iterable[Item], now_ms: int) -> Iterator[Metric]:
-    counts: dict[tuple[str, str], int] = {}
-    oldest: dict[str, int] = {}
-    for item in parked:
-        key = (item.fleet, item.risk.value)
-        counts[key] = counts.get(key, 0) + 1
-        oldest[item.fleet] = min(item.received_at, oldest.get(item.fleet, item.received_at))
-    waiting = GaugeMetricFamily(
+def _of_waiting(waiting: Mapping[str, Waiting], now_ms: int) -> Iterator[Metric]:
+    counts = GaugeMetricFamily(
         "guardtier_parked", "Actions that wait for a person", labels=("fleet", "risk")
     )
-    for labels, count in sorted(counts.items()):
-        waiting.add_metric(labels, count)
     ages = GaugeMetricFamily(
         "guardtier_parked_oldest_seconds", "How long the oldest parked action has waited", labels=("fleet",)
     )
-    for fleet, at in sorted(oldest.items()):
-        ages.add_metric((fleet,), max(0, now_ms - at) / 1000)
-    yield waiting
+    for fleet, found in sorted(waiting.items()):
+        for risk, count in found.by_risk.items():
+            counts.add_metric((fleet, risk.value), count)
+        if found.oldest is not None:
+            ages.add_metric((fleet,), max(0, now_ms - found.oldest) / 1000)
+    yield counts
     yield ages
 
 

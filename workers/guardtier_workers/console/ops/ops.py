@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
+from guardtier.look import Me
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import all_keys
 from guardtier.store.tail import Tail
+from guardtier_workers.console.board.board import Board
+from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.ops.details import Detail, Details
-from guardtier_workers.console.ops.readings import SAMPLE_SECONDS, Readings
+from guardtier_workers.console.ops.readings import SAMPLE_SECONDS, Kept, Readings
 from guardtier_workers.console.ops.tally import Tally
+from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
+
+#: Whom everything is shown: what is read for all is filtered for each.
+EVERYTHING: Final = Me(name="console", principal="console", fleets=("*",), may=("see",))
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +29,9 @@ log = logging.getLogger(__name__)
 class Ops:
     """``readings`` are of this moment, ``tally`` counts from when this console started."""
 
-    def __init__(self, url: str, redis: AnyRedis, settings: Settings) -> None:
+    def __init__(self, url: str, redis: AnyRedis, settings: Settings, board: Board) -> None:
+        self._board = board
+        self._waiting = Kept(self._read_waiting)
         self.readings = Readings(redis, settings.partitions, list(settings.pools), settings.arq_url or url)
         self._details = Details(redis, settings.partitions, self._on_detail)
         self.tally = Tally(self._details.ask)
@@ -43,6 +53,13 @@ class Ops:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(*(tail.close() for tail in self._tails))
+
+    async def waiting(self) -> Mapping[str, Waiting]:
+        """What waits in each fleet: show only what the visitor sees."""
+        return await self._waiting.get()
+
+    async def _read_waiting(self) -> Mapping[str, Waiting]:
+        return waiting_by_fleet(self._board.items(Filter(), EVERYTHING))
 
     async def _follow(self) -> None:
         await asyncio.gather(*(tail.start() for tail in self._tails))

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Final, Generic, TypeVar
 
 from guardtier.store.connection import AnyRedis, RedisError, connect
-from guardtier.store.dead import DeadLetters
+from guardtier.store.dead import DeadLetter, DeadLetters, DeadPage
 from guardtier.store.heartbeats import Heartbeat, heartbeats
 from guardtier.store.queues import Queue, fleet_queues, tier_queues
 from guardtier.store.upkeep import Upkeep, pools_alive
@@ -63,6 +63,7 @@ class Readings:
         self._upkeep = Upkeep(redis, partitions)
         self._samples: deque[tuple[float, dict[str, int]]] = deque(maxlen=SAMPLES)
         self.dead = DeadLetters(redis, partitions)
+        self._reading_dead = asyncio.Lock()  # a page may read megabytes: one at a time
         self._workers = Kept(lambda: heartbeats(redis, partitions))
         self._tier_queues = Kept(lambda: tier_queues(redis, partitions))
         self._fleets = Kept(self._upkeep.fleets)
@@ -102,6 +103,11 @@ class Readings:
     async def all_queues(self) -> list[Queue]:
         """Those of the first ``MOST_FLEETS`` fleets, and of the whole tier."""
         return await self._all_queues.get()
+
+    async def dead_page(self, shows: Callable[[DeadLetter], bool], *, after: str, limit: int) -> DeadPage:
+        """A page of dead letters, those that are shown."""
+        async with self._reading_dead:
+            return await self.dead.page(shows, after=after, limit=limit)
 
     async def pools(self) -> list[tuple[str, bool]]:
         """The pools of the settings, and whether a worker of each lives."""

@@ -11,8 +11,6 @@ from typing import Any, Final
 
 from guardtier.store.connection import RedisError
 from guardtier_workers.clock import now_ms
-from guardtier_workers.console.access.visitor import ANYBODY
-from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.console import Console
 from guardtier_workers.console.ops.gauges import Snapshot, exposition
 
@@ -23,10 +21,9 @@ REDIS_SECONDS: Final = 3.0  #: for everything that one look reads
 
 async def metrics(console: Console) -> bytes:
     """The text that Prometheus reads. It names fleets, pools, workers and child analyzers, nothing else."""
-    board = console.board
     kept: dict[str, Any] = {
-        "board_live": board.is_live,
-        "parked": board.items(Filter(), ANYBODY),
+        "board_live": console.board.is_live,
+        "waiting": await console.ops.waiting(),
         "turned_away": {kind.value: count for kind, count in console.door.refused.counts.items()},
     }
     try:

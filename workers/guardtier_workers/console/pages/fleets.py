@@ -14,9 +14,8 @@ from guardtier.look import Me
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.api.halts import halt_view
 from guardtier_workers.console.api.workers import FleetsAfter, page_of
-from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.console import Console, console_of
-from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
+from guardtier_workers.console.ops.waiting import Waiting
 from guardtier_workers.console.pages.page import page
 from guardtier_workers.console.rules.standing import File, file_that_stands, fleet_view
 
@@ -42,7 +41,7 @@ async def _shown(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]
     readings = console.ops.readings
     names = [fleet for fleet in await readings.fleets() if me.sees(fleet)]
     shown, after = page_of(names, query)
-    waiting = waiting_by_fleet(console.board.items(Filter(), me))
+    waiting = await console.ops.waiting()
     file = await _file(console)
     standing = await readings.halts()
     found = []

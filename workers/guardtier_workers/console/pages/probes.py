@@ -39,9 +39,10 @@ async def scrape(request: Request) -> Response:
 
 
 def is_for_this_machine(settings: Settings) -> bool:
-    """Whether nobody reaches the console from elsewhere, neither directly nor by a proxy."""
-    is_public = settings.console.proxies or any(not is_loopback(name) for name in names_of(settings))
-    return is_loopback(settings.console.host) and not is_public
+    """Whether nobody reaches the console from elsewhere: directly, by a proxy, or by a name of its own."""
+    own = settings.console
+    names = {own.host, *names_of(settings)}
+    return not own.proxies and all(is_loopback(name) for name in names)
 
 
 ROUTES: tuple[BaseRoute, ...] = (

@@ -74,7 +74,7 @@ async def _live(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]:
 
 
 async def _letters(console: Console, me: Me, after: str) -> DeadPage:
-    return await console.ops.readings.dead.page(lambda one: is_shown(one, me), after=after, limit=READ)
+    return await console.ops.readings.dead_page(lambda one: is_shown(one, me), after=after, limit=READ)
 
 
 def _told(me: Me, letters: DeadPage) -> dict[str, Any]:

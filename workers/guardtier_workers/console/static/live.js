@@ -7,6 +7,7 @@
 import { call } from "./api.js";
 import { register } from "./keys.js";
 import { List } from "./live_list.js";
+import { watchTab } from "./live_tabs.js";
 
 const STALE_MS = 12_000; // the console says something every 5 s
 const TRIES_MS = [250, 1_000, 2_000, 5_000, 10_000];
@@ -73,8 +74,10 @@ function open() {
     list.change(change);
     tell(change);
   });
-  on("reload", (state) => {
-    count(state);
+  on("reload", (change) => {
+    count(change);
+    list.change(change);
+    tell(change);
     compare();
   });
   on("ping", ({ live }) => show(live ? "live" : "stale", WORDS[live ? "live" : "behind"]));
@@ -150,6 +153,7 @@ if (wanted() !== null || document.getElementById("live")) {
   open();
   document.addEventListener("live:look", look);
   document.addEventListener("htmx:afterSwap", (event) => event.detail.target?.id === "list" && look());
+  watchTab(() => source ?? open(), close);
   addEventListener("offline", again);
   addEventListener("online", open);
   addEventListener("pagehide", close);

@@ -12,6 +12,7 @@ const SAY_MS = 10_000; // screen readers are told at most so often
 const FIRST = 50; // rows of a page
 const PAGE = 200;
 const MOST_PAGES = 25;
+const MOST_ROWS = 2_000; // then the list begins anew
 const MOST_WAITING = 500; // rows held back; of more, the list is compared when they are wanted
 
 export class List {
@@ -79,7 +80,8 @@ export class List {
     if (this.#comparing !== told || !this.#list) return { rows: [], gone: [] }; // a later one has begun
     this.#comparing = null;
     if (!found) return null;
-    this.#lost = false;
+    this.#lost = found.more && this.#last === undefined; // there is more than the page has, or could load
+    if (this.#lost && !this.#isInUse) return this.#redraw(query);
     const there = new Set([...found.rows.map((row) => row.id), ...told.rows]);
     const end = found.more ? found.rows.at(-1).order : undefined;
     const gone = rowsOf(this.#list)
@@ -104,13 +106,22 @@ export class List {
     if (this.#lost) document.dispatchEvent(new CustomEvent("live:look"));
   }
 
-  // The first rows: as many as are shown, all of them where all were shown. null where that failed.
+  // Draws the list as if the page were loaded now: the first rows, and a button for more.
+  #redraw(query) {
+    this.#lost = false;
+    this.#new.clear();
+    this.#count();
+    window.htmx?.ajax("GET", `/rows?${query}`, { target: "#list" });
+    return { rows: [], gone: [] };
+  }
+
+  // The first rows: as many as are shown. null where that failed.
   async #ask(query) {
-    const shown = rowsOf(this.#list).length;
+    const shown = rowsOf(this.#list).length + this.#new.size;
     const found = { rows: [], more: true };
     const isEnough = () => {
       const last = this.#last;
-      return last !== undefined && found.rows.at(-1).order >= last;
+      return last === undefined ? found.rows.length >= shown : found.rows.at(-1).order >= last;
     };
     for (let page = 0; found.more && page < MOST_PAGES && !(page && isEnough()); page += 1) {
       const asked = new URLSearchParams(query);
@@ -184,12 +195,12 @@ export class List {
   #settle() {
     if (!this.#list || this.#isInUse) return;
     this.#clear();
-    if (!this.#new.size) return;
     const fresh = [...this.#new];
     this.#new.clear();
     this.#show(fresh);
     this.#count();
     if (this.#lost) document.dispatchEvent(new CustomEvent("live:look"));
+    else if (rowsOf(this.#list).length > MOST_ROWS) this.#redraw(this.#list.dataset.query);
   }
 
   #count() {

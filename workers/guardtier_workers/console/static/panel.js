@@ -53,7 +53,6 @@ function take(section) {
   globalThis.htmx?.process(section);
   setClock(section);
   tick();
-  document.dispatchEvent(new CustomEvent("guardtier:panel", { detail: { id: section.dataset.id ?? "" } }));
 }
 
 // Loads an action into the panel. `wait` milliseconds before it asks, for somebody who is passing by.

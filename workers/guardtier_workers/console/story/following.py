@@ -68,13 +68,11 @@ class Following:
         """Read what was added. Where Redis is away, ``trouble`` says so and the tally stays as it is."""
         async with self._one:
             try:
-                for place in self._places:
-                    await self._forward(place) if place.last else await self._backward(place)
-                self.index.settle()
+                await self._read()
                 self.tally.forget_before(now_ms() - KEPT_MS)
                 self.trouble, self.ready = "", True
             except (RedisError, OSError) as error:
-                if not all(place.last for place in self._places):
+                if not self._is_begun():
                     self._begin_anew()  # what was read in part would be counted twice
                 if not self.trouble:
                     log.warning("the audit streams can't be read: %r", error)
@@ -84,6 +82,22 @@ class Following:
         while True:
             await self.catch_up()
             await asyncio.sleep(_EVERY_SECONDS)
+
+    def _is_begun(self) -> bool:
+        """Whether every partition was read back once: until then, none is read forwards."""
+        return all(place.last for place in self._places)
+
+    async def _read(self) -> None:
+        if self._is_begun():
+            for place in self._places:
+                if not await self._forward(place):
+                    log.info("the figures begin anew: the audit stream %s has moved", place.keys.audit)
+                    self._begin_anew()
+                    break
+        if not self._is_begun():
+            for place in self._places:
+                await self._backward(place)
+            self.index.settle()
 
     async def _backward(self, place: _Place) -> None:
         """After a start: the newest lines that there are, back to as many as are read."""
@@ -102,25 +116,19 @@ class Following:
         place.last = newest or "0-0"
         place.since = int(below[1:].partition("-")[0]) if left <= 0 else 0
 
-    async def _forward(self, place: _Place) -> None:
+    async def _forward(self, place: _Place) -> bool:
+        """False for a stream that was restored from an older copy, or runs ahead of us."""
         for _ in range(_PAGES):
             page = await self._redis.xrange(place.keys.audit, min=f"({place.last}", count=_PAGE)
             self._take(place, page)
             if page:
                 place.last = page[-1][0].decode()
             if len(page) < _PAGE:
-                await self._look_around(place)
-                return
+                break
             await asyncio.sleep(_BREATH_SECONDS)
-        await self._look_around(place)
-
-    async def _look_around(self, place: _Place) -> None:
-        """A stream that was restored from an older copy, or runs ahead of us, is read anew."""
         newest = await self._redis.xrevrange(place.keys.audit, count=1)
         at = _ms(newest[0][0].decode()) if newest else 0
-        if at < _ms(place.last) or at - _ms(place.last) > _BEHIND_MS:
-            log.info("the figures begin anew: the audit stream %s has moved", place.keys.audit)
-            self._begin_anew()
+        return _ms(place.last) <= at <= _ms(place.last) + _BEHIND_MS
 
     def _begin_anew(self) -> None:
         self.ready = False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from guardtier.action import partition_of
 from guardtier.store.trail import Line
 
 _MOST_IDS: Final = 50_000  #: some 400 bytes each; the one that was spoken of longest ago goes
@@ -25,7 +26,9 @@ class Index:
     def take(self, line: Line) -> None:
         if line.fields.get(b"event") in _LEFT_OUT:
             return
-        action_id = line.text("id")[:80]
+        action_id = line.text("id")
+        if partition_of(action_id) != line.partition:  # of a request, or told elsewhere too
+            return
         entries = self._entries.get(action_id)
         if entries is None:
             if self._backwards and len(self._entries) >= self._most:

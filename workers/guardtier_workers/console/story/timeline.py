@@ -94,6 +94,7 @@ class Timeline:
             Line(keys.partition, entry.decode(), fields or {})
             for page in await pipeline.execute()
             for entry, fields in page
+            if fields.get(b"id") == record.id.encode()
         ]
         if not found or not _is_first(found[0]):
             return []

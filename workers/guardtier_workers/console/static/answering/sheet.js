@@ -16,11 +16,16 @@ export class Sheet {
       this.#send(confirm);
     });
     dialog.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      const isSend = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+      if (!isSend && event.key !== "Escape") return;
       event.preventDefault();
-      this.#send(confirm);
+      if (isSend) this.#send(confirm);
+      else this.close();
     });
-    dialog.addEventListener("cancel", (event) => this.sending && event.preventDefault());
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.close();
+    });
     dialog.querySelector('[data-do="cancel"]').addEventListener("click", () => this.close());
   }
 
@@ -55,8 +60,8 @@ export class Sheet {
   close() {
     if (this.sending) return;
     this.dialog.close();
-    const back = this.back?.isConnected ? this.back : document.getElementById("detail-title");
-    back?.focus();
+    const hasBack = this.back?.isConnected && this.back !== document.body;
+    (hasBack ? this.back : document.getElementById("detail-title"))?.focus(); // at once: the next key counts
   }
 
   clear() {
