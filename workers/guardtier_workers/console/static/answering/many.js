@@ -2,7 +2,7 @@
 
 import { call } from "../api.js";
 import { isPicked, toggle } from "../selection.js";
-import { detail, fragment, reload, tellAnswered } from "./panel.js";
+import { detail, fragment, lookAtList, reload } from "./panel.js";
 import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
 
 const MOST = 200;
@@ -76,6 +76,7 @@ export function answerMany(dialog) {
     forgetReasons();
     for (const box of items.querySelectorAll('[name="item"]')) box.disabled = true;
     for (const result of came.body.results) show(result);
+    lookAtList();
     done(came.body.results);
   }
 
@@ -87,7 +88,6 @@ export function answerMany(dialog) {
     said.classList.toggle("problem", result.outcome === "failed");
     const row = document.getElementById(`row-${result.id}`);
     if (row && isPicked(row)) toggle(row);
-    if (result.outcome !== "failed") tellAnswered(result);
   }
 
   function done(results) {

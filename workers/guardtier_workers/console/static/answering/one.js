@@ -3,7 +3,7 @@
 import { call, say } from "../api.js";
 import { EditForm } from "./edit.js";
 import { LikeForm } from "./like.js";
-import { detail, focusOutcome, reload, tellAnswered } from "./panel.js";
+import { detail, focusOutcome, lookAtList, reload } from "./panel.js";
 import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
 
 const KINDS = {
@@ -87,7 +87,7 @@ export function answerOne(dialog) {
     sheet.close();
     forgetReasons();
     say(came.body.words, came.body.outcome === "riskier" ? "warn" : "info");
-    tellAnswered(came.body);
+    lookAtList();
     await reload(id);
     if (detail()?.dataset.id === id) focusOutcome();
   }

@@ -33,7 +33,8 @@ export function focusOutcome() {
   target?.focus({ preventScroll: true });
 }
 
-// Tells the rest of the page what the tier said.
-export function tellAnswered({ id, outcome, decided_by: by = [] }) {
-  document.dispatchEvent(new CustomEvent("guardtier:answered", { detail: { id, outcome, by } }));
+// Where the list is not live, it is asked for anew: no row goes on saying that what was answered waits.
+export function lookAtList() {
+  if (document.getElementById("live")?.dataset.state === "live") return;
+  document.dispatchEvent(new CustomEvent("live:look"));
 }
