@@ -51,6 +51,12 @@ class Person:
     async def is_live(self) -> None:
         await expect(self.page.locator("#live")).to_have_attribute("data-state", "live")
 
+    async def unfolds(self) -> None:
+        """Show each row by itself, also those that are alike."""
+        fold = self.page.locator("#fold")
+        if await fold.get_attribute("aria-pressed") == "true":
+            await fold.click()
+
     def row(self, action_id: str) -> Locator:
         return self.page.locator(f'#rows .row[data-id="{action_id}"]')
 

@@ -10,13 +10,13 @@ from consoles import StartConsole
 from e2e import trap
 from e2e.payloads import HIDDEN, MARKUP, PAYLOADS, as_label
 from e2e.people import People
-from e2e.world import ALL
+from e2e.world import ALL, with_histories
 from guardtier import ActionEvent, Assessment, SecurityRisk
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.assessment import Finding
 from guardtier.policy.grants import Pattern, Remember, Scope
 from guardtier.store.keys import Keys
-from tier import StartTier, Tier, only
+from tier import StartTier, Tier
 from waiting import until
 
 
@@ -50,8 +50,7 @@ def hostile(payload: str) -> ActionEvent:
 
 async def parked(start_tier: StartTier, actions: list[ActionEvent]) -> Tier:
     """A tier where these wait, each with findings that quote it."""
-    tier = await start_tier(analyzers=0)
-    await tier.analyzer(analyzers=only(Quoting()))
+    tier = await with_histories(start_tier, f"{__name__}:{Quoting.__name__}")
     for action in actions:
         await tier.client().submit(action)
     await tier.parked(len(actions))
@@ -67,11 +66,13 @@ async def test_what_agents_say_neither_runs_nor_hides(
     await trap.set_in(mallory.page.context)
 
     await mallory.at_inbox()
-    assert await trap.sprung(mallory.page) == []
+    await mallory.unfolds()
     for action, payload in zip(asked, PAYLOADS, strict=True):
+        check_seen(payload, await (await mallory.opens(action.id)).inner_text())
+        assert await trap.sprung(mallory.page) == [], payload
+    for action, payload in list(zip(asked, PAYLOADS, strict=True))[::7]:
         await mallory.page.goto(f"/actions/{action.id}")
-        await mallory.sees(action.id)
-        check_seen(payload, await mallory.detail.inner_text())
+        check_seen(payload, await (await mallory.sees(action.id)).inner_text())
         assert await trap.sprung(mallory.page) == [], payload
 
 

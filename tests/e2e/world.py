@@ -8,7 +8,7 @@ from guardtier.answer import Choice
 from guardtier.policy.grants import Pattern, Remember, Scope
 from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
-from tier import Tier, high, low
+from tier import StartTier, Tier, high, low
 from waiting import until
 
 #: Every right that a person may have.
@@ -27,12 +27,20 @@ class World:
         return self.names | {"id": [action[0]], "digest": [action[1]]}
 
 
+async def with_histories(start_tier: StartTier, *analyzers: str) -> Tier:
+    """A tier that keeps what each conversation has done. ``analyzers``: who rates, by name or path."""
+    tier = await start_tier(analyzers=0)
+    tier.settings = tier.settings.model_copy(update={"analyzers": (*(analyzers or ("llm",)), "flow")})
+    await tier.analyzer()
+    return tier
+
+
 async def filled(tier: Tier) -> World:
     """Actions that wait, one of each that was decided, a grant, and a message that nobody could read."""
     client, alice = tier.client(accept_edits=True), tier.approver("alice", may=ALL)
     asked = [high(command, conversation="c-1") for command in ("rm -rf ~/.ssh", "cat a", "cat b", "cat c")]
     actions = tuple([((await client.submit(action)).id, action.digest) for action in asked])
-    await client.check(low("ls", conversation="c-1"))
+    await client.submit(low("ls", conversation="c-1"))
     remember = Remember(pattern=Pattern.EXACT, scope=Scope.AGENT)
     await alice.approve(actions[0][0], digest=actions[0][1], remember=remember)
     await alice.reject(actions[1][0], digest=actions[1][1], reason="not on this machine")
