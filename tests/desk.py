@@ -140,11 +140,13 @@ class Desk:
         delivery = delivery or await self.given(self.keys.answers, POLICIES, id=action.id)
         if outcome != "answered":
             verdict = verdict or verdict_on(action, outcome)
-        revised = await self.redis.hget(self.keys.action(action.id), "revised") or b""
+        record = self.keys.action(action.id)
+        seen = [value or b"" for value in await self.redis.hmget(record, ["revised", "votes", "terms"])]
         known = {
-            "revised": revised.decode(),
+            "revised": seen[0].decode(),
             "digest": verdict.digest if verdict else action.digest,
-            "seen": await self.redis.hget(self.keys.action(action.id), "votes") or b"",
+            "seen": seen[1],
+            "terms": seen[2],
             "votes": b"[%s]" % delivery.entry.encode(),
             "verdict": verdict,
             "counted": b"{}",

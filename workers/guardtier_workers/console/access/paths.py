@@ -27,7 +27,7 @@ def path_of(request: Request) -> str:
         return own_path(_within(request.headers.get("hx-current-url", "")))
     query = request.scope.get("query_string", b"").decode("latin-1")
     return own_path(
-        quote(request.scope["path"], safe="/-._~!$&'()*+,;=:@") + (f"?{query}" if query else "")
+        quote(request.scope["path"], safe="/-._~!$&'()+*,;=:@") + (f"?{query}" if query else "")
     )
 
 
