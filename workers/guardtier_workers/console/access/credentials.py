@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from guardtier.action import is_label
-from guardtier.errors import NotAuthorized
+from guardtier.errors import GuardtierError, NotAuthorized
 from guardtier.look import Me
 from guardtier.signer import Signer
 from guardtier_workers.console.access.addresses import address_of
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 COOKIE: Final = "guardtier_session"
 POLL_HEADER: Final = "x-guardtier-poll"  #: a page that is merely open asks so: no use of its session
+LEAVE: Final = "/logout"
 TIER_SECONDS: Final = 5.0  #: for the tier to say who somebody is
 MOST_CREDENTIALS: Final = 2048  #: characters of an Authorization header
 
@@ -40,7 +41,8 @@ async def visitor(request: HTTPConnection) -> Visitor | None:
     name = session_name(request)
     is_poll = POLL_HEADER in request.headers
     session = console.sessions.peek(name) if is_poll else console.sessions.find(name)
-    if session is not None and await _still(console, session, name):
+    leaves = request.scope["path"] == LEAVE  # also where the tier is away, or takes them no more
+    if session is not None and (leaves or await _still(console, session, name)):
         return Visitor(session.me, session.signer, session)
     if name:
         console.door.refused.note(Kind.SESSION, request, "a cookie of no session")
@@ -61,7 +63,7 @@ async def prove(request: HTTPConnection, signer: Signer) -> Me:
     try:
         if not name:
             raise NotAuthorized("no approver can be called so", field="approver")
-        me = await console.tier.acting(signer).me(timeout=TIER_SECONDS)
+        me = await asked(console, signer)
     except NotAuthorized as error:
         failed = True
         refused.note(Kind.CREDENTIALS, request, f"as {name or 'nobody'}: {error.message}")
@@ -70,6 +72,19 @@ async def prove(request: HTTPConnection, signer: Signer) -> Me:
         tries.end(address, name, failed=failed)
     tries.succeeded(address, name)
     return me
+
+
+async def asked(console: Console, signer: Signer) -> Me:
+    """Who the tier says that this is. Raises NotAuthorized, also for whoever may see nothing."""
+    me = await console.tier.acting(signer).me(timeout=TIER_SECONDS)
+    check_sight(me)
+    return me
+
+
+def check_sight(me: Me) -> None:
+    """Raise NotAuthorized where there is nothing for them here: a console that vouches, say."""
+    if not any(map(me.sees, me.fleets)):
+        raise NotAuthorized(f"{me.name} has no right to see anything", field="approver")
 
 
 def is_secure(request: HTTPConnection) -> bool:
@@ -110,7 +125,7 @@ async def _by_token(request: HTTPConnection, console: Console, given: str) -> Vi
     if known := programs.find(given):
         if not programs.is_fresh(known):
             try:
-                me = await console.tier.acting(known.signer).me(timeout=TIER_SECONDS)
+                me = await asked(console, known.signer)
             except NotAuthorized:
                 programs.forget(given)
                 raise
@@ -135,13 +150,19 @@ async def _still(console: Console, session: Session, name: str) -> bool:
     """Whether the tier still takes what they sign; what they may is brought up to date."""
     if monotonic() - session.asked < ASK_SECONDS:
         return True
-    async with session.asking:  # of many requests at once, one asks
-        if monotonic() - session.asked < ASK_SECONDS:
+    came = monotonic()
+    async with session.asking:  # of many requests at once, one asks; how it fared goes for all of them
+        if monotonic() - session.asked < ASK_SECONDS or session.asked > came:
             return True
+        if session.failed is not None and session.failed[0] > came:
+            raise GuardtierError.from_json(session.failed[1])
         try:
-            session.me = await console.tier.acting(session.signer).me(timeout=TIER_SECONDS)
+            session.me = await asked(console, session.signer)
         except NotAuthorized:
             console.sessions.end(name)
             return False
+        except GuardtierError as error:
+            session.failed = (monotonic(), error.to_json())
+            raise
         session.asked = monotonic()
     return True

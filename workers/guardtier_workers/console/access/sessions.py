@@ -27,6 +27,7 @@ class Session:
     asked: float  #: when the tier was last asked what they may
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     asking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    failed: tuple[float, bytes] | None = None  #: when the tier did not answer, and how
 
 
 class Sessions:

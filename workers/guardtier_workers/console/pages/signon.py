@@ -13,6 +13,7 @@ from guardtier_workers.console.access.addresses import address_of
 from guardtier_workers.console.access.credentials import (
     TIER_SECONDS,
     begin_session,
+    check_sight,
     cookie_called,
     is_secure,
 )
@@ -66,6 +67,7 @@ async def arrive(request: Request) -> Response:
     try:
         voucher = console.tier.acting(sign_on.voucher)
         me = await voucher.whose(subject, timeout=TIER_SECONDS)
+        check_sight(me)
     except NotAuthorized:
         return _failed(
             request,
