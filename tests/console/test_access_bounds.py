@@ -61,6 +61,27 @@ async def test_who_has_not_signed_in_sends_no_more_than_a_form(console: Desk, pa
         assert (await somebody.post(path, content=chunks(), headers=form)).status_code == 413
 
 
+async def test_nothing_is_unquoted_of_cookies(console: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes time as the square of what stands there: 7 s for one request of anybody."""
+    given: list[str] = []
+    monkeypatch.setattr("http.cookies._unquote", lambda text: given.append(text) or text)
+    alice = await console.browser("alice")
+    name = f"guardtier_session={alice.cookies['guardtier_session']}"
+    somebody = await console.nobody()
+
+    for cookie, status in (
+        (f"a=b; {name}", 200),
+        (f"{name};a", 200),
+        (f"guardtier_session=other; {name}", 200),
+        (f"{name}; guardtier_session=other", 401),
+        (f"x{name}", 401),
+        ('guardtier_session="' + "\\" * 50_000 + '"', 401),
+    ):
+        answer = await somebody.get("/api/v1/me", headers={"cookie": cookie})
+        assert answer.status_code == status, cookie[:100]
+    assert given == []
+
+
 # -- while the tier is away ----------------------------------------------------------------------
 
 

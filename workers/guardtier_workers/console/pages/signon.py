@@ -15,6 +15,7 @@ from guardtier_workers.console.access.credentials import (
     begin_session,
     check_sight,
     cookie_called,
+    cookie_of,
     is_secure,
 )
 from guardtier_workers.console.access.forgery import comes_from_elsewhere
@@ -100,7 +101,7 @@ def _forget(request: Request, response: Response) -> None:
 
 
 def _cookie(request: Request) -> str:
-    return request.cookies.get(cookie_called(COOKIE, request), "")
+    return cookie_of(COOKIE, request)
 
 
 def _sign_on(request: Request) -> SignOn:
