@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 COOKIE: Final = "guardtier_session"
 POLL_HEADER: Final = "x-guardtier-poll"  #: a page that is merely open asks so: no use of its session
+EVENTS: Final = "/events"  #: so does every page that follows them: a browser adds no header to a stream
 LEAVE: Final = "/logout"
 TIER_SECONDS: Final = 5.0  #: for the tier to say who somebody is
 MOST_CREDENTIALS: Final = 2048  #: characters of an Authorization header
@@ -39,7 +40,7 @@ async def visitor(request: HTTPConnection) -> Visitor | None:
     if scheme.lower() == "basic":
         return await _by_token(request, console, given)
     name = session_name(request)
-    is_poll = POLL_HEADER in request.headers
+    is_poll = POLL_HEADER in request.headers or request.scope["path"].startswith(EVENTS)
     session = console.sessions.peek(name) if is_poll else console.sessions.find(name)
     leaves = request.scope["path"] == LEAVE  # also where the tier is away, or takes them no more
     if session is not None and (leaves or await _still(console, session, name)):
