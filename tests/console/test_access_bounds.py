@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from threading import get_ident
 from typing import Any
 
 import httpx
@@ -12,11 +14,16 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from consoles import Desk, StartConsole
+from guardtier.answer import Choice
 from guardtier.errors import ConfigError
+from guardtier.look import Me
 from guardtier.store.keys import Keys
+from guardtier.store.records import Record
 from guardtier_workers.approvers import Right
 from guardtier_workers.console.access import credentials
+from guardtier_workers.console.answering import batch
 from guardtier_workers.console.board.filters import Wanted
+from guardtier_workers.console.pages import answering
 from tier import StartTier, Tier, high
 
 
@@ -117,6 +124,40 @@ async def test_who_signs_out_is_out_also_where_the_tier_is_away(deserted: Desk) 
 
     old = await deserted.nobody(cookies=cookies)
     assert (await old.get("/api/v1/me")).status_code == 401
+
+
+# -- many large actions at once ------------------------------------------------------------------
+
+
+async def test_previews_keep_no_more_than_they_show(
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = await start_console(tier)
+    large = {f"k{number}": "x" * 100 for number in range(5_000)}
+    ids = [
+        (await tier.client().submit(high(agent=f"a{number}", arguments=large))).id for number in range(3)
+    ]
+    await tier.parked(3)
+    viewer = await console.program("viv", may=[Right.SEE])
+    kept: list[int] = []
+    at_work, most = set[int](), [0]
+
+    def sized(record: Record, me: Me, choice: Choice) -> batch.Preview:
+        at_work.add(get_ident())
+        most.append(len(at_work))
+        made = batch.preview(record, me, choice)
+        kept.append(len(pickle.dumps(made)))
+        at_work.discard(get_ident())
+        return made
+
+    monkeypatch.setattr(answering, "preview", sized)
+    asked = {"choice": "approve", "id": ids}
+
+    came = await asyncio.gather(*(viewer.get("/answering/batch", params=asked) for _ in range(8)))
+
+    assert {answer.status_code for answer in came} == {200}
+    assert max(kept) < 100_000 < len((await tier.record(ids[0])).event)
+    assert max(most) <= 2
 
 
 # -- what is another's ---------------------------------------------------------------------------
