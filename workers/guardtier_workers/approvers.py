@@ -180,6 +180,11 @@ class Approvers:
         found = self.named(voucher) if voucher in approver.vouched_by else None
         return found if found is not None and found.key and Right.VOUCH in found.may else None
 
+    def can_sign(self, approver: Approver) -> bool:
+        """Whether they could say anything now, by whatever key. Raises as :meth:`named`."""
+        ways = ("", *(f"{voucher}{BY}" for voucher in approver.vouched_by))
+        return any(self.signed_by(approver, way) for way in ways)
+
     def is_own(self, approver: Approver, fleet: str, agent: str) -> bool:
         """Whether this agent acts for the approver's principal, under any of its names."""
         same = (known for known in self._all().values() if known.principal == approver.principal)
