@@ -82,6 +82,19 @@ async def asked(console: Console, signer: Signer) -> Me:
     return me
 
 
+async def asked_anew(console: Console, session: Session) -> Me:
+    """The same of who has signed in. A name that the file gives another subject is somebody else's."""
+    signer = session.signer
+    if not session.subject:
+        return await asked(console, signer)
+    voucher = console.tier.acting(Signer(signer.voucher, signer.key))
+    me = await voucher.whose(session.subject, timeout=TIER_SECONDS)
+    if me.name != signer.name:
+        raise NotAuthorized("this subject is somebody else by now", field="subject")
+    check_sight(me)
+    return me
+
+
 def check_sight(me: Me) -> None:
     """Raise NotAuthorized where there is nothing for them here: a console that vouches, say."""
     if not any(map(me.sees, me.fleets)):
@@ -116,12 +129,14 @@ def session_name(request: HTTPConnection) -> str:
     return cookie_of(COOKIE, request)
 
 
-def begin_session(request: HTTPConnection, response: Response, signer: Signer, me: Me) -> None:
-    """Start a session; the one that the browser had ends."""
+def begin_session(
+    request: HTTPConnection, response: Response, signer: Signer, me: Me, subject: str = ""
+) -> None:
+    """Start a session; the one that the browser had ends. ``subject``: an identity provider's."""
     log.info("%s has signed in from %s at %s", me.name, address_of(request), request.scope["path"])
     sessions = console_of(request).sessions
     sessions.end(session_name(request))
-    name, _ = sessions.begin(signer, me)
+    name, _ = sessions.begin(signer, me, subject)
     called = cookie_called(COOKIE, request)
     response.set_cookie(called, name, httponly=True, samesite="strict", secure=is_secure(request), path="/")
 
@@ -173,7 +188,7 @@ async def _still(console: Console, session: Session, name: str) -> bool:
         if session.failed is not None and session.failed[0] > came:
             raise GuardtierError.from_json(session.failed[1])
         try:
-            session.me = await asked(console, session.signer)
+            session.me = await asked_anew(console, session)
         except NotAuthorized:
             console.sessions.end(name)
             return False

@@ -81,7 +81,7 @@ async def arrive(request: Request) -> Response:
     console.door.tries.forgive_visit(address_of(request))
     # Not a redirect: one that began at the provider would come without the session's cookie.
     response = page(request, "bounce.html", path=begun.next)
-    begin_session(request, response, sign_on.signer_for(me.name), me)
+    begin_session(request, response, sign_on.signer_for(me.name), me, subject)
     _forget(request, response)
     return response
 
