@@ -51,6 +51,8 @@ def settings(console_url: str | None = None, **own: Any) -> Settings:
         (settings(hosts=["guard.example"], **OPEN), "console.open_to_viewers"),
         (settings("https://guard.example", **OPEN), "console.open_to_viewers"),
         (settings(**PROXY, **OIDC), "console_url"),
+        (settings(host="0.0.0.0", proxies=["10.0.0.5/32", "0.0.0.0/0"]), "console.proxies"),
+        (settings(host="::", proxies=["::/0"]), "console.proxies"),
     ],
 )
 def test_what_strangers_would_see_is_refused(made: Settings, field: str) -> None:

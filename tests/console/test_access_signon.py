@@ -187,6 +187,21 @@ async def test_who_is_no_longer_vouched_for_is_out(
     assert (await sam.get("/api/v1/me")).status_code == 401
 
 
+async def test_who_is_another_subject_by_now_is_out(
+    console: Desk, provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is somebody else's now: whoever signed in as it before is not them."""
+    monkeypatch.setattr(credentials, "ASK_SECONDS", 0.0)
+    sam = await console.nobody()
+    await signed_in(console, sam)
+    assert (await sam.get("/api/v1/me")).status_code == 200
+    file = console.tier._approvers_file
+
+    file.write_text(file.read_text().replace(" sam-1", " samantha"))
+
+    assert (await sam.get("/api/v1/me")).status_code == 401
+
+
 async def test_a_new_key_of_the_provider_is_taken(
     console: Desk, provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,19 @@ async def test_an_open_page_keeps_nobody_signed_in(tier: Tier, start_console: St
         await told.next("over")
 
 
+@pytest.mark.parametrize("path", ["/events", "/events/rows"])
+async def test_a_page_that_connects_again_and_again_keeps_nobody_signed_in(
+    tier: Tier, start_console: StartConsole, path: str
+) -> None:
+    alice = await (await start_console(tier, idle_seconds=1)).browser("alice")
+
+    async def is_over() -> bool:
+        async with alice.stream("GET", path, headers={"accept": "text/event-stream"}) as answer:
+            return answer.status_code == 401
+
+    await until(is_over)
+
+
 @pytest.mark.parametrize("kind", ["browser", "program"])
 async def test_it_ends_when_the_approver_is_let_go(console: Desk, kind: str) -> None:
     client = await getattr(console, kind)("alice")

@@ -243,6 +243,9 @@ READS: list[tuple[Any, ...]] = [
     ("HGETALL", RECORD),
     ("HMGET", RECORD, "state", "event"),
     ("ZRANGE", KEYS.parked, 0, -1),
+    ("ZSCORE", KEYS.parked, "a1.0"),
+    ("ZCOUNT", KEYS.parked, "-inf", "+inf"),
+    ("ZRANGEBYSCORE", KEYS.parked, "-inf", "+inf"),
     ("XRANGE", KEYS.audit, "-", "+"),
     ("XREAD", "STREAMS", KEYS.answers, 0),
     ("XREAD", "STREAMS", KEYS.assessed, 0),
@@ -290,7 +293,12 @@ WRITES: list[tuple[Any, ...]] = [
 ]
 #: What of these each role may do: where its work is.
 MAY: dict[str, set[str]] = {
-    "dashboard": {f"HMGET {RECORD}", f"ZRANGE {KEYS.parked}"},
+    "dashboard": {
+        f"HMGET {RECORD}",
+        f"ZRANGE {KEYS.parked}",
+        f"ZSCORE {KEYS.parked}",
+        f"ZCOUNT {KEYS.parked}",
+    },
     "auditor": {f"XRANGE {KEYS.audit}"},
     "approver": {f"XADD {KEYS.answers}"},
     "operator": {

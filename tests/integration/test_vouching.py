@@ -11,12 +11,16 @@ from guardtier import ApproverClient, State
 from guardtier.answer import key_of
 from guardtier.errors import GuardtierError, NotAuthorized, UnknownAction
 from guardtier.policy import NeverConfirm
-from guardtier.policy.grants import grant_id
+from guardtier.policy.grants import Remember, grant_id
+from guardtier.policy.tally import Counted
+from guardtier.policy.terms import Terms
 from guardtier.signer import Signer
+from guardtier.store.keys import Keys
 from guardtier_workers import approvers
 from guardtier_workers.approvers import Right
 from guardtier_workers.cli.state import OPERATES
 from tier import StartTier, Tier, high
+from waiting import until
 
 SUBJECT = "https://id.example 1234"
 Asks = Callable[[ApproverClient, str], Awaitable[Any]]
@@ -160,6 +164,32 @@ async def test_what_ends_the_vouching_ends_it_at_once(house: House) -> None:
 
     with pytest.raises(NotAuthorized):
         await sam.approve(action)
+
+
+async def test_what_a_console_said_counts_no_more_once_it_may_not_vouch(house: House) -> None:
+    """Whoever has stolen its token may have said it: it must not wait to decide with the next one."""
+    tier = house.tier
+    action_id = await parked(tier)
+    await tier.redis.hset(Keys(0).action(action_id), "terms", Terms(approve=2).to_json())
+    assert isinstance(await house.sam.approve(action_id), Counted)
+    tier.fire("console")
+
+    came = await tier.approver("alice").approve(action_id)
+
+    assert isinstance(came, Counted)
+    assert came.approved_by == ("alice",)
+    assert (await tier.record(action_id)).state is State.PARKED
+
+
+async def test_what_a_console_had_remembered_releases_nothing_once_it_may_not_vouch(house: House) -> None:
+    tier = house.tier
+    first = await tier.client().submit(high("git push"))
+    await house.sam.approve(first.id, remember=Remember(pattern="exact", scope="agent"))
+    await until(lambda: house.sam.grants("web"))
+    assert (await tier.client().submit(high("git push"))).state is State.RELEASED
+    tier.fire("console")
+
+    assert (await tier.client().submit(high("git push"))).is_waiting
 
 
 async def test_a_viewer_sees_and_does_nothing(house: House) -> None:

@@ -162,17 +162,28 @@ class Approvers:
         Raises NotAuthorized for anybody else, ConfigError as :meth:`named`.
         """
         approver = self.named(said.approver)
-        voucher, _, mark = proof.rpartition(BY)
-        signed_by = approver
-        if approver is not None and voucher:
-            signed_by = self.named(voucher) if voucher in approver.vouched_by else None
-            if signed_by is not None and Right.VOUCH not in signed_by.may:
-                signed_by = None
-        if approver is None or signed_by is None or not signed_by.key:
+        signed_by = self.signed_by(approver, proof) if approver else None
+        if approver is None or signed_by is None:
             raise _not_proved()
-        if not said.is_proved_by(mark, bytes.fromhex(signed_by.key)):
+        if not said.is_proved_by(proof.rpartition(BY)[2], bytes.fromhex(signed_by.key)):
             raise _not_proved()
         return approver
+
+    def signed_by(self, approver: Approver, proof: str) -> Approver | None:
+        """Whose key such a proof of theirs is made with: their own, or that of a console which may vouch.
+
+        None: nobody's (any more). Raises ConfigError as :meth:`named`.
+        """
+        voucher = proof.rpartition(BY)[0]
+        if not voucher:
+            return approver if approver.key else None
+        found = self.named(voucher) if voucher in approver.vouched_by else None
+        return found if found is not None and found.key and Right.VOUCH in found.may else None
+
+    def can_sign(self, approver: Approver) -> bool:
+        """Whether they could say anything now, by whatever key. Raises as :meth:`named`."""
+        ways = ("", *(f"{voucher}{BY}" for voucher in approver.vouched_by))
+        return any(self.signed_by(approver, way) for way in ways)
 
     def is_own(self, approver: Approver, fleet: str, agent: str) -> bool:
         """Whether this agent acts for the approver's principal, under any of its names."""

@@ -133,6 +133,7 @@ class Authority:
         return (
             voter is not None
             and voter.principal == vote.principal
+            and self._approvers.signed_by(voter, vote.proof) is not None
             and voter.may_answer(record.fleet)
             and voter.has_role(terms.roles)
             and not self._approvers.is_own(voter, record.fleet, record.action.agent)

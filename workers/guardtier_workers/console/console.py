@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.ops.ops import Ops
 from guardtier_workers.console.rules.examiner import Examiner
 from guardtier_workers.console.story.stories import Stories
+
+PREVIEWS = 2  #: of many answers, made at a time for all visitors: each reads up to 20 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Console:
     stories: Stories
     door: Door
     reasons: Reasons = field(default_factory=Reasons)
+    previews: Semaphore = field(default_factory=lambda: Semaphore(PREVIEWS))
 
 
 @asynccontextmanager

@@ -163,6 +163,7 @@ class Remembered:
             one is not None
             and one.may_answer(grant.fleet)
             and one.has_role(grant.roles)
+            and self._approvers.can_sign(one)
             and not self._approvers.is_own(one, grant.fleet, agent)
             for one in known
         )

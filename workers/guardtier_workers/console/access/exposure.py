@@ -27,6 +27,11 @@ def check_exposure(settings: Settings) -> None:
             "console.host to 127.0.0.1",
             field="console.host",
         )
+    if any(network.prefixlen == 0 for network in own.proxies):
+        raise ConfigError(
+            "console.proxies lists every address: anybody could say where they come from, and how",
+            field="console.proxies",
+        )
     if own.oidc is not None and not is_private(own.oidc.issuer):
         raise ConfigError(
             "console.oidc.issuer is no https:// address: others could answer in its place",

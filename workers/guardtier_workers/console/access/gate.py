@@ -31,6 +31,7 @@ from guardtier_workers.console.pages.page import page
 __all__ = ["COOKIE", "CSRF_HEADER", "HEADERS", "SAFE", "Gate", "check_origin", "check_token", "visitor"]
 
 MOST_BYTES: Final = 4 * 1024 * 1024  #: of any request; an endpoint takes less, and says so more kindly
+FORM_BYTES: Final = 64 * 1024  #: of what anybody may send: of 4 MiB, parsing a form takes 3 s
 #: Whom an orchestrator asks in its own way: by any name, in plain HTTP. They say nothing of any fleet.
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 #: What is there for whoever has not signed in; each of these says itself what it shows to whom.
@@ -61,9 +62,8 @@ class Gate:
         if scope["type"] == "websocket":  # nothing here speaks it: not even what a plug-in mounts
             await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http":
-            await self._answer(
-                Request(scope, receive), scope, _bounded(receive), _with_headers(scope, send)
-            )
+            bounded = _bounded(receive, _most_of(scope["path"]))
+            await self._answer(Request(scope, receive), scope, bounded, _with_headers(scope, send))
         else:
             await self._app(scope, receive, send)
 
@@ -113,22 +113,27 @@ def _kind_of(error: GuardtierError) -> Kind | None:
     return Kind.ORIGIN if error.field == "origin" else None
 
 
+def _most_of(path: str) -> int:
+    """How many bytes a request there has at the most."""
+    return FORM_BYTES if path.startswith(OPEN) else MOST_BYTES
+
+
 def _check_length(request: Request) -> None:
     """Raise TooLarge by what it says of itself; what it really has is counted as it comes."""
-    told = request.headers.get("content-length", "0")
-    if not told.isdecimal() or int(told[:12]) > MOST_BYTES:
-        raise TooLarge(f"a request has at most {MOST_BYTES} bytes", field="body", limit=MOST_BYTES)
+    told, most = request.headers.get("content-length", "0"), _most_of(request.scope["path"])
+    if not told.isdecimal() or int(told[:12]) > most:
+        raise TooLarge(f"a request here has at most {most} bytes", field="body", limit=most)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     taken = 0
 
     async def bounded() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MOST_BYTES:
-            raise HTTPException(413, f"a request has at most {MOST_BYTES} bytes")
+        if taken > most:
+            raise HTTPException(413, f"a request here has at most {most} bytes")
         return message
 
     return bounded

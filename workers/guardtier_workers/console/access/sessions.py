@@ -25,8 +25,10 @@ class Session:
     since: float
     used: float
     asked: float  #: when the tier was last asked what they may
+    subject: str = ""  #: who they are to an identity provider, where they came by one
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     asking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    failed: tuple[float, bytes] | None = None  #: when the tier did not answer, and how
 
 
 class Sessions:
@@ -36,7 +38,7 @@ class Sessions:
         self._lasting, self._idle, self._clock = lasting, idle, clock
         self._by_digest: dict[str, Session] = {}  # the one that was used longest ago first
 
-    def begin(self, signer: Signer, me: Me) -> tuple[str, Session]:
+    def begin(self, signer: Signer, me: Me, subject: str = "") -> tuple[str, Session]:
         """A new session and its name, which is kept nowhere."""
         now = self._clock()
         name = secrets.token_urlsafe(32)
@@ -45,7 +47,7 @@ class Sessions:
             del self._by_digest[key]
         while len(self._by_digest) >= MOST:
             del self._by_digest[next(iter(self._by_digest))]
-        session = Session(signer, me, since=now, used=now, asked=now)
+        session = Session(signer, me, since=now, used=now, asked=now, subject=subject)
         self._by_digest[_digest(name)] = session
         return name, session
 

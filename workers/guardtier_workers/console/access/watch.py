@@ -6,6 +6,7 @@ from time import monotonic
 
 from guardtier.errors import GuardtierError
 from guardtier.look import Me
+from guardtier_workers.console.access.credentials import asked_anew
 from guardtier_workers.console.access.door import ASK_SECONDS
 from guardtier_workers.console.access.visitor import Visitor
 from guardtier_workers.console.console import Console
@@ -29,7 +30,7 @@ class Watch:
             if not self._console.sessions.lives(session):
                 return False
             if monotonic() - session.asked >= ASK_SECONDS:
-                session.me = await self._console.tier.acting(session.signer).me()
+                session.me = await asked_anew(self._console, session)
                 session.asked = monotonic()
         except GuardtierError:
             if session is not None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from guardtier.answer import Choice
 from guardtier.look import Me
+from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
 from guardtier_workers.console.answering.before import Before, Offer, before
-from guardtier_workers.console.show.evidence import Evidence, evidence_of
+from guardtier_workers.console.show.evidence import Evidence, Text, evidence_of
 from guardtier_workers.console.show.folding import WHOLE
+from guardtier_workers.console.show.reasons import Reason
 
+REASONS = 3  #: that are shown of one
 AT_ONCE = 20  #: records read in one go: each may have 1 MiB
 
 TOO_LONG = "It is too long to be shown here as a whole: approve it by itself."
@@ -20,14 +23,22 @@ GONE = "It does not wait any more, or is none of your fleets'."
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One of many. ``evidence`` is None where there is nothing to show of it."""
+    """One of many: no more of it than is shown, since 200 records with 1 MiB each are 1 GiB in memory.
+
+    ``risk`` is None where there is nothing to show of it, ``tool`` where it can't be read. ``more``
+    values are left out.
+    """
 
     id: str
     digest: str
-    record: Record | None
-    evidence: Evidence | None
     offer: Offer
-    ended: str = ""
+    risk: SecurityRisk | None = None
+    fleet: str = ""
+    tool: str | None = None
+    agent: str = ""
+    arguments: Sequence[Text] = ()
+    more: int = 0
+    reasons: Sequence[Reason] = ()
     reason_required: bool = False
 
 
@@ -38,12 +49,25 @@ def preview(record: Record, me: Me, choice: Choice) -> Preview:
     offer = found.approve if choice is Choice.APPROVE else found.reject
     if choice is Choice.APPROVE and offer.can and not _is_whole(evidence):
         offer = Offer(offer.words, TOO_LONG, offer.decides)
-    return Preview(record.id, record.digest, record, evidence, offer, found.ended, found.reason_required)
+    action = evidence.action
+    return Preview(
+        record.id,
+        record.digest,
+        offer,
+        risk=record.assessment.risk,
+        fleet=record.fleet,
+        tool=action.tool_name if action else None,
+        agent=action.agent if action else "",
+        arguments=evidence.arguments,
+        more=evidence.more,
+        reasons=evidence.reasons[:REASONS],
+        reason_required=found.reason_required,
+    )
 
 
 def gone(action_id: str) -> Preview:
     """Of an id that stands for nothing which this visitor sees."""
-    return Preview(action_id, "", None, None, Offer(why_not=GONE))
+    return Preview(action_id, "", Offer(why_not=GONE))
 
 
 def chunks(ids: Sequence[str]) -> list[Sequence[str]]:

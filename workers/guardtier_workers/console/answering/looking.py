@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from guardtier.action import partition_of
-from guardtier.errors import InvalidAction, UnknownAction
+from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
 from guardtier.look import Me
 from guardtier.store.records import Record
 from guardtier_workers.console.console import Console
@@ -29,6 +29,10 @@ async def seen_by(me: Me, console: Console, action_id: str) -> Record:
         record = await console.records.get(action_id)
     except UnknownAction as error:
         raise unknown(action_id) from error
+    except UnreadableRecord as error:
+        if me.sees("*"):
+            raise
+        raise unknown(action_id) from error  # whose it is can't be told
     if not me.sees(record.fleet):
         raise unknown(action_id)
     return record

@@ -54,24 +54,30 @@ async def batch(request: Request) -> Response:
     items: list[Preview] = []
     for ids in chunks(list(dict.fromkeys(asked.id))):
         items += await _previews(console, visitor.me, asked.choice, ids)
-    return page(
-        request,
-        "_batch.html",
-        items=items,
-        choice=asked.choice,
-        can=sum(item.offer.can for item in items),
-        reason_required=any(item.reason_required for item in items if item.offer.can),
-    )
+
+    def made() -> Response:
+        return page(
+            request,
+            "_batch.html",
+            items=items,
+            choice=asked.choice,
+            can=sum(item.offer.can for item in items),
+            reason_required=any(item.reason_required for item in items if item.offer.can),
+        )
+
+    return await asyncio.to_thread(made)
 
 
 async def _previews(console: Console, me: Me, choice: Choice, ids: Sequence[str]) -> list[Preview]:
     known = [action_id for action_id in ids if _is_here(action_id, console)]
-    found = {record.id: record for record in await console.records.many(known) if me.sees(record.fleet)}
+    async with console.previews:
+        read = await console.records.many(known)
+        found = {record.id: record for record in read if me.sees(record.fleet)}
 
-    def made() -> list[Preview]:
-        return [_preview(found.get(action_id), action_id, me, choice) for action_id in ids]
+        def made() -> list[Preview]:
+            return [_preview(found.get(action_id), action_id, me, choice) for action_id in ids]
 
-    return await asyncio.to_thread(made)
+        return await asyncio.to_thread(made)
 
 
 def _preview(record: Record | None, action_id: str, me: Me, choice: Choice) -> Preview:

@@ -16,7 +16,7 @@ from guardtier_workers.console.answers import status_of
 from guardtier_workers.console.api.audit import ConversationQuery, StoryQuery
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.pages.page import page
-from guardtier_workers.console.query import checked
+from guardtier_workers.console.query import by_name, checked
 from guardtier_workers.console.story import step
 from guardtier_workers.console.story.audit import AuditQuery
 from guardtier_workers.console.story.conversation import address
@@ -37,7 +37,7 @@ _LINES_OF_PART = 5_000
 async def history(request: Request) -> Response:
     """The search, and what it found. What can't be searched for is said above the form."""
     me = visitor_of(request).me
-    given = {name: request.query_params.getlist(name) for name in request.query_params}
+    given = by_name(request.query_params)
     try:
         query = HistoryQuery.read(request.query_params)
         found = await console_of(request).stories.history(query, me)

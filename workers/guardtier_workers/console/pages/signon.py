@@ -13,7 +13,9 @@ from guardtier_workers.console.access.addresses import address_of
 from guardtier_workers.console.access.credentials import (
     TIER_SECONDS,
     begin_session,
+    check_sight,
     cookie_called,
+    cookie_of,
     is_secure,
 )
 from guardtier_workers.console.access.forgery import comes_from_elsewhere
@@ -66,6 +68,7 @@ async def arrive(request: Request) -> Response:
     try:
         voucher = console.tier.acting(sign_on.voucher)
         me = await voucher.whose(subject, timeout=TIER_SECONDS)
+        check_sight(me)
     except NotAuthorized:
         return _failed(
             request,
@@ -78,7 +81,7 @@ async def arrive(request: Request) -> Response:
     console.door.tries.forgive_visit(address_of(request))
     # Not a redirect: one that began at the provider would come without the session's cookie.
     response = page(request, "bounce.html", path=begun.next)
-    begin_session(request, response, sign_on.signer_for(me.name), me)
+    begin_session(request, response, sign_on.signer_for(me.name), me, subject)
     _forget(request, response)
     return response
 
@@ -98,7 +101,7 @@ def _forget(request: Request, response: Response) -> None:
 
 
 def _cookie(request: Request) -> str:
-    return request.cookies.get(cookie_called(COOKIE, request), "")
+    return cookie_of(COOKIE, request)
 
 
 def _sign_on(request: Request) -> SignOn:

@@ -2,8 +2,9 @@
 
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
-export async function call(method, path, body) {
-  const headers = { accept: "application/json" };
+// `own`: headers besides.
+export async function call(method, path, body, own = {}) {
+  const headers = { accept: "application/json", ...own };
   if (method !== "GET") headers["x-csrf-token"] = csrf;
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;

@@ -87,6 +87,11 @@ function open() {
   };
 }
 
+// Whether somebody is signed in. A page that is merely open asks: that is no use of a session.
+function whoIsIt() {
+  return call("GET", "/me", undefined, { "x-guardtier-poll": "1" });
+}
+
 function close() {
   clearTimeout(retry);
   source?.close();
@@ -100,7 +105,7 @@ function again() {
   tries += 1;
   // from the second try on, ask first: an EventSource does not say that nobody is signed in any more
   retry = setTimeout(async () => {
-    if (tries > 1 && !(await call("GET", "/me")).ok) again();
+    if (tries > 1 && !(await whoIsIt()).ok) again();
     else open();
   }, pause * (0.75 + Math.random() / 2));
 }
@@ -110,7 +115,7 @@ async function ended() {
   close();
   show("stale");
   const isEarly = Date.now() - opened < STALE_MS; // never a page that loads itself over and over
-  if ((await call("GET", "/me")).ok && !isEarly) location.reload();
+  if ((await whoIsIt()).ok && !isEarly) location.reload();
   else again();
 }
 

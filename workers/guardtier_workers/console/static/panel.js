@@ -35,11 +35,12 @@ function put(section) {
   document.getElementById("detail").replaceWith(section);
 }
 
-async function fetched(id, signal) {
+// `own`: headers besides.
+async function fetched(id, signal, own = {}) {
   const answer = await fetch(`/actions/${encodeURIComponent(id)}/panel`, {
     signal,
     credentials: "same-origin",
-    headers: { accept: "text/html" },
+    headers: { accept: "text/html", ...own },
   });
   if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign("/login");
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -88,7 +89,7 @@ export async function refresh() {
   isLate = false;
   const mine = (loading = new AbortController());
   try {
-    const section = await fetched(id, mine.signal);
+    const section = await fetched(id, mine.signal, { "x-guardtier-poll": "1" }); // nobody has asked for it
     if (mine.signal.aborted || document.getElementById("detail") !== old || isBusy(old)) return;
     if (section.dataset.digest === old.dataset.digest) keepingPlace(old, () => take(section));
     else put(note("Somebody has changed this call. Look at it again before you answer.", () => show(id), "Look again"));

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from guardtier.errors import UnknownAction
+from guardtier.errors import UnknownAction, UnreadableRecord
 from guardtier.look import Me
 from guardtier.store.connection import AnyRedis
 from guardtier.store.records import Records
@@ -64,7 +64,12 @@ class Stories:
         Raises UnknownAction for an action that is not there, or not theirs.
         """
         async with self._asking("the histories of conversations"):
-            record = await self._records.get(action_id)
+            try:
+                record = await self._records.get(action_id)
+            except UnreadableRecord:
+                if me.sees("*"):
+                    raise
+                raise unknown(action_id) from None  # whose it is can't be told
             if not me.sees(record.fleet):
                 raise unknown(action_id)
             name = record.action.conversation if record.is_readable else None

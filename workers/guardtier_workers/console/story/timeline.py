@@ -55,7 +55,7 @@ class Timeline:
         place = Place.read(cursor)
         record = await self._record(action_id)
         if record is None or not me.sees(record.fleet):  # not theirs: exactly as what is not there
-            return await self._of_gone(action_id, me, place, most)
+            return await self._of_gone(action_id, me, place, most, is_there=record is not None)
         keys = Keys(partition_of(action_id) or 0)
         lines, last = await self._indexed(keys, record) if not place else [], None
         if not lines:
@@ -129,8 +129,13 @@ class Timeline:
         lines, _ = await self._forward(keys, str(near), record.id, _AROUND_LINES, end=end)
         return lines
 
-    async def _of_gone(self, action_id: str, me: Me, place: Place | None, most: int) -> Story:
-        """Of an action whose record is gone: backwards, since nothing says when it was."""
+    async def _of_gone(
+        self, action_id: str, me: Me, place: Place | None, most: int, *, is_there: bool
+    ) -> Story:
+        """Of an action whose record is gone: backwards, since nothing says when it was.
+
+        ``is_there``: it is another fleet's, and so are the lines that name no fleet.
+        """
         partition = partition_of(action_id)
         if partition is None or partition >= self._partitions:
             raise InvalidAction(f"{action_id[:100]!r} is no full action id", field="id")
@@ -142,11 +147,15 @@ class Timeline:
             if len(lines) >= MOST_STEPS:
                 break
         lines.reverse()
-        fleets = {line.text("fleet") for line in lines if line.text("event") == "assessed"} or {
-            fleet for line in lines if (fleet := fleet_of(line))
-        }
+        assessed = {line.text("fleet") for line in lines if line.text("event") == "assessed"}
+        fleets = assessed or {fleet for line in lines if (fleet := fleet_of(line))}
         fleet = next((one for one in sorted(fleets) if me.sees(one)), None)
-        steps = [step_of(line) for line in lines if fleet is not None and _belongs(line, fleet)]
+        is_known = me.sees("*") or (bool(assessed) and not is_there)
+        steps = [
+            step_of(line)
+            for line in lines
+            if fleet is not None and _belongs(line, fleet) and (is_known or fleet_of(line) is not None)
+        ]
         if not steps and walk.ended and place is None:
             raise unknown(action_id)
         return Story(
