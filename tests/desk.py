@@ -141,8 +141,10 @@ class Desk:
         if outcome != "answered":
             verdict = verdict or verdict_on(action, outcome)
         revised = await self.redis.hget(self.keys.action(action.id), "revised") or b""
+        first = await self.redis.hget(self.keys.action(action.id), "entry") or b"0"
         known = {
             "revised": revised.decode(),
+            "received_at": int(first.partition(b"-")[0]),
             "digest": verdict.digest if verdict else action.digest,
             "seen": await self.redis.hget(self.keys.action(action.id), "votes") or b"",
             "votes": b"[%s]" % delivery.entry.encode(),
