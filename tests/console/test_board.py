@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 
+from guardtier import ActionEvent
 from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier.store.connection import connect
@@ -260,3 +262,37 @@ async def test_what_no_audit_line_told_is_found_by_comparing(
     assert change is not None
     assert [(one.id, one.state) for one in change.gone] == [(lost.id, "gone")]
     assert board.get(lost.id) is None
+
+
+async def test_a_key_that_is_no_record_hides_no_other(tier: Tier, start_board: StartBoard) -> None:
+    shown, board = await tier.client().submit(high()), await start_board(tier)
+    await tier.redis.set(Keys(0).action("bad.0"), "no hash")
+    await tier.redis.zadd(Keys(0).parked, {"bad.0": 1, b"\xff.0": 2, "x" * 5000 + ".0": 3})
+    again = await start_board(tier)
+
+    later = await tier.client().submit(high("later"))
+    await until(lambda: again.get(later.id))
+
+    assert board.get(shown.id)
+    assert again.get(shown.id)
+    assert again.is_live
+
+
+async def test_a_megabyte_is_read_beside_the_loop(
+    tier: Tier, start_board: StartBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read it takes up to half a second, in which the console would answer nobody."""
+    long = await tier.client().submit(high(arguments={"a": [[] for _ in range(100_000)]}))
+    readers: list[str] = []
+    read = ActionEvent.from_json.__func__
+
+    def note(cls: type[ActionEvent], text: bytes) -> ActionEvent:
+        readers.append(threading.current_thread().name)
+        return read(cls, text)
+
+    monkeypatch.setattr(ActionEvent, "from_json", classmethod(note))
+    board = await start_board(tier)
+
+    assert board.get(long.id)
+    assert readers
+    assert threading.main_thread().name not in readers

@@ -105,7 +105,7 @@ async def test_a_copy_of_a_record_that_was_lost_and_made_anew_counts_for_nothing
 async def test_no_copy_is_kept_of_what_is_long_or_decided(
     tier: Tier, size: int, state: str, is_kept: bool
 ) -> None:
-    """A worker decides nothing while it reads a megabyte; and what is decided has nothing to be answered."""
+    """A worker decides nothing while it reads a megabyte, and what is decided can't be answered."""
     action = high("x" * size).placed_in(0)
     await tier.client().submit(action)
     await tier.parked()

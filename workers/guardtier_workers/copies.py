@@ -1,7 +1,8 @@
 """Copies: records of what was parked last, read ahead, so that an answer need not wait for Redis.
 
 A copy is a guess. Whatever is counted with one is compared in ``resolve.lua`` (votes, terms, edit,
-digest, and whether it is still the same record) and counted anew where something else stands; what a copy would refuse is looked up first.
+digest, and whether it is still the same record) and counted anew where something else stands; what a
+copy would refuse is looked up first.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024  #: of all actions that copies are kept of, as they were received
 MOST_COPIES = 2_000
-LONGEST = (
-    64 * 1024
-)  #: bytes of an action: to read a megabyte takes half a second, in which nothing is decided
+LONGEST = 64 * 1024  #: bytes of an action: reading a megabyte takes 0.5 s, in which nothing is decided
 
 
 class Copies:

@@ -30,9 +30,7 @@ class Resolution:
     block_ms: int = 0
     revised: str = ""  #: proof of the edit that stood when it was counted; "" for none
     terms: bytes = b""  #: that it was counted under (JSON), as the record has them
-    received_at: int = (
-        0  #: when the action of that record came (ms since 1970): another came at another time
-    )
+    received_at: int = 0  #: when the action of that record came (ms since 1970)
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
 
 

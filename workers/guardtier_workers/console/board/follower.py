@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 from itertools import islice
 from time import monotonic
 
@@ -15,6 +16,7 @@ from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import all_keys
 from guardtier.store.records import Record, Records
 from guardtier.store.tail import Fields, Tail
+from guardtier_workers.console.opened import opened
 
 log = logging.getLogger(__name__)
 
@@ -151,8 +153,14 @@ class Follower:
                 self._touched.update(dict.fromkeys(chunk))
                 raise
             for name in chunk:
+                record = records.pop(
+                    name, None
+                )  # let go of one by one: a read action is many times as large
+                if record is not None:
+                    with suppress(Exception):  # it is met again below
+                        await opened(record)
                 if name not in self._ended_since:
-                    self._hand_on(name, records.get(name))
+                    self._hand_on(name, record)
             await asyncio.sleep(0)
 
     def _hand_on(self, name: str, record: Record | None) -> None:
