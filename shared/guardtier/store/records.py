@@ -285,12 +285,12 @@ async def rows_of(pipeline: Pipeline | ClusterPipeline) -> list[Any]:
 def read_row(action_id: str, row: Sequence[bytes | None] | ResponseError) -> Record | None:
     """A record; None for one that is gone, or damaged: that one stays as it is, and hides no other."""
     try:
-        if isinstance(row, ResponseError):
-            raise ValueError(str(row))
-        return Record.from_fields(action_id, row)
+        if not isinstance(row, ResponseError):
+            return Record.from_fields(action_id, row)
     except ValueError:
-        log.warning("the record of %s is damaged in Redis: it is left out", action_id)
-        return None
+        pass
+    log.warning("the record of %s is damaged in Redis: it is left out", action_id)
+    return None
 
 
 def record_fields() -> list[str]:

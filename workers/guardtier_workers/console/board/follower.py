@@ -153,9 +153,7 @@ class Follower:
                 self._touched.update(dict.fromkeys(chunk))
                 raise
             for name in chunk:
-                record = records.pop(
-                    name, None
-                )  # let go of one by one: a read action is many times as large
+                record = records.pop(name, None)  # one by one: read, it is many times as large
                 if record is not None:
                     with suppress(Exception):  # it is met again below
                         await opened(record)
