@@ -127,6 +127,21 @@ async def test_what_is_not_shown_as_a_whole_is_not_approved_from_there(console: 
     assert ('data-can="0"' in approving, 'data-can="1"' in rejecting) == (True, True)
 
 
+@pytest.mark.parametrize(
+    "call", [{"arguments": {f"{'a' * 120} and the rest": "x"}}, {"tool_name": f"{'t' * 80} and the rest"}]
+)
+async def test_a_long_name_is_shown_as_a_whole_before_it_is_approved(
+    console: Desk, call: dict[str, Any]
+) -> None:
+    asked, alice = await parked(console.tier, **call), await console.browser("alice")
+
+    approving = await previewed(alice, "approve", asked.id)
+    panel = (await alice.get(f"/actions/{asked.id}/panel")).text
+
+    assert "too long to be shown here" in approving
+    assert "and the rest" in panel
+
+
 async def test_what_is_decided_or_gone_or_another_fleets_is_left_out(console: Desk) -> None:
     one, two = await parked(console.tier, command="rm a"), await parked(console.tier, command="rm b")
     await console.tier.approver("bob").reject(two.id, reason="no")

@@ -13,6 +13,7 @@ from guardtier_workers.console.show.evidence import Evidence, evidence_of
 from guardtier_workers.console.show.folding import WHOLE
 
 AT_ONCE = 20  #: records read in one go: each may have 1 MiB
+TOOL, LABEL = 80, 120  #: characters of a tool's name and of an argument's that the preview shows
 
 TOO_LONG = "It is too long to be shown here as a whole: approve it by itself."
 GONE = "It does not wait any more, or is none of your fleets'."
@@ -52,4 +53,6 @@ def chunks(ids: Sequence[str]) -> list[Sequence[str]]:
 
 def _is_whole(evidence: Evidence) -> bool:
     texts = evidence.arguments
-    return not evidence.more and sum(text.length for text in texts) <= WHOLE
+    is_named = evidence.tool is not None and evidence.tool.length <= TOOL
+    is_labelled = all(len(text.label) <= LABEL for text in texts)
+    return is_named and is_labelled and not evidence.more and sum(text.length for text in texts) <= WHOLE
