@@ -16,6 +16,7 @@ export const picked = () =>
 
 export function answerMany(dialog) {
   let choice = "";
+  let turn = 0; // of the dialog that is open
   const sheet = new Sheet(dialog, send);
   const items = sheet.part("items");
   const summary = sheet.part("summary");
@@ -27,6 +28,7 @@ export function answerMany(dialog) {
     const ids = picked();
     if (ids.length === 0 || dialog.open || sheet.sending) return;
     choice = kind;
+    const mine = (turn += 1);
     items.replaceChildren();
     summary.hidden = true;
     cancel.textContent = "Cancel";
@@ -36,6 +38,7 @@ export function answerMany(dialog) {
     offerReasons(sheet, kind);
     const query = new URLSearchParams([["choice", kind], ...ids.slice(0, MOST).map((id) => ["id", id])]);
     const came = await fragment(`/answering/batch?${query}`);
+    if (mine !== turn || !dialog.open) return; // closed meanwhile: it is none of what is shown now
     if (!came.ok) {
       sheet.end(came.message);
       return;

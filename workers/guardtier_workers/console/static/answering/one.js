@@ -34,7 +34,10 @@ export function answerOne(dialog) {
     focusOutcome();
   });
   document.addEventListener("live:change", (event) => changed(event.detail));
-  dialog.addEventListener("close", () => sheet.part("edit").replaceChildren());
+  dialog.addEventListener("close", () => {
+    edit.leave();
+    like.leave();
+  });
 
   async function open(kind) {
     const shown = detail();
@@ -44,7 +47,7 @@ export function answerOne(dialog) {
       say(button.dataset.why, "warn");
       return;
     }
-    now = { kind, id: shown.dataset.id, digest: shown.dataset.digest };
+    const mine = (now = { kind, id: shown.dataset.id, digest: shown.dataset.digest });
     const { choice, ...words } = KINDS[kind];
     const wanted = shown.querySelector("#answer").dataset.reasonRequired === "1";
     describe(shown, kind);
@@ -56,7 +59,7 @@ export function answerOne(dialog) {
     offerReasons(sheet, choice);
     const form = { edit, remember: like }[kind];
     const { message } = form ? await form.load(now.id, now.digest) : {};
-    if (message) sheet.end(message);
+    if (message && mine === now) sheet.end(message);
   }
 
   // What it would run, and what the answer does, as the panel has them.
@@ -102,6 +105,7 @@ export function answerOne(dialog) {
   // Somebody was quicker while this was being considered: it is said at once, and nothing is sent any more.
   async function changed({ rows, gone }) {
     if (!dialog.open || sheet.sending || sheet.button.hidden) return;
+    const mine = now;
     const { id, digest } = now;
     const ended = gone.find((one) => one.id === id);
     if (ended) {
@@ -109,7 +113,7 @@ export function answerOne(dialog) {
       stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : without);
     } else if (rows.includes(id)) {
       const { ok, body } = await call("GET", `/actions/${encodeURIComponent(id)}`);
-      const isSame = !ok || body.digest === digest || now.id !== id || sheet.sending || !dialog.open;
+      const isSame = !ok || body.digest === digest || now !== mine || sheet.sending || !dialog.open;
       if (!isSame) stop("An approver has changed what it would run, while you were looking.");
     }
   }
