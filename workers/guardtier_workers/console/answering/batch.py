@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guardtier.answer import Choice
 from guardtier.look import Me
@@ -15,6 +15,8 @@ from guardtier_workers.console.show.folding import WHOLE
 AT_ONCE = 20  #: records read in one go: each may have 1 MiB
 TOOL, LABEL = 80, 120  #: characters of a tool's name and of an argument's that the preview shows
 
+PIECES = 20_000  #: of marked text on one page, 150 bytes each: plain text has one a line
+CROWDED = "There is no room to show it beside the others: answer fewer at once, or this one by itself."
 TOO_LONG = "It is too long to be shown here as a whole: approve it by itself."
 GONE = "It does not wait any more, or is none of your fleets'."
 
@@ -40,6 +42,20 @@ def preview(record: Record, me: Me, choice: Choice) -> Preview:
     if choice is Choice.APPROVE and offer.can and not _is_whole(evidence):
         offer = Offer(offer.words, TOO_LONG, offer.decides)
     return Preview(record.id, record.digest, record, evidence, offer, found.ended, found.reason_required)
+
+
+class Room:
+    """What one page can show. What comes when it is full is left out, and says so."""
+
+    def __init__(self) -> None:
+        self._left = PIECES
+
+    def fitted(self, one: Preview) -> Preview:
+        pieces = sum(len(text.pieces) for text in one.evidence.arguments) if one.evidence else 0
+        if pieces > self._left:
+            return replace(one, evidence=None, offer=Offer(one.offer.words, CROWDED))
+        self._left -= pieces
+        return one
 
 
 def gone(action_id: str) -> Preview:
