@@ -93,3 +93,21 @@ async def test_however_often_it_is_clicked_it_goes_once(console: Desk, people: P
 
     await expect(alice.outcome("answered").first).to_contain_text("1 of 2 approvals: alice")
     assert len(sent) == 1
+
+
+async def test_the_dialog_says_what_an_answer_does_now_that_others_have_answered(
+    console: Desk, people: People
+) -> None:
+    parked = await console.tier.client().submit(high())
+    terms = Terms(approve=2).to_json()
+    await console.tier.redis.hset(Keys(0).action(parked.id), "terms", terms)
+    alice = await people.person(console)
+    await considering(alice, parked.id, "a")
+    await expect(alice.dialog).to_contain_text("it goes on waiting for 1 more")
+
+    await console.tier.approver("bob").approve(parked.id)
+
+    await expect(alice.dialog).to_contain_text("2nd of 2 approvals and decides")
+    await expect(alice.conflict).to_contain_text("Somebody has answered it meanwhile")
+    await alice.dialog.locator('[data-do="confirm"]').click()
+    await expect(alice.outcome("approved").first).to_be_visible()

@@ -3,7 +3,7 @@
 import { call, say } from "../api.js";
 import { EditForm } from "./edit.js";
 import { LikeForm } from "./like.js";
-import { detail, focusOutcome, lookAtList, reload } from "./panel.js";
+import { detail, focusOutcome, fragment, lookAtList, reload } from "./panel.js";
 import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
 
 const KINDS = {
@@ -69,9 +69,7 @@ export function answerOne(dialog) {
     const runs = kind === "edit" ? [] : whatRuns(shown);
     sheet.part("runs").replaceChildren(...copied(runs));
     sheet.part("runs").hidden = runs.length === 0;
-    const lists = kind === "remember" ? ["remember", "approve"] : [kind];
-    const words = lists.flatMap((name) => [...shown.querySelectorAll(`[data-before="${name}"] > li`)]);
-    sheet.part("words").replaceChildren(...copied(words));
+    sheet.part("words").replaceChildren(...copied(wordsOf(shown, kind)));
   }
 
   async function send() {
@@ -81,7 +79,7 @@ export function answerOne(dialog) {
     const came =
       kind === "edit"
         ? await call("POST", `${path}/edit`, { digest, reason, arguments: edit.text() })
-        : await call("POST", `${path}/answer`, { digest, reason, ...said(kind) });
+        : await call("POST", `${path}/answer`, { digest, reason, ...saidBy(kind) });
     if (!came.ok) {
       await failed(came);
       return;
@@ -95,7 +93,7 @@ export function answerOne(dialog) {
     if (detail()?.dataset.id === id) focusOutcome();
   }
 
-  function said(kind) {
+  function saidBy(kind) {
     const { choice } = KINDS[kind];
     const retry = sheet.form.elements.retry.value;
     if (kind === "remember") return { choice, remember: like.wish };
@@ -112,10 +110,27 @@ export function answerOne(dialog) {
       const without = ended.state === "expired" ? "Its deadline has passed." : "It does not wait any more.";
       stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : without);
     } else if (rows.includes(id)) {
-      const { ok, body } = await call("GET", `/actions/${encodeURIComponent(id)}`);
-      const isSame = !ok || body.digest === digest || now !== mine || sheet.sending || !dialog.open;
-      if (!isSame) stop("An approver has changed what it would run, while you were looking.");
+      const came = await fragment(`/actions/${encodeURIComponent(id)}/panel`);
+      if (came.ok && now === mine && dialog.open && !sheet.sending && !sheet.button.hidden) compare(came.html);
     }
+  }
+
+  // Others' answers change what this one does: it may decide now.
+  function compare(html) {
+    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("detail");
+    if (fresh?.dataset.digest !== now.digest) {
+      stop("An approver has changed what it would run, while you were looking.");
+      return;
+    }
+    const button = fresh.querySelector(`#answer [data-do="${now.kind}"]`);
+    if (button?.dataset.why !== undefined) {
+      stop(button.dataset.why);
+      return;
+    }
+    const words = wordsOf(fresh, now.kind);
+    if (!button || said(words) === said(sheet.part("words").children)) return;
+    sheet.part("words").replaceChildren(...copied(words));
+    sheet.say("Somebody has answered it meanwhile. What yours does now stands above.");
   }
 
   function stop(words) {
@@ -140,6 +155,14 @@ export function answerOne(dialog) {
 
   return open;
 }
+
+// What such an answer does, as a panel has it.
+function wordsOf(shown, kind) {
+  const lists = kind === "remember" ? ["remember", "approve"] : [kind];
+  return lists.flatMap((name) => [...shown.querySelectorAll(`[data-before="${name}"] > li`)]);
+}
+
+const said = (words) => [...words].map((one) => one.textContent).join("\n");
 
 // The values below the first heading: of the tool and its arguments, not of what the agent says about them.
 function whatRuns(shown) {
