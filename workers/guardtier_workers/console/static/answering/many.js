@@ -14,6 +14,12 @@ const KINDS = {
 export const picked = () =>
   [...document.querySelectorAll("#rows .row-pick:checked")].map((box) => box.closest(".row").dataset.id);
 
+// What of a row says what an answer to it would do: its digest, and how many have answered.
+function rowSays(id) {
+  const row = document.getElementById(`row-${id}`);
+  return row ? `${row.dataset.digest} ${row.querySelector(".row-votes")?.textContent ?? ""}` : "";
+}
+
 export function answerMany(dialog) {
   let choice = "";
   let turn = 0; // of the dialog that is open
@@ -22,6 +28,7 @@ export function answerMany(dialog) {
   const summary = sheet.part("summary");
   const cancel = dialog.querySelector('[data-do="cancel"]');
   items.addEventListener("change", count);
+  document.addEventListener("live:change", (event) => changed(event.detail));
   dialog.addEventListener("close", () => items.replaceChildren());
 
   async function open(kind) {
@@ -44,12 +51,34 @@ export function answerMany(dialog) {
       return;
     }
     items.innerHTML = came.html;
+    for (const item of items.querySelectorAll(".batch-item")) item.dataset.row = rowSays(item.dataset.id);
     const { can, reasonRequired } = items.querySelector(".batch-preview").dataset;
     sheet.reason.required ||= reasonRequired === "1";
     if (ids.length > MOST) tell(`At most ${MOST} at once: these are the first of ${ids.length}.`);
     if (can === "0") sheet.end("Nothing here can be answered by you.");
     count();
     (kind === "reject" ? sheet.reason : sheet.button).focus();
+  }
+
+  // What has become of one since it was shown here: it is answered no more from here.
+  function changed({ rows, gone }) {
+    if (!dialog.open || sheet.sending || sheet.button.hidden) return;
+    for (const item of items.querySelectorAll(".batch-item:not([data-out])")) {
+      const { id } = item.dataset;
+      const ended = gone.find((one) => one.id === id);
+      if (ended) leaveOut(item, ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.");
+      else if (rows.includes(id) && rowSays(id) !== item.dataset.row) leaveOut(item, "It has changed: look at it again.");
+    }
+  }
+
+  function leaveOut(item, words) {
+    const box = item.querySelector('[name="item"]');
+    item.dataset.out = "";
+    box.checked = false;
+    box.disabled = true;
+    item.querySelector(".batch-said").textContent = `Left out: ${words}`;
+    tell("Some have been answered or changed meanwhile: they are left out.");
+    count();
   }
 
   const chosen = () =>
