@@ -16,7 +16,7 @@ from guardtier.store.connection import connect
 from guardtier.store.keys import Keys
 from guardtier_workers.console.board import feeds, follower
 from guardtier_workers.console.board.board import Board
-from guardtier_workers.console.board.change import Change
+from guardtier_workers.console.board.change import Change, Ended
 from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.show.row import order_text, read_order
 from guardtier_workers.embedded import EmbeddedRedis
@@ -296,3 +296,28 @@ async def test_a_megabyte_is_read_beside_the_loop(
     assert board.get(long.id)
     assert readers
     assert threading.main_thread().name not in readers
+
+
+async def test_what_gives_way_to_more_urgent_ones_is_not_said_to_have_ended(
+    tier: Tier, start_board: StartBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "COMPARE_SECONDS", 0.05)
+    agent = tier.client()
+    later = await agent.submit(high("later"))
+    board = await start_board(tier, most=1)
+    with board.feed(ALL, EVERYBODY) as feed:
+        sooner = await agent.submit(high("sooner"))
+        await tier.redis.hset(Keys(0).action(sooner.id), "deadline", 1)
+        await tier.redis.zadd(Keys(0).parked, {sooner.id: 1})
+
+        gone = [one async for one in _gone(feed)]
+
+    assert gone == [Ended(later.id, "parked")]
+
+
+async def _gone(feed: feeds.Feed) -> AsyncIterator[Ended]:
+    """What the first change that has any takes away."""
+    while not (change := await feed.next(10.0)) or not change.gone:
+        assert change
+    for one in change.gone:
+        yield one

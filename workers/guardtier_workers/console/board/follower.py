@@ -11,6 +11,7 @@ from itertools import islice
 from time import monotonic
 
 from guardtier.action import partition_of
+from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import all_keys
@@ -34,9 +35,9 @@ OnEnded = Callable[[str, str, str], None]
 
 
 class Follower:
-    """Calls ``on_record`` with what it reads (None: there is none, or it can't be read, or others are more
-    urgent), ``on_ended`` with id, state and who decided it, as soon as the audit stream says so, and
-    ``on_loaded`` with how many are parked, whenever everything was compared.
+    """Calls ``on_record`` with what it reads (None: there is none, or it can't be read), ``on_ended`` with
+    id, state and who decided it, as soon as the audit stream says so (``parked``: others are more urgent),
+    and ``on_loaded`` with how many are parked, whenever everything was compared.
 
     ``known`` lists what the other side holds: id and deadline. At most ``most`` actions are read, those
     with the nearest deadlines.
@@ -165,7 +166,10 @@ class Follower:
         if record is None:
             self._unreadable.add(name)
         try:
-            self._on_record(name, record if name not in self._outside else None)
+            if record is not None and record.state is State.PARKED and name in self._outside:
+                self._on_ended(name, State.PARKED.value, "")
+            else:
+                self._on_record(name, record)
         except Exception:
             self._unreadable.add(name)
             log.exception("the record of %s can't be shown: it is left out", name)

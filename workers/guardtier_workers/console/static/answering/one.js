@@ -106,10 +106,10 @@ export function answerOne(dialog) {
     const mine = now;
     const { id, digest } = now;
     const ended = gone.find((one) => one.id === id);
-    if (ended) {
+    if (ended && ended.state !== "parked") {
       const without = ended.state === "expired" ? "Its deadline has passed." : "It does not wait any more.";
       stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : without);
-    } else if (rows.includes(id)) {
+    } else if (ended || rows.includes(id)) {
       const came = await fragment(`/actions/${encodeURIComponent(id)}/panel`);
       if (came.ok && now === mine && dialog.open && !sheet.sending && !sheet.button.hidden) compare(came.html);
     }
