@@ -9,6 +9,8 @@ from playwright.async_api import Route, expect
 
 from consoles import Desk
 from e2e.people import People
+from guardtier.policy.terms import Terms
+from guardtier.store.keys import Keys
 from tier import high
 
 
@@ -119,3 +121,19 @@ async def test_where_it_can_not_be_shown_nobody_is_said_to_have_changed_it(
 
     await expect(alice.detail).to_contain_text(f"answered {status}")
     await expect(alice.detail).not_to_contain_text("changed this call")
+
+
+async def test_an_edit_that_leaves_the_filter_is_said_to_be_one(console: Desk, people: People) -> None:
+    one = await console.tier.client(accept_edits=True).submit(high("rm -rf a"))
+    await console.tier.redis.hset(Keys(0).action(one.id), "terms", Terms(approve=2).to_json())
+    alice = await people.person(console)
+    await alice.page.goto("/?text=rm+-rf")
+    await alice.is_live()
+    await alice.opens(one.id)
+    await alice.does("approve")
+    await expect(alice.dialog).to_be_visible()
+
+    await console.tier.approver("bob").edit(one.id, {"command": "ls a"})
+
+    await expect(alice.conflict).to_contain_text("changed what it would run")
+    await expect(alice.dialog.locator('[data-do="confirm"]')).not_to_be_visible()

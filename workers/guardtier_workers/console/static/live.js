@@ -134,8 +134,10 @@ async function compareOne() {
     const answer = await fetch(`/events/rows?${query}`, { headers: { accept: "application/json" } });
     if (!answer.ok) return null;
     const { rows } = await answer.json();
-    const isThere = state !== "parked" || rows.length > 0;
-    return { rows, gone: isThere ? [] : [{ id, state: "gone", by: "" }] };
+    if (state !== "parked" || rows.length > 0) return { rows, gone: [] };
+    const { ok, status, body } = await call("GET", `/actions/${encodeURIComponent(id)}`); // of too many, some are not listed
+    if (!ok && status !== 404) return null;
+    return { rows, gone: body.state === "parked" ? [] : [{ id, state: body.state ?? "gone", by: "" }] };
   } catch {
     return null;
   }

@@ -66,7 +66,8 @@ export function answerMany(dialog) {
     for (const item of items.querySelectorAll(".batch-item:not([data-out])")) {
       const { id } = item.dataset;
       const ended = gone.find((one) => one.id === id);
-      if (ended && ended.state !== "parked") leaveOut(item, ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.");
+      const quicker = ended?.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.";
+      if (ended && ended.state !== "parked") leaveOut(item, quicker);
       else if (ended || (rows.includes(id) && rowSays(id) !== item.dataset.row)) leaveOut(item, "It has changed: look at it again.");
     }
   }
