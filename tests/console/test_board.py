@@ -321,3 +321,20 @@ async def _gone(feed: feeds.Feed) -> AsyncIterator[Ended]:
         assert change
     for one in change.gone:
         yield one
+
+
+async def test_one_action_alone_is_shown_to_who_sees_it(
+    start_tier: StartTier, start_board: StartBoard
+) -> None:
+    tier = await start_tier(**TWO_FLEETS)
+    agent = tier.client()
+    one = await agent.submit(high())
+    await agent.submit(high(f"cat {one.id}"))  # another that speaks of it
+    board = await start_board(tier)
+    wanted = Filter(id=one.id)
+
+    assert [item.id for item in board.items(wanted, EVERYBODY)] == [one.id]
+    assert board.items(wanted, of_fleet("data")) == []
+    assert board.items(Filter(id="nobody.0"), EVERYBODY) == []
+    found, more = board.page(wanted, EVERYBODY, limit=5, after=board.items(wanted, EVERYBODY)[0].order)
+    assert (found, more) == ([], False)
