@@ -141,9 +141,11 @@ class Desk:
         if outcome != "answered":
             verdict = verdict or verdict_on(action, outcome)
         record = self.keys.action(action.id)
-        seen = [value or b"" for value in await self.redis.hmget(record, ["revised", "votes", "terms"])]
+        fields = ["revised", "votes", "terms", "entry"]
+        seen = [value or b"" for value in await self.redis.hmget(record, fields)]
         known = {
             "revised": seen[0].decode(),
+            "received_at": int(seen[3].partition(b"-")[0] or b"0"),
             "digest": verdict.digest if verdict else action.digest,
             "seen": seen[1],
             "terms": seen[2],

@@ -127,6 +127,17 @@ async def test_an_edit_since_the_look_is_said_and_by_whom(console: Desk) -> None
     assert (await console.tier.record(asked.id)).state is State.PARKED
 
 
+async def test_of_another_digest_nobody_is_said_to_have_changed_it(console: Desk) -> None:
+    asked, alice = await parked(console.tier), await console.browser("alice")
+    body = answer_to(asked, "approve") | {"digest": "0" * 64}
+
+    problem = await refused(alice, f"/actions/{asked.id}/answer", body, 409)
+
+    assert "about another call than the one that waits here" in problem["message"]
+    assert "changed" not in problem["message"]
+    assert (await console.tier.record(asked.id)).state is State.PARKED
+
+
 async def test_a_deadline_that_has_passed_is_said(console: Desk) -> None:
     asked = await parked(console.tier)
     alice = await console.browser("alice")

@@ -127,6 +127,21 @@ async def test_what_is_not_shown_as_a_whole_is_not_approved_from_there(console: 
     assert ('data-can="0"' in approving, 'data-can="1"' in rejecting) == (True, True)
 
 
+@pytest.mark.parametrize(
+    "call", [{"arguments": {f"{'a' * 120} and the rest": "x"}}, {"tool_name": f"{'t' * 80} and the rest"}]
+)
+async def test_a_long_name_is_shown_as_a_whole_before_it_is_approved(
+    console: Desk, call: dict[str, Any]
+) -> None:
+    asked, alice = await parked(console.tier, **call), await console.browser("alice")
+
+    approving = await previewed(alice, "approve", asked.id)
+    panel = (await alice.get(f"/actions/{asked.id}/panel")).text
+
+    assert "too long to be shown here" in approving
+    assert "and the rest" in panel
+
+
 async def test_what_is_decided_or_gone_or_another_fleets_is_left_out(console: Desk) -> None:
     one, two = await parked(console.tier, command="rm a"), await parked(console.tier, command="rm b")
     await console.tier.approver("bob").reject(two.id, reason="no")
@@ -180,3 +195,25 @@ async def test_a_wrong_preview_is_refused(console: Desk) -> None:
 
     for query in ("", "choice=approve", "choice=maybe&id=a.0", "choice=approve&id=a%20b"):
         assert (await alice.get(f"/answering/batch?{query}")).status_code == 422
+
+
+async def test_what_there_is_no_room_for_is_left_out_and_says_so(console: Desk) -> None:
+    """Each hidden character is an element of its own: of many such actions nobody could open the page."""
+    alice = await console.browser("alice")
+    asked = [await parked(console.tier, command=f"{n}" + "\u202e\u200b" * 5_900) for n in range(3)]
+
+    shown = await previewed(alice, "approve", *(one.id for one in asked))
+
+    assert shown.count("There is no room to show it") == 2
+    assert shown.count(" checked") == 1
+
+
+async def test_a_megabyte_in_many_values_is_folded(console: Desk) -> None:
+    wide = {f"k{number}": f"{number} {'a' * 6_000} end" for number in range(150)}
+    asked, alice = await parked(console.tier, arguments=wide), await console.browser("alice")
+
+    panel = (await alice.get(f"/actions/{asked.id}/panel")).text
+
+    assert len(panel) < 400_000
+    assert "149 aaa" in panel
+    assert panel.count(" end<") == 150

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 
+from guardtier import ActionEvent
 from guardtier.look import Me
 from guardtier.risk import SecurityRisk
 from guardtier.store.connection import connect
 from guardtier.store.keys import Keys
 from guardtier_workers.console.board import feeds, follower
 from guardtier_workers.console.board.board import Board
-from guardtier_workers.console.board.change import Change
+from guardtier_workers.console.board.change import Change, Ended
 from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.show.row import order_text, read_order
 from guardtier_workers.embedded import EmbeddedRedis
@@ -260,3 +262,79 @@ async def test_what_no_audit_line_told_is_found_by_comparing(
     assert change is not None
     assert [(one.id, one.state) for one in change.gone] == [(lost.id, "gone")]
     assert board.get(lost.id) is None
+
+
+async def test_a_key_that_is_no_record_hides_no_other(tier: Tier, start_board: StartBoard) -> None:
+    shown, board = await tier.client().submit(high()), await start_board(tier)
+    await tier.redis.set(Keys(0).action("bad.0"), "no hash")
+    await tier.redis.zadd(Keys(0).parked, {"bad.0": 1, b"\xff.0": 2, "x" * 5000 + ".0": 3})
+    again = await start_board(tier)
+
+    later = await tier.client().submit(high("later"))
+    await until(lambda: again.get(later.id))
+
+    assert board.get(shown.id)
+    assert again.get(shown.id)
+    assert again.is_live
+
+
+async def test_a_megabyte_is_read_beside_the_loop(
+    tier: Tier, start_board: StartBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read it takes up to half a second, in which the console would answer nobody."""
+    long = await tier.client().submit(high(arguments={"a": [[] for _ in range(100_000)]}))
+    readers: list[str] = []
+    read = ActionEvent.from_json.__func__
+
+    def note(cls: type[ActionEvent], text: bytes) -> ActionEvent:
+        readers.append(threading.current_thread().name)
+        return read(cls, text)
+
+    monkeypatch.setattr(ActionEvent, "from_json", classmethod(note))
+    board = await start_board(tier)
+
+    assert board.get(long.id)
+    assert readers
+    assert threading.main_thread().name not in readers
+
+
+async def test_what_gives_way_to_more_urgent_ones_is_not_said_to_have_ended(
+    tier: Tier, start_board: StartBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "COMPARE_SECONDS", 0.05)
+    agent = tier.client()
+    later = await agent.submit(high("later"))
+    board = await start_board(tier, most=1)
+    with board.feed(ALL, EVERYBODY) as feed:
+        sooner = await agent.submit(high("sooner"))
+        await tier.redis.hset(Keys(0).action(sooner.id), "deadline", 1)
+        await tier.redis.zadd(Keys(0).parked, {sooner.id: 1})
+
+        gone = [one async for one in _gone(feed)]
+
+    assert gone == [Ended(later.id, "parked")]
+
+
+async def _gone(feed: feeds.Feed) -> AsyncIterator[Ended]:
+    """What the first change that has any takes away."""
+    while not (change := await feed.next(10.0)) or not change.gone:
+        assert change
+    for one in change.gone:
+        yield one
+
+
+async def test_one_action_alone_is_shown_to_who_sees_it(
+    start_tier: StartTier, start_board: StartBoard
+) -> None:
+    tier = await start_tier(**TWO_FLEETS)
+    agent = tier.client()
+    one = await agent.submit(high())
+    await agent.submit(high(f"cat {one.id}"))  # another that speaks of it
+    board = await start_board(tier)
+    wanted = Filter(id=one.id)
+
+    assert [item.id for item in board.items(wanted, EVERYBODY)] == [one.id]
+    assert board.items(wanted, of_fleet("data")) == []
+    assert board.items(Filter(id="nobody.0"), EVERYBODY) == []
+    found, more = board.page(wanted, EVERYBODY, limit=5, after=board.items(wanted, EVERYBODY)[0].order)
+    assert (found, more) == ([], False)

@@ -93,3 +93,46 @@ async def test_however_often_it_is_clicked_it_goes_once(console: Desk, people: P
 
     await expect(alice.outcome("answered").first).to_contain_text("1 of 2 approvals: alice")
     assert len(sent) == 1
+
+
+async def test_the_dialog_says_what_an_answer_does_now_that_others_have_answered(
+    console: Desk, people: People
+) -> None:
+    parked = await console.tier.client().submit(high())
+    terms = Terms(approve=2).to_json()
+    await console.tier.redis.hset(Keys(0).action(parked.id), "terms", terms)
+    alice = await people.person(console)
+    await considering(alice, parked.id, "a")
+    await expect(alice.dialog).to_contain_text("it goes on waiting for 1 more")
+
+    await console.tier.approver("bob").approve(parked.id)
+
+    await expect(alice.dialog).to_contain_text("2nd of 2 approvals and decides")
+    await expect(alice.conflict).to_contain_text("Somebody has answered it meanwhile")
+    await alice.dialog.locator('[data-do="confirm"]').click()
+    await expect(alice.outcome("approved").first).to_be_visible()
+
+
+async def test_of_many_what_was_answered_or_changed_meanwhile_is_left_out(
+    console: Desk, people: People
+) -> None:
+    agent = console.tier.client()
+    ended, counted, same = [await agent.submit(high(f"rm {name}")) for name in ("one", "two", "three")]
+    alice = await people.person(console)
+    await console.tier.redis.hset(Keys(0).action(counted.id), "terms", Terms(approve=2).to_json())
+    await console.tier.redis.xadd(Keys(0).audit, {"id": counted.id, "event": "extended", "fleet": "web"})
+    await alice.at_inbox()
+    await expect(alice.row(counted.id)).to_contain_text("0 of 2")
+    for one in (ended, counted, same):
+        await alice.row(one.id).locator(".row-pick").check()
+    await alice.page.keyboard.press("a")
+    await expect(alice.batch.locator(".batch-item")).to_have_count(3)
+
+    await console.tier.approver("bob").reject(ended.id, reason="no")
+    await console.tier.approver("bob").approve(counted.id)
+
+    items = {one.id: alice.batch.locator(f'[data-id="{one.id}"]') for one in (ended, counted)}
+    await expect(items[ended.id]).to_contain_text("Left out: bob was quicker: it is rejected.")
+    await expect(items[counted.id]).to_contain_text("Left out: It has changed")
+    await alice.batch.get_by_role("button", name="Approve 1 action").click()
+    await expect(alice.batch.locator('[data-outcome="approved"]')).to_have_attribute("data-id", same.id)

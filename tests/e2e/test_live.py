@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from consoles import Desk
 from e2e.people import People
+from guardtier.store.keys import Keys
 from guardtier_workers.console.access import watch
 from guardtier_workers.console.pages import events
 from tier import high, unknown
@@ -174,3 +175,35 @@ SET_HIDDEN = """
   document.dispatchEvent(new Event("visibilitychange"));
 }
 """
+
+
+async def test_a_row_says_that_it_was_given_more_time(console: Desk, people: People) -> None:
+    one = await console.tier.client().submit(high())
+    alice, keys, redis = await people.person(console), Keys(0), console.tier.redis
+    await alice.at_inbox()
+    until = alice.row(one.id).locator("time.row-until")
+    before = int(await until.get_attribute("data-until") or 0)
+
+    await redis.hset(keys.action(one.id), "deadline", before + 900_000)
+    await redis.zadd(keys.parked, {one.id: before + 900_000})
+    await redis.xadd(keys.audit, {"id": one.id, "event": "extended", "fleet": "web"})
+
+    await expect(until).to_have_attribute("data-until", str(before + 900_000))
+
+
+async def test_what_waits_once_more_has_a_row_once_more(console: Desk, people: People) -> None:
+    """Redis came back from an older copy; or an edit has brought back what the filter shows."""
+    one = await console.tier.client().submit(high())
+    alice, keys, redis = await people.person(console), Keys(0), console.tier.redis
+    kept = await redis.dump(keys.action(one.id))
+    await alice.at_inbox()
+    await alice.row(one.id).locator(".row-open").focus()
+    await console.tier.approver("bob").approve(one.id)
+    await expect(alice.row(one.id)).to_contain_text("Approved by bob")
+
+    await redis.restore(keys.action(one.id), 0, kept, replace=True)
+    await redis.zadd(keys.parked, {one.id: 4e12})
+    await redis.xadd(keys.audit, {"id": one.id, "event": "parked", "fleet": "web"})
+
+    await expect(alice.row(one.id).locator(".row-pick")).to_be_enabled()
+    await expect(alice.row(one.id)).not_to_contain_text("Approved")

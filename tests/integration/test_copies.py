@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from guardtier import Assessment, Outcome, SecurityRisk, State, Verdict
-from guardtier.errors import NotAuthorized
+from guardtier.errors import InvalidAnswer, NotAuthorized
+from guardtier.policy.grants import Pattern, Remember, Scope
 from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
 from guardtier.store.keys import Keys
@@ -15,6 +16,7 @@ from guardtier.store.records import Record, Records
 from guardtier_workers import copies
 from guardtier_workers.copies import Copies
 from tier import StartTier, Tier, high
+from waiting import until
 
 KEYS = Keys(0)
 FOR_DBAS = '[[rule]]\nname = "dbas"\ntool = "*"\noutcome = "park"\nterms = { roles = ["dba"] }\n'
@@ -79,3 +81,39 @@ async def test_copies_are_bounded_by_what_they_hold(tier: Tier, monkeypatch: pyt
 def _record(action_id: str, size: int) -> Record:
     rated = Assessment(risk=SecurityRisk.HIGH)
     return Record(action_id, State.PARKED, "web", "", "0" * 64, b"x" * size, 0, rated)
+
+
+async def test_a_copy_of_a_record_that_was_lost_and_made_anew_counts_for_nothing(tier: Tier) -> None:
+    """Redis came back from an older copy, and the client has asked again: another rating may stand now."""
+    action = high().placed_in(0)
+    await tier.client().submit(action)
+    await tier.parked()
+    failed = Assessment(risk=SecurityRisk.HIGH, failed=True)
+    anew = {"assessment": failed.to_json(), "entry": "1-0"}
+    await tier.redis.hset(KEYS.action(action.id), mapping=anew)
+
+    wish = Remember(pattern=Pattern.EXACT, scope=Scope.AGENT)
+    with pytest.raises(InvalidAnswer):
+        await tier.approver().approve(action.id, digest=action.digest, remember=wish)
+
+    assert (await tier.record(action.id)).state is State.PARKED
+
+
+@pytest.mark.parametrize(
+    ("size", "state", "is_kept"), [(10, "parked", True), (70_000, "parked", False), (10, "expired", False)]
+)
+async def test_no_copy_is_kept_of_what_is_long_or_decided(
+    tier: Tier, size: int, state: str, is_kept: bool
+) -> None:
+    """A worker decides nothing while it reads a megabyte, and what is decided can't be answered."""
+    action = high("x" * size).placed_in(0)
+    await tier.client().submit(action)
+    await tier.parked()
+    await tier.redis.hset(KEYS.action(action.id), "state", state)
+    running = tier.workers[-1].worker
+    kept = Copies(tier.records)
+
+    kept.keep(action.id, running.lanes[0])
+    await until(lambda: not kept.is_reading)
+
+    assert (kept.take(action.id) is not None) == is_kept

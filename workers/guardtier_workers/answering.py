@@ -87,6 +87,7 @@ class Answering:
             block_ms=max(1, int(retry * 1000)),
             revised=record.revised,
             terms=record.terms,
+            received_at=record.received_at,
             blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
             outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
         )

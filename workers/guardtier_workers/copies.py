@@ -1,7 +1,8 @@
 """Copies: records of what was parked last, read ahead, so that an answer need not wait for Redis.
 
 A copy is a guess. Whatever is counted with one is compared in ``resolve.lua`` (votes, terms, edit,
-digest) and counted anew where something else stands; what a copy would refuse is looked up first.
+digest, and whether it is still the same record) and counted anew where something else stands; what a
+copy would refuse is looked up first.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 from redis.exceptions import RedisError
 
 from guardtier.errors import GuardtierError
+from guardtier.state import State
 from guardtier.store.records import Record, Records
 from guardtier_workers.lane import Lane
 
@@ -19,6 +21,7 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024  #: of all actions that copies are kept of, as they were received
 MOST_COPIES = 2_000
+LONGEST = 64 * 1024  #: bytes of an action: reading a megabyte takes 0.5 s, in which nothing is decided
 
 
 class Copies:
@@ -37,6 +40,11 @@ class Copies:
             self._reading.add(task)
             task.add_done_callback(self._reading.discard)
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether a record is on its way."""
+        return bool(self._reading)
+
     def take(self, action_id: str) -> Record | None:
         """The copy, if there is one. It is not kept any longer."""
         record = self._kept.pop(action_id, None)
@@ -50,7 +58,8 @@ class Copies:
         except (GuardtierError, RedisError, OSError) as error:
             log.debug("no copy of %s is kept: %s", action_id, error)
             return
-        if record.is_readable:  # read here, not while an approver waits
+        is_kept = record.state is State.PARKED and len(record.event) <= LONGEST
+        if is_kept and record.is_readable:  # read here, not while an approver waits
             self.put(record)
 
     def put(self, record: Record) -> None:

@@ -30,6 +30,7 @@ class Resolution:
     block_ms: int = 0
     revised: str = ""  #: proof of the edit that stood when it was counted; "" for none
     terms: bytes = b""  #: that it was counted under (JSON), as the record has them
+    received_at: int = 0  #: when the action of that record came (ms since 1970)
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
 
 
@@ -48,8 +49,8 @@ class Answers(Scripts):
     ) -> Transition:
         """Let an approver's answer, already checked and counted, take effect.
 
-        ``answered`` where more are needed; ``moved`` where other votes, other terms or another edit stand
-        than were seen: count again.
+        ``answered`` where more are needed; ``moved`` where other votes, other terms, another edit or
+        another record stand than were seen: count again.
         """
         keys, action_id = self._keys, delivery.id
         fixed = [
@@ -80,6 +81,7 @@ class Answers(Scripts):
             made.block_ms,
             made.revised,
             made.terms,
+            made.received_at,
             *(part for entry in made.outbox for part in entry),
         ]
         return await self._with_waiters("resolve", fixed, head, tail, fleet, waiters)

@@ -47,7 +47,9 @@ async def behind(redis: AnyRedis, key: str, after: str, most: int) -> tuple[list
             offset=skipped,
             num=most + 1,
         )
-        listed = [Cursor(int(score), name.decode()) for name, score in found[:most]]
+        listed = [
+            Cursor(int(score), name.decode(errors="backslashreplace")) for name, score in found[:most]
+        ]
         fresh, more = [at for at in listed if at > cursor], len(found) > most
         if fresh or not more:
             return fresh, more

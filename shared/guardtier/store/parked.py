@@ -11,7 +11,7 @@ from guardtier.state import State
 from guardtier.store.connection import AnyRedis
 from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import Keys
-from guardtier.store.records import Record, read_row, record_fields
+from guardtier.store.records import Record, read_row, record_fields, rows_of
 
 PAGE = 100  #: actions of one page at the most
 PAGE_BYTES = 256 * 1024  #: of records in one page; one that is longer is a page of its own
@@ -73,7 +73,7 @@ class _Filling:
 
     def takes(self, at: Cursor, row: Sequence[bytes | None]) -> bool:
         """Look at one; False where the page is full without it."""
-        size = sum(len(value) for value in row if value)
+        size = 0 if isinstance(row, Exception) else sum(len(value) for value in row if value)
         if len(self.records) == self._limit or (self.records and self._room < size):
             return False
         record = read_row(at.action_id, row)
@@ -105,16 +105,15 @@ async def _of_fleets(
     pipeline = redis.pipeline(transaction=False)
     for at in part:
         pipeline.hget(keys.action(at.action_id), "fleet")
-    owners = await pipeline.execute()
-    return [at for at, owner in zip(part, owners, strict=True) if (owner or b"").decode() in fleets]
+    owners = [owner if isinstance(owner, bytes) else b"" for owner in await rows_of(pipeline)]
+    return [at for at, owner in zip(part, owners, strict=True) if owner.decode(errors="replace") in fleets]
 
 
 async def _rows(redis: AnyRedis, keys: Keys, chunk: list[Cursor]) -> list[Any]:
     pipeline = redis.pipeline(transaction=False)
     for at in chunk:
         pipeline.hmget(keys.action(at.action_id), record_fields())
-    rows: list[Any] = await pipeline.execute()
-    return rows
+    return await rows_of(pipeline)
 
 
 def _parts(listed: list[Cursor], length: int) -> Iterator[list[Cursor]]:

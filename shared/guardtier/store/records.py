@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self
 
+from redis.asyncio.client import Pipeline
+from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ResponseError
 
 from guardtier.action import ActionEvent, partition_of
@@ -234,7 +236,7 @@ class Records:
         pipeline = self._redis.pipeline(transaction=False)
         for action_id in ids:
             pipeline.hmget(self._partition(action_id).action(action_id), list(_FIELDS))
-        rows: list[Any] = await pipeline.execute()
+        rows = await rows_of(pipeline)
         found = (read_row(name, row) for name, row in zip(ids, rows, strict=True))
         return [record for record in found if record is not None]
 
@@ -271,13 +273,24 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else (value or "")
 
 
-def read_row(action_id: str, row: Sequence[bytes | None]) -> Record | None:
+async def rows_of(pipeline: Pipeline | ClusterPipeline) -> list[Any]:
+    """The rows that a pipeline of HMGETs gives. What is no record at all is an error in its own row."""
+    rows: list[Any] = await pipeline.execute(raise_on_error=False)
+    for row in rows:
+        if isinstance(row, Exception) and not str(row).startswith("WRONGTYPE"):
+            raise row
+    return rows
+
+
+def read_row(action_id: str, row: Sequence[bytes | None] | ResponseError) -> Record | None:
     """A record; None for one that is gone, or damaged: that one stays as it is, and hides no other."""
     try:
-        return Record.from_fields(action_id, row)
+        if not isinstance(row, ResponseError):
+            return Record.from_fields(action_id, row)
     except ValueError:
-        log.warning("the record of %s is damaged in Redis: it is left out", action_id)
-        return None
+        pass
+    log.warning("the record of %s is damaged in Redis: it is left out", action_id)
+    return None
 
 
 def record_fields() -> list[str]:

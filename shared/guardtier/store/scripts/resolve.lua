@@ -2,7 +2,8 @@
 --
 -- The caller has checked it and counted the votes, perhaps with a copy of the record. Compare and set:
 -- where other votes or other terms stand than the caller has seen, or another edit (also where the digest
--- is once more the same), nothing changes ('moved') and the caller looks again. Votes that are to stay as they
+-- is once more the same), or a record that was made anew under the id, nothing changes ('moved') and the
+-- caller looks again. Votes that are to stay as they
 -- are mean the same answer once more: it is only told again. An answer about another digest, to what is
 -- decided, and after the deadline changes nothing; the caller is told why and refuses it. One that was
 -- acknowledged meanwhile was refused by another worker: it changes nothing either ('stale').
@@ -13,18 +14,20 @@
 --       none), votes as they are now (JSON), outcome ('answered' where more are needed), verdict (''
 --       there), what the approver is told there (JSON), approver, reason, details for the audit line
 --       (JSON), retain_ms, keep_ms, block (JSON, '' for none), milliseconds that it lasts, proof of
---       the edit that the caller saw stand ('' for none), the terms that the caller saw, then what goes
---       to the outbox
+--       the edit that the caller saw stand ('' for none), the terms that the caller saw, when it says that
+--       the action came (ms since 1970), then what goes to the outbox
 
 local record, answers, parked, audit_key, told, open, block, outbox, pace = unpack(KEYS, 1, 9)
 local group, entry, id, expected, seen, before, votes, outcome, verdict, body, approver, reason =
   unpack(ARGV, 1, 12)
-local details, retain_ms, keep_ms, blocks, block_ms, edited, terms = unpack(ARGV, 13, 19)
+local details, retain_ms, keep_ms, blocks, block_ms, edited, terms, came = unpack(ARGV, 13, 20)
 
-local state, waiters, fleet, digest, deadline, standing, ended, revised, parked_under = unpack(redis.call(
-  'HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'votes', 'verdict', 'revised', 'terms'))
+local state, waiters, fleet, digest, deadline, standing, ended, revised, parked_under, first =
+  unpack(redis.call('HMGET', record, 'state', 'waiters', 'fleet', 'digest', 'deadline', 'votes', 'verdict',
+    'revised', 'terms', 'entry'))
 
-if (standing or '') ~= before or (revised or '') ~= edited or (parked_under or '') ~= terms then
+if (standing or '') ~= before or (revised or '') ~= edited or (parked_under or '') ~= terms
+    or (first and string.match(first, '^%d*') ~= came) then
   return {'moved', state or ''}
 end
 if standing and votes == before then -- the same answer, delivered or sent once more
@@ -57,6 +60,6 @@ end
 audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
   described(details))
 if blocks ~= '' then bar(block, blocks, block_ms) end
-post(outbox, id, 20)
+post(outbox, id, 21)
 redis.call('XACK', answers, group, entry)
 return {outcome, outcome == 'answered' and state or outcome}

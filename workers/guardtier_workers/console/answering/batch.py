@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from guardtier.answer import Choice
 from guardtier.look import Me
@@ -16,7 +16,10 @@ from guardtier_workers.console.show.reasons import Reason
 
 REASONS = 3  #: that are shown of one
 AT_ONCE = 20  #: records read in one go: each may have 1 MiB
+TOOL, LABEL = 80, 120  #: characters of a tool's name and of an argument's that the preview shows
 
+PIECES = 20_000  #: of marked text on one page, 150 bytes each: plain text has one a line
+CROWDED = "There is no room to show it beside the others: answer fewer at once, or this one by itself."
 TOO_LONG = "It is too long to be shown here as a whole: approve it by itself."
 GONE = "It does not wait any more, or is none of your fleets'."
 
@@ -65,6 +68,20 @@ def preview(record: Record, me: Me, choice: Choice) -> Preview:
     )
 
 
+class Room:
+    """What one page can show. What comes when it is full is left out, and says so."""
+
+    def __init__(self) -> None:
+        self._left = PIECES
+
+    def fitted(self, one: Preview) -> Preview:
+        pieces = sum(len(text.pieces) for text in one.arguments)
+        if pieces > self._left:
+            return replace(one, arguments=(), more=0, reasons=(), offer=Offer(one.offer.words, CROWDED))
+        self._left -= pieces
+        return one
+
+
 def gone(action_id: str) -> Preview:
     """Of an id that stands for nothing which this visitor sees."""
     return Preview(action_id, "", Offer(why_not=GONE))
@@ -76,4 +93,6 @@ def chunks(ids: Sequence[str]) -> list[Sequence[str]]:
 
 def _is_whole(evidence: Evidence) -> bool:
     texts = evidence.arguments
-    return not evidence.more and sum(text.length for text in texts) <= WHOLE
+    is_named = evidence.tool is not None and evidence.tool.length <= TOOL
+    is_labelled = all(len(text.label) <= LABEL for text in texts)
+    return is_named and is_labelled and not evidence.more and sum(text.length for text in texts) <= WHOLE

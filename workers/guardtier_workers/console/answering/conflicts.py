@@ -56,6 +56,9 @@ async def _words(error: GuardtierError, console: Console, record: Record, me: Me
 
 
 async def _changed(console: Console, record: Record, me: Me, now: int) -> str:
+    if not record.revised_at:
+        said = "Your answer was about another call than the one that waits here"
+        return f"{said}, and did not count: look at it again."
     who = await _editor(console, record)
     by = "You have" if who == me.name else f"{who or 'Another approver'} has"
     return (

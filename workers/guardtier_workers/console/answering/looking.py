@@ -7,6 +7,7 @@ from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
 from guardtier.look import Me
 from guardtier.store.records import Record
 from guardtier_workers.console.console import Console
+from guardtier_workers.console.opened import opened
 
 
 def partition_in(action_id: str, console: Console) -> int:
@@ -35,7 +36,7 @@ async def seen_by(me: Me, console: Console, action_id: str) -> Record:
         raise unknown(action_id) from error  # whose it is can't be told
     if not me.sees(record.fleet):
         raise unknown(action_id)
-    return record
+    return await opened(record)
 
 
 def unknown(action_id: str) -> UnknownAction:

@@ -125,7 +125,9 @@ class Board:
         self._feeds.end()
 
     def _taken(self, wanted: Filter, me: Me, after: tuple[int, int, str] | None = None) -> Iterator[Item]:
-        return (item for item in self._shelf.ordered(after) if wanted.takes(item, me))
+        one = self.get(wanted.id)
+        found = ([one] if one else []) if wanted.id else self._shelf.ordered(after)
+        return (item for item in found if wanted.takes(item, me) and (after is None or item.order > after))
 
     def _on_record(self, action_id: str, record: Record | None) -> None:
         if record is None:

@@ -22,6 +22,7 @@ Text = Annotated[str, StringConstraints(max_length=200)]
 class Filter(Query):
     """What the query of the inbox, of its stream of events and of ``/api/v1/actions`` says alike."""
 
+    id: Text = ""  #: this action alone
     fleet: Annotated[str, StringConstraints(pattern=NAME)] | None = None
     agent: Annotated[str, StringConstraints(pattern=LABEL)] | None = None
     tool: Text = ""
@@ -33,7 +34,8 @@ class Filter(Query):
     def takes(self, item: Item, me: Me) -> bool:
         """Whether the page of this approver shows it."""
         return (
-            me.sees(item.fleet)
+            self.id in ("", item.id)
+            and me.sees(item.fleet)
             and self.fleet in (None, item.fleet)
             and self.agent in (None, item.agent)
             and self.tool in ("", item.tool)

@@ -6,15 +6,18 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 from itertools import islice
 from time import monotonic
 
 from guardtier.action import partition_of
+from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import all_keys
 from guardtier.store.records import Record, Records
 from guardtier.store.tail import Fields, Tail
+from guardtier_workers.console.opened import opened
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +35,9 @@ OnEnded = Callable[[str, str, str], None]
 
 
 class Follower:
-    """Calls ``on_record`` with what it reads (None: there is none, or it can't be read, or others are more
-    urgent), ``on_ended`` with id, state and who decided it, as soon as the audit stream says so, and
-    ``on_loaded`` with how many are parked, whenever everything was compared.
+    """Calls ``on_record`` with what it reads (None: there is none, or it can't be read), ``on_ended`` with
+    id, state and who decided it, as soon as the audit stream says so (``parked``: others are more urgent),
+    and ``on_loaded`` with how many are parked, whenever everything was compared.
 
     ``known`` lists what the other side holds: id and deadline. At most ``most`` actions are read, those
     with the nearest deadlines.
@@ -151,15 +154,22 @@ class Follower:
                 self._touched.update(dict.fromkeys(chunk))
                 raise
             for name in chunk:
+                record = records.pop(name, None)  # one by one: read, it is many times as large
+                if record is not None:
+                    with suppress(Exception):  # it is met again below
+                        await opened(record)
                 if name not in self._ended_since:
-                    self._hand_on(name, records.get(name))
+                    self._hand_on(name, record)
             await asyncio.sleep(0)
 
     def _hand_on(self, name: str, record: Record | None) -> None:
         if record is None:
             self._unreadable.add(name)
         try:
-            self._on_record(name, record if name not in self._outside else None)
+            if record is not None and record.state is State.PARKED and name in self._outside:
+                self._on_ended(name, State.PARKED.value, "")
+            else:
+                self._on_record(name, record)
         except Exception:
             self._unreadable.add(name)
             log.exception("the record of %s can't be shown: it is left out", name)

@@ -47,12 +47,16 @@ async def text(request: Request) -> Response:
     record = await seen(request)
     if asked.digest != record.digest:
         raise DigestMismatch("the action has changed since you opened it: load the page again")
-    found = full_text(record, asked.name)
-    if found is None:
-        raise UnknownAction(f"the action has no text {asked.name}", field="name")
-    whole, paths = found
-    pieces = part(whole, marks_of(record, whole, paths), asked.start, asked.end)
-    return page(request, "_part.html", pieces=pieces, record=record, name=asked.name)
+
+    def made() -> Response:
+        found = full_text(record, asked.name)
+        if found is None:
+            raise UnknownAction(f"the action has no text {asked.name}", field="name")
+        whole, paths = found
+        pieces = part(whole, marks_of(record, whole, paths), asked.start, asked.end)
+        return page(request, "_part.html", pieces=pieces, record=record, name=asked.name)
+
+    return await asyncio.to_thread(made)
 
 
 async def seen(request: Request) -> Record:

@@ -17,7 +17,7 @@ from guardtier.errors import GuardtierError
 from guardtier.look import Me
 from guardtier.store.records import Record
 from guardtier_workers.console.access.visitor import visitor_of
-from guardtier_workers.console.answering.batch import Preview, chunks, gone, preview
+from guardtier_workers.console.answering.batch import Preview, Room, chunks, gone, preview
 from guardtier_workers.console.answering.before import before
 from guardtier_workers.console.answering.editable import fields_of, shown_json
 from guardtier_workers.console.answering.looking import partition_in
@@ -52,30 +52,30 @@ async def batch(request: Request) -> Response:
     visitor, console = visitor_of(request), console_of(request)
     asked = Many.read(request.query_params)
     items: list[Preview] = []
+    room = Room()
     for ids in chunks(list(dict.fromkeys(asked.id))):
-        items += await _previews(console, visitor.me, asked.choice, ids)
-
-    def made() -> Response:
-        return page(
-            request,
-            "_batch.html",
-            items=items,
-            choice=asked.choice,
-            can=sum(item.offer.can for item in items),
-            reason_required=any(item.reason_required for item in items if item.offer.can),
-        )
-
-    return await asyncio.to_thread(made)
+        items += await _previews(console, visitor.me, asked.choice, ids, room)
+    return await asyncio.to_thread(
+        page,
+        request,
+        "_batch.html",
+        items=items,
+        choice=asked.choice,
+        can=sum(item.offer.can for item in items),
+        reason_required=any(item.reason_required for item in items if item.offer.can),
+    )
 
 
-async def _previews(console: Console, me: Me, choice: Choice, ids: Sequence[str]) -> list[Preview]:
+async def _previews(
+    console: Console, me: Me, choice: Choice, ids: Sequence[str], room: Room
+) -> list[Preview]:
     known = [action_id for action_id in ids if _is_here(action_id, console)]
     async with console.previews:
         read = await console.records.many(known)
         found = {record.id: record for record in read if me.sees(record.fleet)}
 
         def made() -> list[Preview]:
-            return [_preview(found.get(action_id), action_id, me, choice) for action_id in ids]
+            return [room.fitted(_preview(found.get(one), one, me, choice)) for one in ids]
 
         return await asyncio.to_thread(made)
 

@@ -11,7 +11,7 @@ from guardtier.assessment import Finding
 from guardtier.errors import InvalidAction
 from guardtier.store.records import Record
 from guardtier_workers.console.show.diff import Changed, changes
-from guardtier_workers.console.show.folding import folded
+from guardtier_workers.console.show.folding import ROOM, SHORT, WHOLE, folded
 from guardtier_workers.console.show.hidden import Count, hidden_in
 from guardtier_workers.console.show.marked import Mark, Piece
 from guardtier_workers.console.show.reasons import (
@@ -84,7 +84,7 @@ def evidence_of(record: Record, original: bytes = b"") -> Evidence:
     shown = {name: _text(name, label, text, record) for name, (label, text) in texts.items()}
     return Evidence(
         action,
-        arguments=[_leaf(leaf, record) for leaf in leaves],
+        arguments=_leaves(leaves, record),
         more=more - max(0, len(leaves) - MOST),
         tool=shown["tool"],
         said=[shown[name] for name in ("summary", "thought") if texts[name][1]],
@@ -156,14 +156,24 @@ def _text(name: str, label: str, text: str, record: Record) -> Text:
     return Text(name, label, "string", folded(text, marks), len(text), text.count("\n") + 1)
 
 
-def _leaf(leaf: Leaf, record: Record) -> Text:
+def _leaves(leaves: Sequence[Leaf], record: Record) -> list[Text]:
+    """As wholes while there is room: a megabyte in many values would be a page that nobody can open."""
+    found, room = [], ROOM
+    for leaf in leaves:
+        shown = min(len(leaf.text), WHOLE)
+        found.append(_leaf(leaf, record, WHOLE if shown <= room else SHORT))
+        room -= min(shown, room)
+    return found
+
+
+def _leaf(leaf: Leaf, record: Record, whole: int) -> Text:
     numbers = numbered(record.assessment)
     marks = marks_in(leaf.text, leaf.paths, numbers) if leaf.kind == "string" else []
     marked = {mark.number for mark in marks}
     notes = tuple(number for number, one in numbers if one.field in leaf.paths and number not in marked)
     lines = leaf.text.count("\n") + 1
     name = f"value-{leaf.number}"
-    return Text(name, leaf.label, leaf.kind, folded(leaf.text, marks), len(leaf.text), lines, notes)
+    return Text(name, leaf.label, leaf.kind, folded(leaf.text, marks, whole), len(leaf.text), lines, notes)
 
 
 def _by_path(leaves: list[Leaf], texts: Mapping[str, tuple[str, str]]) -> dict[str, str]:

@@ -7,8 +7,10 @@
 import { call } from "./api.js";
 import { register } from "./keys.js";
 import { List } from "./live_list.js";
+import { isEnded } from "./live_rows.js";
 import { watchTab } from "./live_tabs.js";
 
+const BESIDE_MS = 2_000;
 const STALE_MS = 12_000; // the console says something every 5 s
 const TRIES_MS = [250, 1_000, 2_000, 5_000, 10_000];
 const WORDS = {
@@ -31,7 +33,7 @@ function wanted() {
   const rows = document.getElementById("rows");
   if (rows) return rows.dataset.query;
   const id = document.getElementById("detail")?.dataset.id;
-  return id && document.getElementById("live") ? new URLSearchParams({ text: id }).toString() : null;
+  return id && document.getElementById("live") ? new URLSearchParams({ id }).toString() : null;
 }
 
 function show(state, words = WORDS[state]) {
@@ -122,25 +124,42 @@ async function ended() {
 // Has the list as the console has it now. False where that was not possible: it is tried again.
 async function compare() {
   const of = query;
-  const found = document.getElementById("rows") ? await list.compare(of) : await compareOne(of);
+  const found = document.getElementById("rows") ? await list.compare(of) : await compareOne();
   if (of !== query) return false;
   if (!found) again();
   else tell(found);
   return Boolean(found);
 }
 
-// The same for the page of one action: whether it still waits.
-async function compareOne(of) {
+// The same for the one action that is shown: whether it still waits.
+async function compareOne() {
   const { id, state } = document.getElementById("detail").dataset;
   try {
-    const answer = await fetch(`/events/rows?${of}`, { headers: { accept: "application/json" } });
+    const query = new URLSearchParams({ id });
+    const answer = await fetch(`/events/rows?${query}`, { headers: { accept: "application/json" } });
     if (!answer.ok) return null;
     const { rows } = await answer.json();
-    const isThere = state !== "parked" || rows.some((row) => row.id === id);
-    return { rows: rows.filter((row) => row.id === id), gone: isThere ? [] : [{ id, state: "gone", by: "" }] };
+    if (state !== "parked" || rows.length > 0) return { rows, gone: [] };
+    const { ok, status, body } = await call("GET", `/actions/${encodeURIComponent(id)}`); // of too many, some are not listed
+    if (!ok && status !== 404) return null;
+    return { rows, gone: body.state === "parked" ? [] : [{ id, state: body.state ?? "gone", by: "" }] };
   } catch {
     return null;
   }
+}
+
+// What stands beside the list need not be in it (another filter), and the list's stream does not tell of it then.
+let beside = ""; // what its row said last
+
+async function lookBeside() {
+  const { id, state } = document.getElementById("detail")?.dataset ?? {};
+  const row = document.getElementById(`row-${id}`);
+  if (!source || document.hidden || state !== "parked" || (row && !isEnded(row))) return;
+  const found = await compareOne();
+  const says = `${id} ${found?.rows[0]?.html ?? ""}`;
+  if (!found || id !== document.getElementById("detail")?.dataset.id || says === beside) return;
+  beside = says;
+  tell(found);
 }
 
 function tell({ rows, gone }) {
@@ -163,6 +182,7 @@ if (wanted() !== null || document.getElementById("live")) {
   addEventListener("online", open);
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && open());
+  setInterval(() => document.getElementById("rows") && lookBeside(), BESIDE_MS);
   setInterval(() => {
     if (!heard || query === null || Date.now() - heard <= STALE_MS) return;
     show("stale");

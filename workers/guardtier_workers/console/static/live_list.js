@@ -4,7 +4,7 @@
 // #arrived. A row whose action has ended says how, and leaves when whoever was there has moved on.
 // Where #more has a button, it loads more rows: what belongs behind the last row is left to it.
 
-import { made, rowsOf, atHand, ended, isEnded, isSame, renew, anchored } from "./live_rows.js";
+import { made, again, rowsOf, atHand, ended, isEnded, isSame, renew, anchored } from "./live_rows.js";
 
 const CALM_MS = 5_000;
 const LINGER_MS = 2_000; // an ended row is there for so long at least
@@ -65,7 +65,8 @@ export class List {
     for (const { id, html } of rows) {
       this.#comparing?.rows.add(id);
       const row = document.getElementById(`row-${id}`);
-      if (!row) fresh.push([id, html]);
+      if (row && isEnded(row)) row.replaceWith(again(row, html)); // it waits once more
+      else if (!row) fresh.push([id, html]);
       else if (!isSame(row, html)) renew(row, html);
     }
     this.#add(fresh);

@@ -47,10 +47,10 @@ export function ended(row, { state, by }) {
   else row.append(said);
 }
 
-// Times are left out: the page tells them in words of its own.
+// Of times, which ones they are: the page tells them in words of its own.
 function words(row) {
   const bare = row.querySelector(".row-open").cloneNode(true);
-  for (const time of bare.querySelectorAll("time")) time.remove();
+  for (const time of bare.querySelectorAll("time")) time.textContent = time.dateTime;
   return bare.textContent.replace(/\s+/g, " ");
 }
 
@@ -71,6 +71,14 @@ export function renew(row, html) {
   const pick = row.querySelector(".row-pick");
   pick?.setAttribute("aria-label", fresh.querySelector(".row-pick").getAttribute("aria-label"));
   document.dispatchEvent(new CustomEvent("live:rows"));
+}
+
+// The row of what had ended and waits once more. Focus stays with it.
+export function again(row, html) {
+  const fresh = made(html);
+  window.htmx?.process(fresh);
+  if (row.contains(document.activeElement)) setTimeout(() => fresh.querySelector(".row-open")?.focus());
+  return fresh;
 }
 
 function scrollerOf(list) {

@@ -4,7 +4,8 @@ import { setClock, tick } from "./times.js";
 
 const wide = matchMedia("(min-width: 62rem)");
 let loading = null;
-let isLate = false; // something has changed, and somebody was answering
+let coming = ""; // the id of what show() loads
+let isLate = false; // something has changed, and somebody was answering, or it was still being loaded
 
 export const isWide = () => wide.matches;
 export const shownId = () => document.getElementById("detail")?.dataset.id ?? "";
@@ -61,6 +62,8 @@ function take(section) {
 export async function show(id, { focus = false, wait = 0, quiet = false } = {}) {
   loading?.abort();
   const mine = (loading = new AbortController());
+  coming = id;
+  isLate = false;
   if (!quiet) put(note("Loading…"));
   try {
     if (wait) await new Promise((done) => setTimeout(done, wait));
@@ -73,7 +76,10 @@ export async function show(id, { focus = false, wait = 0, quiet = false } = {}) 
   } catch (error) {
     if (error.name === "AbortError") return;
     put(note("The console can't be reached, so this is not shown.", () => show(id, { focus })));
+  } finally {
+    if (loading === mine) coming = "";
   }
+  if (isLate) refresh(); // what came may be older than what changed meanwhile
 }
 
 // Brings what is shown up to date. What will run is never exchanged under somebody's eyes: where it is
@@ -81,17 +87,17 @@ export async function show(id, { focus = false, wait = 0, quiet = false } = {}) 
 export async function refresh() {
   const old = document.getElementById("detail");
   const id = shownId();
-  if (!id) return;
-  if (isBusy(old)) {
-    isLate = true;
-    return;
-  }
-  isLate = false;
+  if (!id && !coming) return;
+  isLate = coming !== "" || isBusy(old);
+  if (isLate) return;
+  loading?.abort();
   const mine = (loading = new AbortController());
   try {
     const section = await fetched(id, mine.signal, { "x-guardtier-poll": "1" }); // nobody has asked for it
-    if (mine.signal.aborted || document.getElementById("detail") !== old || isBusy(old)) return;
-    if (section.dataset.digest === old.dataset.digest) keepingPlace(old, () => take(section));
+    if (mine.signal.aborted || document.getElementById("detail") !== old) return;
+    if (isBusy(old)) isLate = true;
+    else if (section.dataset.digest === undefined) put(section); // why it can't be shown
+    else if (section.dataset.digest === old.dataset.digest) keepingPlace(old, () => take(section));
     else put(note("Somebody has changed this call. Look at it again before you answer.", () => show(id), "Look again"));
   } catch {
     // it stays as it is: #live says that the page is out of date
@@ -106,15 +112,16 @@ function isBusy(section) {
 }
 
 function keepingPlace(old, change) {
-  const hadFocus = old.contains(document.activeElement);
+  const at = old.contains(document.activeElement) ? document.activeElement : null;
   const place = document.querySelector(".inbox-detail")?.scrollTop ?? 0;
   change();
   document.querySelector(".inbox-detail")?.scrollTo(0, place);
-  if (hadFocus) document.getElementById("detail-title")?.focus({ preventScroll: true });
+  const outcome = at?.matches(".outcome") && document.querySelector("#answer .outcome[tabindex]");
+  if (at) (outcome || document.getElementById("detail-title"))?.focus({ preventScroll: true });
 }
 
 document.addEventListener("live:change", ({ detail }) => {
-  const id = shownId();
+  const id = coming || shownId();
   if (detail.rows.includes(id) || detail.gone.some((one) => one.id === id)) refresh();
 });
 document.addEventListener("close", () => isLate && refresh(), true);

@@ -19,6 +19,7 @@ from guardtier.store.histories import Stored
 from guardtier.store.keys import HistoryKeys
 from guardtier.store.records import Record, Records
 from guardtier_workers.console.board.item import Item
+from guardtier_workers.console.opened import opened
 
 _MOST: Final = 64  #: entries that are read; the tier keeps 32
 _BATCH: Final = 8  #: records read at once: an action has up to 1 MiB
@@ -96,7 +97,7 @@ class Conversations:
             for record in await self._records.many(ids[start : start + _BATCH]):
                 asked = (record.digest, record.asked or "")
                 if record.fleet == fleet and any(one.startswith(digests[record.id]) for one in asked):
-                    found[record.id] = record
+                    found[record.id] = await opened(record)
         return found
 
     def _is_placed(self, action_id: str) -> bool:

@@ -15,6 +15,7 @@ from guardtier.store.trail import Line
 from guardtier.verdict import Outcome
 from guardtier_workers.console.board.filters import Text
 from guardtier_workers.console.board.item import Item
+from guardtier_workers.console.opened import opened
 from guardtier_workers.console.query import Query
 from guardtier_workers.console.story.decision import OUTCOMES, Decision
 from guardtier_workers.console.story.walk import MOST_LINES, Place, Walk
@@ -121,6 +122,8 @@ class _Search:
         self._bytes += sum(len(record.event) for record in records.values())
         for line in waiting:
             record = records.get(line.text("id"))
+            if record is not None:
+                await opened(record)
             decision = Decision.of(line, record)
             if _fits(decision, record, self._query):
                 self.found.append(decision)

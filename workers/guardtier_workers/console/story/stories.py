@@ -11,6 +11,7 @@ from guardtier.look import Me
 from guardtier.store.connection import AnyRedis
 from guardtier.store.records import Records
 from guardtier_workers.clock import now_ms
+from guardtier_workers.console.opened import opened
 from guardtier_workers.console.story.audit import Audit, AuditPage, AuditQuery
 from guardtier_workers.console.story.away import reading
 from guardtier_workers.console.story.conversation import Conversation, Conversations
@@ -65,7 +66,7 @@ class Stories:
         """
         async with self._asking("the histories of conversations"):
             try:
-                record = await self._records.get(action_id)
+                record = await opened(await self._records.get(action_id))
             except UnreadableRecord:
                 if me.sees("*"):
                     raise

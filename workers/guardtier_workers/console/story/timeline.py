@@ -13,6 +13,7 @@ from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys
 from guardtier.store.records import Record, Records
 from guardtier.store.trail import Line
+from guardtier_workers.console.opened import opened
 from guardtier_workers.console.story.index import Index
 from guardtier_workers.console.story.lines import details_of, fleet_of
 from guardtier_workers.console.story.step import Step
@@ -81,7 +82,7 @@ class Timeline:
 
     async def _record(self, action_id: str) -> Record | None:
         try:
-            return await self._records.get(action_id)
+            return await opened(await self._records.get(action_id))
         except (UnknownAction, UnreadableRecord):
             return None
 

@@ -19,10 +19,13 @@ export class EditForm {
   async load(id, digest) {
     this.id = id;
     this.digest = digest;
+    const turn = (this.turn += 1); // what was asked for before is none of this form's
+    clearTimeout(this.timer);
     this.ready(false);
     this.place.hidden = false;
     this.place.replaceChildren();
     const came = await fragment(`/actions/${encodeURIComponent(id)}/edit`);
+    if (turn !== this.turn) return {};
     if (!came.ok) return { message: came.message };
     this.place.innerHTML = came.html;
     const form = this.place.querySelector(".edit");
@@ -31,6 +34,13 @@ export class EditForm {
     this.whole = this.place.querySelector('[name="whole"]');
     (this.fields[0] ?? this.whole)?.focus();
     return {};
+  }
+
+  // The dialog is closed: what is still on its way belongs to nothing that is shown.
+  leave() {
+    this.turn += 1;
+    clearTimeout(this.timer);
+    this.place.replaceChildren();
   }
 
   // All arguments, as JSON text. What stands in a field of JSON goes as it is: nothing is rounded here.

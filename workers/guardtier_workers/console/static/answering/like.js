@@ -21,11 +21,13 @@ export class LikeForm {
   async load(id, digest) {
     this.id = id;
     this.digest = digest;
+    const turn = (this.turn += 1); // what was asked for before is none of this form's
     this.ready(false);
     this.parts.like.hidden = false;
     this.parts.patterns.replaceChildren();
     this.parts.grant.textContent = "";
     const came = await call("GET", `/actions/${encodeURIComponent(id)}/suggestions`);
+    if (turn !== this.turn) return {};
     if (!came.ok) return { message: came.body.message };
     if (came.body.digest !== digest) return { message: "It has changed since you looked: look at it again." };
     if (came.body.suggestions.length === 0) return { message: came.body.why };
@@ -33,6 +35,11 @@ export class LikeForm {
     this.form.elements.scope.value = came.body.suggestions[0].scope;
     await this.#draft();
     return {};
+  }
+
+  // The dialog is closed: what is still on its way belongs to nothing that is shown.
+  leave() {
+    this.turn += 1;
   }
 
   get wish() {

@@ -14,19 +14,28 @@ const KINDS = {
 export const picked = () =>
   [...document.querySelectorAll("#rows .row-pick:checked")].map((box) => box.closest(".row").dataset.id);
 
+// What of a row says what an answer to it would do: its digest, and how many have answered.
+function rowSays(id) {
+  const row = document.getElementById(`row-${id}`);
+  return row ? `${row.dataset.digest} ${row.querySelector(".row-votes")?.textContent ?? ""}` : "";
+}
+
 export function answerMany(dialog) {
   let choice = "";
+  let turn = 0; // of the dialog that is open
   const sheet = new Sheet(dialog, send);
   const items = sheet.part("items");
   const summary = sheet.part("summary");
   const cancel = dialog.querySelector('[data-do="cancel"]');
   items.addEventListener("change", count);
+  document.addEventListener("live:change", (event) => changed(event.detail));
   dialog.addEventListener("close", () => items.replaceChildren());
 
   async function open(kind) {
     const ids = picked();
     if (ids.length === 0 || dialog.open || sheet.sending) return;
     choice = kind;
+    const mine = (turn += 1);
     items.replaceChildren();
     summary.hidden = true;
     cancel.textContent = "Cancel";
@@ -36,17 +45,41 @@ export function answerMany(dialog) {
     offerReasons(sheet, kind);
     const query = new URLSearchParams([["choice", kind], ...ids.slice(0, MOST).map((id) => ["id", id])]);
     const came = await fragment(`/answering/batch?${query}`);
+    if (mine !== turn || !dialog.open) return; // closed meanwhile: it is none of what is shown now
     if (!came.ok) {
       sheet.end(came.message);
       return;
     }
     items.innerHTML = came.html;
+    for (const item of items.querySelectorAll(".batch-item")) item.dataset.row = rowSays(item.dataset.id);
     const { can, reasonRequired } = items.querySelector(".batch-preview").dataset;
     sheet.reason.required ||= reasonRequired === "1";
     if (ids.length > MOST) tell(`At most ${MOST} at once: these are the first of ${ids.length}.`);
     if (can === "0") sheet.end("Nothing here can be answered by you.");
     count();
     (kind === "reject" ? sheet.reason : sheet.button).focus();
+  }
+
+  // What has become of one since it was shown here: it is answered no more from here.
+  function changed({ rows, gone }) {
+    if (!dialog.open || sheet.sending || sheet.button.hidden) return;
+    for (const item of items.querySelectorAll(".batch-item:not([data-out])")) {
+      const { id } = item.dataset;
+      const ended = gone.find((one) => one.id === id);
+      const quicker = ended?.by ? `${ended.by} was quicker: it is ${ended.state}.` : "It does not wait any more.";
+      if (ended && ended.state !== "parked") leaveOut(item, quicker);
+      else if (ended || (rows.includes(id) && rowSays(id) !== item.dataset.row)) leaveOut(item, "It has changed: look at it again.");
+    }
+  }
+
+  function leaveOut(item, words) {
+    const box = item.querySelector('[name="item"]');
+    item.dataset.out = "";
+    box.checked = false;
+    box.disabled = true;
+    item.querySelector(".batch-said").textContent = `Left out: ${words}`;
+    tell("Some have been answered or changed meanwhile: they are left out.");
+    count();
   }
 
   const chosen = () =>

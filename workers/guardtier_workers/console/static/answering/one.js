@@ -3,7 +3,7 @@
 import { call, say } from "../api.js";
 import { EditForm } from "./edit.js";
 import { LikeForm } from "./like.js";
-import { detail, focusOutcome, lookAtList, reload } from "./panel.js";
+import { detail, focusOutcome, fragment, lookAtList, reload } from "./panel.js";
 import { forgetReasons, offerReasons, Sheet } from "./sheet.js";
 
 const KINDS = {
@@ -34,7 +34,10 @@ export function answerOne(dialog) {
     focusOutcome();
   });
   document.addEventListener("live:change", (event) => changed(event.detail));
-  dialog.addEventListener("close", () => sheet.part("edit").replaceChildren());
+  dialog.addEventListener("close", () => {
+    edit.leave();
+    like.leave();
+  });
 
   async function open(kind) {
     const shown = detail();
@@ -44,7 +47,7 @@ export function answerOne(dialog) {
       say(button.dataset.why, "warn");
       return;
     }
-    now = { kind, id: shown.dataset.id, digest: shown.dataset.digest };
+    const mine = (now = { kind, id: shown.dataset.id, digest: shown.dataset.digest });
     const { choice, ...words } = KINDS[kind];
     const wanted = shown.querySelector("#answer").dataset.reasonRequired === "1";
     describe(shown, kind);
@@ -56,7 +59,7 @@ export function answerOne(dialog) {
     offerReasons(sheet, choice);
     const form = { edit, remember: like }[kind];
     const { message } = form ? await form.load(now.id, now.digest) : {};
-    if (message) sheet.end(message);
+    if (message && mine === now) sheet.end(message);
   }
 
   // What it would run, and what the answer does, as the panel has them.
@@ -66,9 +69,7 @@ export function answerOne(dialog) {
     const runs = kind === "edit" ? [] : whatRuns(shown);
     sheet.part("runs").replaceChildren(...copied(runs));
     sheet.part("runs").hidden = runs.length === 0;
-    const lists = kind === "remember" ? ["remember", "approve"] : [kind];
-    const words = lists.flatMap((name) => [...shown.querySelectorAll(`[data-before="${name}"] > li`)]);
-    sheet.part("words").replaceChildren(...copied(words));
+    sheet.part("words").replaceChildren(...copied(wordsOf(shown, kind)));
   }
 
   async function send() {
@@ -78,7 +79,7 @@ export function answerOne(dialog) {
     const came =
       kind === "edit"
         ? await call("POST", `${path}/edit`, { digest, reason, arguments: edit.text() })
-        : await call("POST", `${path}/answer`, { digest, reason, ...said(kind) });
+        : await call("POST", `${path}/answer`, { digest, reason, ...saidBy(kind) });
     if (!came.ok) {
       await failed(came);
       return;
@@ -92,7 +93,7 @@ export function answerOne(dialog) {
     if (detail()?.dataset.id === id) focusOutcome();
   }
 
-  function said(kind) {
+  function saidBy(kind) {
     const { choice } = KINDS[kind];
     const retry = sheet.form.elements.retry.value;
     if (kind === "remember") return { choice, remember: like.wish };
@@ -102,16 +103,34 @@ export function answerOne(dialog) {
   // Somebody was quicker while this was being considered: it is said at once, and nothing is sent any more.
   async function changed({ rows, gone }) {
     if (!dialog.open || sheet.sending || sheet.button.hidden) return;
+    const mine = now;
     const { id, digest } = now;
     const ended = gone.find((one) => one.id === id);
-    if (ended) {
+    if (ended && ended.state !== "parked") {
       const without = ended.state === "expired" ? "Its deadline has passed." : "It does not wait any more.";
       stop(ended.by ? `${ended.by} was quicker: it is ${ended.state}.` : without);
-    } else if (rows.includes(id)) {
-      const { ok, body } = await call("GET", `/actions/${encodeURIComponent(id)}`);
-      const isSame = !ok || body.digest === digest || now.id !== id || sheet.sending || !dialog.open;
-      if (!isSame) stop("An approver has changed what it would run, while you were looking.");
+    } else if (ended || rows.includes(id)) {
+      const came = await fragment(`/actions/${encodeURIComponent(id)}/panel`);
+      if (came.ok && now === mine && dialog.open && !sheet.sending && !sheet.button.hidden) compare(came.html);
     }
+  }
+
+  // Others' answers change what this one does: it may decide now.
+  function compare(html) {
+    const fresh = new DOMParser().parseFromString(html, "text/html").getElementById("detail");
+    if (fresh?.dataset.digest !== now.digest) {
+      stop("An approver has changed what it would run, while you were looking.");
+      return;
+    }
+    const button = fresh.querySelector(`#answer [data-do="${now.kind}"]`);
+    if (button?.dataset.why !== undefined) {
+      stop(button.dataset.why);
+      return;
+    }
+    const words = wordsOf(fresh, now.kind);
+    if (!button || said(words) === said(sheet.part("words").children)) return;
+    sheet.part("words").replaceChildren(...copied(words));
+    sheet.say("Somebody has answered it meanwhile. What yours does now stands above.");
   }
 
   function stop(words) {
@@ -136,6 +155,14 @@ export function answerOne(dialog) {
 
   return open;
 }
+
+// What such an answer does, as a panel has it.
+function wordsOf(shown, kind) {
+  const lists = kind === "remember" ? ["remember", "approve"] : [kind];
+  return lists.flatMap((name) => [...shown.querySelectorAll(`[data-before="${name}"] > li`)]);
+}
+
+const said = (words) => [...words].map((one) => one.textContent).join("\n");
 
 // The values below the first heading: of the tool and its arguments, not of what the agent says about them.
 function whatRuns(shown) {
