@@ -65,7 +65,7 @@ class Audit:
             if query.event and line.text("event") != query.event:
                 continue
             fleet = fleet_of(line)
-            if fleet is None and not me.sees("*"):
+            if fleet is None and (query.fleet is not None or not me.sees("*")):
                 fleet, looked_up = await self._whose(line), looked_up + 1
             if query.fleet in (None, fleet) and is_shown(line, me, about=fleet):
                 found.append(_shown(line, fleet))
