@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from consoles import Desk
 from console.test_ops_probes import ready, scraped, value
 from guardtier.store.keys import Keys
@@ -30,7 +32,7 @@ async def test_a_flood_of_parked_actions_is_counted(tier: Tier, console: Desk) -
 
 
 async def test_what_redis_did_not_tell_is_asked_once_it_is_back(
-    own_server: EmbeddedRedis, start_tier: StartTier
+    own_server: EmbeddedRedis, start_tier: StartTier, caplog: pytest.LogCaptureFixture
 ) -> None:
     tier = await start_tier(url=own_server.url)
     await tier.client().submit(high())
@@ -41,6 +43,7 @@ async def test_what_redis_did_not_tell_is_asked_once_it_is_back(
     running = asyncio.create_task(details.run())
     details.ask(record.id, "parked", 1)
     details.ask(record.id, "parked", 2)
+    await until(lambda: "Redis does not answer" in caplog.text)
     own_server.start()
 
     await until(lambda: len(found) == 2)

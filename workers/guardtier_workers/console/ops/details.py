@@ -76,6 +76,7 @@ class Details:
                     await self._look_up(batch)
                 except Exception as error:
                     if is_away(error):
+                        log.warning("Redis does not answer what the metrics need of records: %r", error)
                         await asyncio.sleep(AWAY_SECONDS)
                         continue
                     log.exception("what the metrics need of records could not be read")
