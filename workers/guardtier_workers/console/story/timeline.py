@@ -99,7 +99,9 @@ class Timeline:
         if not found or not _is_first(found[0]):
             return []
         start, end = str(record.received_at), f"({found[0].entry}"
-        before, _ = await self._forward(keys, start, record.id, _BEFORE_LINES, end=end)
+        before, stopped = await self._forward(keys, start, record.id, _BEFORE_LINES, end=end)
+        if stopped and not any(line.text("event") == "assessed" for line in before):
+            return []  # it was rated long after it came
         return before + found
 
     async def _forward(
