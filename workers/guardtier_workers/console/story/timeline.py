@@ -88,7 +88,9 @@ class Timeline:
     async def _indexed(self, keys: Keys, record: Record) -> list[Line]:
         """All its lines, where the index has them from its parking on; else none."""
         pipeline = self._redis.pipeline(transaction=False)
-        for entry in self._index.of(record.id):
+        for entry in self._index.of(record.id):  # those before were of another call that had its id
+            if int(entry.partition("-")[0]) < record.received_at:
+                continue
             pipeline.xrange(keys.audit, min=entry, max=entry)
         found = [
             Line(keys.partition, entry.decode(), fields or {})
