@@ -40,17 +40,21 @@ class Kept(Generic[T]):
         self._lock = asyncio.Lock()
         self._value: T | None = None
         self._at = float("-inf")
+        self._changes = 0
 
     def forget(self) -> None:
-        """Whoever asks next reads: something was changed."""
+        """Whoever asks next reads: something was changed. What is being read now may not have it."""
         self._at = float("-inf")
+        self._changes += 1
 
     async def get(self) -> T:
         """Raises what reading raises."""
         async with self._lock:
             if self._value is None or monotonic() - self._at > FRESH_SECONDS:
+                changes = self._changes
                 self._value = await self._read()
-                self._at = monotonic()
+                if changes == self._changes:
+                    self._at = monotonic()
             return self._value
 
 
