@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from consoles import Desk
+from consoles import Desk, StartConsole
 from guardtier.store.keys import Keys
-from tier import high
+from guardtier_workers.approvers import Right
+from tier import StartTier, high
 from waiting import until
 
 
@@ -44,3 +45,25 @@ async def test_its_story_is_that_of_the_call_that_is_there(console: Desk) -> Non
     assert [one["event"] for one in story["steps"]] == ["asked", "assessed", "parked"]
     times = [one["at"] for one in story["steps"]]
     assert times == sorted(times)
+
+
+async def test_who_takes_the_id_of_another_fleet_sees_nothing_of_what_it_was(
+    start_tier: StartTier, start_console: StartConsole
+) -> None:
+    tier = await start_tier(fleets={"web": {}, "data": {}})
+    keys = Keys(0)
+    given_up = {"id": "taken.0", "why": "w", "stream": keys.outbox, "op": "notice", "payload": "of data"}
+    letter = (await tier.redis.xadd(keys.dead, given_up)).decode() + ".0"
+    refused = {"id": "taken.0", "event": "answer_refused", "by": "dora", "error": "{}", "stream": keys.answers}
+    await tier.redis.xadd(keys.audit, refused)
+    await tier.client().submit(high(id="taken.0"))
+    desk = await start_console(tier)
+    wanda = await desk.browser("wanda", ["web"], [Right.SEE, Right.HALT])
+
+    listed = (await wanda.get("/api/v1/dead")).json()
+    retried = await wanda.post(f"/api/v1/dead/{letter}/retry", json={})
+    audit = (await wanda.get("/api/v1/audit")).json()
+
+    assert listed["letters"] == []
+    assert retried.status_code == 404, retried.text
+    assert [one["step"]["event"] for one in audit["lines"]] == ["parked", "assessed"]
