@@ -1,4 +1,4 @@
-"""What the metrics count of the audit streams: each line once, in a flood, and when Redis was away or is older."""
+"""What the metrics count of the audit streams: each line once, in a flood, and after Redis was away."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from consoles import Desk
 from console.test_ops_probes import ready, scraped, value
+from consoles import Desk, StartConsole
 from guardtier.store.keys import Keys
+from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.ops.details import Detail, Details
 from guardtier_workers.console.ops.onward import Onward
 from guardtier_workers.embedded import EmbeddedRedis
@@ -71,3 +72,19 @@ async def test_a_stream_that_is_older_than_what_was_counted_is_not_counted_again
     await until(lambda: b"4" in seen)
     await onward.close()
     assert seen == [b"3", b"4"]
+
+
+async def test_where_more_waits_than_is_counted_it_says_so(
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Board.__init__.__kwdefaults__, "most", 1)
+    for command in ("rm a", "rm b"):
+        await tier.client().submit(high(command))
+    await tier.parked(2)
+    desk = await start_console(tier)
+    await ready(desk)
+    alice = await desk.browser("alice")
+
+    assert value(await scraped(desk), "guardtier_board_cut") == 1
+    assert (await alice.get("/api/v1/fleets")).json()["cut"] is True
+    assert "More waits than the console holds" in (await alice.get("/fleets")).text

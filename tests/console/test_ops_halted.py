@@ -9,6 +9,7 @@ from guardtier.store.keys import Keys
 from guardtier_workers.cli.state import OPERATES
 from guardtier_workers.console.ops.readings import Kept
 from tier import StartTier
+from waiting import until
 
 
 async def test_partitions_that_are_halted_in_two_ways_are_told(
@@ -46,15 +47,13 @@ async def test_what_was_read_before_a_change_is_not_kept() -> None:
 
     kept = Kept(read)
     first = asyncio.create_task(kept.get())
-    while not reads:
-        await asyncio.sleep(0)
+    await until(lambda: reads)
     kept.forget()  # somebody halts while it is being read
     reads[0].set()
     assert await first == 0
 
     second = asyncio.create_task(kept.get())
-    while not second.done() and len(reads) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: second.done() or len(reads) == 2)
     assert len(reads) == 2
     reads[1].set()
     assert await second == 1

@@ -1,4 +1,4 @@
-"""Checks of policy files in their own process: what its analyzers print, and texts that TOML has trouble with."""
+"""Checks of policy files in their own process: analyzers that print, texts that TOML has trouble with."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ async def test_what_was_rated_behind_a_backlog_has_its_rating_in_its_story(
     await tier.redis.xadd(Keys(0).actions("web"), submitted(action))
     others = tier.redis.pipeline(transaction=False)
     for number in range(2_500):  # what happened to others until a worker came to it
-        others.xadd(Keys(0).audit, {"id": f"o{number}.0", "event": "assessed", "fleet": "web", "risk": "LOW"})
+        others.xadd(
+            Keys(0).audit, {"id": f"o{number}.0", "event": "assessed", "fleet": "web", "risk": "LOW"}
+        )
     await others.execute()
     await tier.analyzer()
     await tier.parked()

@@ -54,7 +54,13 @@ async def test_who_takes_the_id_of_another_fleet_sees_nothing_of_what_it_was(
     keys = Keys(0)
     given_up = {"id": "taken.0", "why": "w", "stream": keys.outbox, "op": "notice", "payload": "of data"}
     letter = (await tier.redis.xadd(keys.dead, given_up)).decode() + ".0"
-    refused = {"id": "taken.0", "event": "answer_refused", "by": "dora", "error": "{}", "stream": keys.answers}
+    refused = {
+        "id": "taken.0",
+        "event": "answer_refused",
+        "by": "dora",
+        "error": "{}",
+        "stream": keys.answers,
+    }
     await tier.redis.xadd(keys.audit, refused)
     await tier.client().submit(high(id="taken.0"))
     desk = await start_console(tier)

@@ -154,8 +154,8 @@ class DeadLetters:
 
 
 def fleet_then(found: Any, at: int) -> str | None:
-    """The fleet of an action, of the fields ``fleet`` and ``entry`` of its record; None where the record came
-    after ``at`` (ms): once one is gone, any fleet's agent may take its id.
+    """The fleet of an action, by the fields ``fleet`` and ``entry`` of its record; None where the record
+    came after ``at`` (ms): once one is gone, any fleet's agent may take its id.
     """
     fleet, entry = found if isinstance(found, list) else (None, None)
     came = (entry or b"").partition(b"-")[0]

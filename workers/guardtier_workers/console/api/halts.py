@@ -18,9 +18,9 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HaltView(BaseModel):
-    """``stands_in`` so many ``of`` the tier's partitions: less than all, repeat it; also where it ``differs``:
-    what is new is parked in some and rejected in others. ``lifts``: of the halts that stand, for whoever
-    resumes just these.
+    """``stands_in`` so many ``of`` the tier's partitions: less than all, repeat it; also where it
+    ``differs``: what is new is parked in some and rejected in others. ``lifts``: of the halts that stand,
+    for whoever resumes just these.
     """
 
     scope: Scope

@@ -18,7 +18,7 @@ from guardtier.store.keys import Keys
 
 log = logging.getLogger(__name__)
 
-MOST: Final = 50_000  #: ids that wait to be looked up, some 300 bytes each; of more, the newest are left out
+MOST: Final = 50_000  #: ids that wait to be looked up, 300 bytes each; of more, the newest are left out
 BATCH: Final = 100
 PAUSE_SECONDS: Final = 0.2
 AWAY_SECONDS: Final = 1.0  #: between two tries while Redis is away

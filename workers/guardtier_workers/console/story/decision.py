@@ -92,7 +92,7 @@ class Decision(BaseModel):
 
 
 def _is_of(line: Line, record: Record) -> bool:
-    """Whether the record is of what was decided. An agent may take an id once more when a record is gone."""
+    """Whether the record is of what was decided: once one is gone, an agent may take its id again."""
     if record.fleet != line.text("fleet") or record.received_at > line.at:
         return False
     return line.text("digest") in ("", record.digest)
