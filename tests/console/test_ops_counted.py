@@ -88,3 +88,28 @@ async def test_where_more_waits_than_is_counted_it_says_so(
     assert value(await scraped(desk), "guardtier_board_cut") == 1
     assert (await alice.get("/api/v1/fleets")).json()["cut"] is True
     assert "More waits than the console holds" in (await alice.get("/fleets")).text
+
+
+async def test_where_the_redis_of_the_pools_hangs_the_tiers_own_is_told(
+    start_tier: StartTier, start_console: StartConsole
+) -> None:
+    done = asyncio.Event()
+
+    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+        writer.close()
+
+    hangs = await asyncio.start_server(never, "127.0.0.1", 0)
+    arq = f"redis://127.0.0.1:{hangs.sockets[0].getsockname()[1]}/0"
+    tier = await start_tier(
+        analyzers=0, policies=0, analyzer={"llm": {"placement": "pool:heavy"}}, arq_url=arq
+    )
+    desk = await start_console(tier)
+    await ready(desk)
+
+    found = await scraped(desk)
+
+    done.set()
+    hangs.close()
+    assert value(found, "guardtier_redis_up") == 1
+    assert value(found, "guardtier_pool_up", pool="heavy") == 0

@@ -21,6 +21,7 @@ T = TypeVar("T")
 FRESH_SECONDS: Final = 1.0  #: what was read is shown to everybody for so long
 SAMPLE_SECONDS: Final = 5.0  #: how often it is noted what workers have handled
 MOST_FLEETS: Final = 500  #: whose queues are read at once: each is a stream a partition
+POOLS_SECONDS: Final = 1.0  #: for what may be another Redis: where it hangs, the tier's is told all the same
 SAMPLES: Final = 13  #: that is a minute
 
 
@@ -139,8 +140,9 @@ class Readings:
             return []
         redis = connect(self._arq_url)
         try:
-            alive = await pools_alive(redis, self._pools)
-        except RedisError:
+            async with asyncio.timeout(POOLS_SECONDS):
+                alive = await pools_alive(redis, self._pools)
+        except (RedisError, OSError):  # a time limit is one too
             alive = [None] * len(self._pools)
         finally:
             await redis.aclose()
