@@ -21,7 +21,7 @@ T = TypeVar("T")
 FRESH_SECONDS: Final = 1.0  #: what was read is shown to everybody for so long
 SAMPLE_SECONDS: Final = 5.0  #: how often it is noted what workers have handled
 MOST_FLEETS: Final = 500  #: whose queues are read at once: each is a stream a partition
-POOLS_SECONDS: Final = 1.0  #: for what may be another Redis: where it hangs, the tier's is told all the same
+POOLS_SECONDS: Final = 1.0  #: for what may be another Redis, which may hang
 SAMPLES: Final = 13  #: that is a minute
 
 
