@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
 from secrets import token_hex
 from time import time
 from typing import TypeVar
@@ -71,6 +72,16 @@ class PartitionFile:
         return self.standing.digest if self.standing else None
 
 
+def seen_of(files: Sequence[PartitionFile]) -> str | None:
+    """What a change of these says that it replaces: the digest of the text that was set in every partition,
+    None where none was. Where partitions differ, it stands for all of theirs together.
+    """
+    digests = [file.digest for file in files]
+    if len(set(digests)) == 1:
+        return digests[0]
+    return sha256("\n".join(one or "none" for one in digests).encode()).hexdigest()
+
+
 class ApproverPolicies(ApproverBase):
     """The part of ApproverClient that reads and sets policies."""
 
@@ -116,8 +127,8 @@ class ApproverPolicies(ApproverBase):
         a channel that the settings don't name, more approvals than there are people. Raises as
         :meth:`set_policy` otherwise; the right ``configure`` for every fleet is needed.
 
-        ``replaces``: the digest of the file that the approver has seen standing, None where none was set;
-        where another one stands meanwhile it raises WrongState.
+        ``replaces``: what the approver has seen standing (:func:`seen_of`), None where none was set; where
+        something else stands meanwhile it raises WrongState.
         """
         try:
             raw = text.encode()
@@ -159,6 +170,8 @@ class ApproverPolicies(ApproverBase):
         self, text: bytes, digest: str | None, replaces: str | Whatever | None, timeout: float
     ) -> list[PartitionFile]:
         signer = self._credentials()
+        async with self._within(timeout, "look at the policy file again before you repeat it"):
+            seen = await self._seen(replaces)
 
         async def one(partition: int) -> PartitionFile:
             async with self._within(timeout, "look at the policy file again before you repeat it"):
@@ -166,7 +179,7 @@ class ApproverPolicies(ApproverBase):
                 stands = _file_in(partition, raw)
                 if stands.readable and stands.digest == digest and await self._is_kept(stands):
                     return stands
-                _check_seen(stands, replaces)
+                _check_seen(stands, seen[partition])
                 request = FileRequest(
                     id=f"{token_hex(12)}.{partition}",
                     client=self._client_id,
@@ -180,6 +193,14 @@ class ApproverPolicies(ApproverBase):
             return PartitionFile(partition, StandingFile.read(reply.body or b""), changed=True)
 
         return await everywhere(self._partitions, one)
+
+    async def _seen(self, replaces: str | Whatever | None) -> Sequence[str | Whatever | None]:
+        """What may be replaced in each partition."""
+        if isinstance(replaces, str):
+            files = await self.policy_file()
+            if replaces == seen_of(files):
+                return [file.digest for file in files]
+        return [replaces] * self._partitions
 
     async def _is_kept(self, file: PartitionFile) -> bool:
         """Whether the text that a pointer names is there. Where it is not, all is parked until it is."""

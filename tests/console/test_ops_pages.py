@@ -32,6 +32,7 @@ async def bury(tier: Tier, fleet: str = "web", **fields: str) -> str:
 async def outbox_letter(tier: Tier, fleet: str = "web") -> str:
     parked = await tier.client(fleet).submit(high(fleet=fleet).placed_in(0))
     halt = '{"reason":"x","by":"guardtier.breaker","at":1,"scope":"web"}'  # spreads to no other partition
+    await tier.redis.hset(KEYS.halts, "web", halt)
     return await bury(tier, id=parked.id, stream=KEYS.outbox, op="halt", payload=halt)
 
 

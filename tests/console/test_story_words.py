@@ -28,6 +28,9 @@ def line(event: str, details: Any = None, **fields: str) -> Line:
     [
         (line("assessed", risk="HIGH"), "Rated HIGH"),
         (line("parked", {"rules": ["keys"]}, policy="file@7"), "by the rule keys (file@7)"),
+        (line("parked", {"rules": ["halt"]}, policy="file@7"), "Parked, since it is halted: it waits"),
+        (line("parked", {"rules": ["halt", "keys"]}), "since it is halted (and by keys)"),
+        (line("rejected", {"rules": ["halt"]}, policy="file@7"), "Rejected at once, since it is halted"),
         (line("released", policy="never_confirm"), "by the policy never_confirm"),
         (line("released", {"grant": "g1"}), "a remembered approval covers it"),
         (line("released", {"would": "park", "would_by": ["r"]}), "would have made it park"),

@@ -80,6 +80,7 @@ async def test_who_may_not_halt_is_told_why(console: Desk, people: People) -> No
 async def test_what_the_outbox_gave_up_is_tried_again(console: Desk, people: People) -> None:
     parked = await console.tier.client().submit(high())
     halt = '{"reason":"x","by":"guardtier.breaker","at":1,"scope":"web"}'
+    await console.tier.redis.hset(KEYS.halts, "web", halt)
     fields = {"id": parked.id, "why": "delivered 5 times", "stream": KEYS.outbox, "op": "halt"}
     await console.tier.redis.xadd(KEYS.dead, fields | {"payload": halt})
     page = (await people.person(console, "olga", may=OPERATES)).page

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from playwright.async_api import Page, expect
 
-from consoles import Desk
+from consoles import Desk, StartConsole
 from e2e.people import People
+from guardtier.store.keys import Keys
 from guardtier_workers.cli.state import OPERATES
 from remembered import remembered
-from tier import high
+from tier import StartTier, high
 
 DRAFT = """\
 version = 1
@@ -62,6 +63,23 @@ async def test_a_file_is_checked_and_then_set(console: Desk, people: People) -> 
     await expect(olga.page.locator("#file-stands")).to_contain_text("file@1, set at run time by olga")
     verdict = await console.tier.client().check(high(tool_name="refund"))
     assert verdict.reason.startswith("Ask <b>finance</b>.")
+
+
+async def test_a_file_that_stands_in_some_partitions_is_set_in_all(
+    start_tier: StartTier, start_console: StartConsole, people: People
+) -> None:
+    console = await start_console(await start_tier(partitions=2))
+    olga = await people.person(console, "olga", may=OPERATES)
+    assert await console.tier.operator("olga").set_policy_file(DRAFT)
+    await console.tier.redis.hdel(Keys(1).policies, "*")
+    await olga.page.goto("/policy")
+    await expect(olga.page.locator("#file-stands")).to_contain_text("set or reset it once more")
+
+    await olga.page.get_by_role("button", name="Check it").click()
+    await olga.page.get_by_role("button", name="Set it…").click()
+    await olga.page.locator("#policy-dialog").get_by_role("button", name="Set it").click()
+
+    await expect(olga.page.locator("#file-stands")).to_contain_text("file@1, set at run time by olga")
 
 
 async def test_what_is_wrong_is_gone_to(console: Desk, people: People) -> None:

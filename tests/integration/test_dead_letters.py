@@ -25,6 +25,8 @@ HALT = '{"reason":"x","by":"guardtier.breaker","at":1,"scope":"web"}'  # spreads
 async def bury(tier: Tier, op: str = "later", fleet: str = "web", why: str = "delivered 5 times") -> str:
     """A dead letter of the outbox, of a parked action of that fleet; returns its name."""
     parked = await tier.client(fleet).submit(high(fleet=fleet).placed_in(0))
+    if op == "halt":
+        await tier.redis.hset(KEYS.halts, "web", HALT)
     fields = {"id": parked.id, "why": why, "stream": KEYS.outbox, "op": op, "payload": HALT}
     return (await tier.redis.xadd(KEYS.dead, fields)).decode() + ".0"
 
@@ -57,6 +59,16 @@ async def test_it_is_tried_again_and_is_a_dead_letter_no_more(start_tier: StartT
     (line,) = [line for line in await tier.audit() if line["event"] == "retried"]
     assert (line["fleet"], line["by"], line["reason"]) == ("web", "olga", "mended")
     assert entry
+
+
+async def test_a_halt_that_was_lifted_does_not_come_back(tier: Tier) -> None:
+    name, olga = await bury(tier, op="halt"), tier.operator()
+    await olga.resume("web")
+
+    with pytest.raises(WrongState, match="was lifted"):
+        await olga.retry_dead(name)
+
+    assert [one.name for one in await letters(tier)] == [name]
 
 
 async def test_what_fails_once_more_comes_back_under_another_name(start_tier: StartTier) -> None:
@@ -138,6 +150,7 @@ async def test_the_letter_of_another_fleet_is_told_as_one_that_is_not_there(star
 
 async def test_a_letter_of_no_known_fleet_is_for_who_has_every_fleet(tier: Tier) -> None:
     fields = {"id": "gone.0", "why": "delivered", "stream": KEYS.outbox, "op": "halt", "payload": HALT}
+    await tier.redis.hset(KEYS.halts, "web", HALT)
     name = (await tier.redis.xadd(KEYS.dead, fields)).decode() + ".0"
 
     with pytest.raises(UnknownDeadLetter):

@@ -289,6 +289,20 @@ async def test_an_outbox_entry_that_is_handled_twice_says_it_once(desk: Desk) ->
     assert not await desk.pending(entry)
 
 
+async def test_a_grant_that_had_ended_before_it_was_kept_is_not_told_as_given(tier: Tier) -> None:
+    grant = await remembered(tier, high("git push"), "exact")
+    body = orjson.loads(await tier.redis.hget(GRANTS, grant))
+    late = orjson.dumps(body | {"expires_at": body["given_at"] + 1})
+    await tier.redis.hdel(GRANTS, grant)
+
+    await tier.redis.xadd(KEYS.outbox, {"id": "a.0", "op": "grant", "body": late})  # tried again days later
+    await tier.idle()
+
+    said = [line for line in await tier.audit() if line["id"] == "a.0"]
+    assert [line["event"] for line in said] == ["refused"]
+    assert "had ended" in said[0]["error"]
+
+
 # -- revoking ------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import logging
 
 from guardtier.action import partition_of
 from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownDeadLetter, WrongState
+from guardtier.policy.halts import Halt
 from guardtier.policy.retry import RetryRequest
 from guardtier.store.dead import DeadLetter, DeadLetters
 from guardtier.store.delivery import Delivery
@@ -27,6 +28,8 @@ async def retry(lane: Lane, delivery: Delivery, approvers: Approvers) -> None:
     _check_may(approver, letter)
     if letter.why_not:
         raise WrongState(f"it can't be tried again: {letter.why_not}", field=letter.stream)
+    if letter.op == "halt":
+        await _check_stands(lane, letter)
     done = await lane.ledger.retry(
         delivery,
         letter=letter.entry,
@@ -40,6 +43,20 @@ async def retry(lane: Lane, delivery: Delivery, approvers: Approvers) -> None:
     if done.what == "wrong":
         raise WrongState("it can't be tried again: it is not what the outbox had", field=letter.stream)
     log.info("%s has dead letter %s (%s) tried again", approver.name, name, letter.op)
+
+
+async def _check_stands(lane: Lane, letter: DeadLetter) -> None:
+    """A halt that was lifted meanwhile must not come back in the other partitions. (That it was is
+    remembered there for an hour alone, and a dead letter stays for a week.)
+    """
+    try:
+        scope = Halt.model_validate_json(letter.payload).scope
+    except ValueError:
+        return  # it fails once more, and says so
+    if await lane.redis.hget(lane.keys.halts, scope) != letter.payload:  # type: ignore[misc]
+        raise WrongState(
+            "it can't be tried again: the halt was lifted, or another one took its place", field="halt"
+        )
 
 
 def _check_may(approver: Approver, letter: DeadLetter) -> None:

@@ -91,6 +91,8 @@ def _body_in(text: str, name: str) -> dict[str, Any]:
         raise ConfigError(f"{name} is no TOML: {error}", field="policy") from error
     except UnicodeEncodeError as error:
         raise ConfigError(f"{name} holds characters that UTF-8 does not have", field="policy") from error
+    except ValueError as error:  # what tomllib leaves to Python: a number of more than 4,300 digits
+        raise ConfigError(f"{name} holds a number that is too long", field="policy") from error
     except RecursionError as error:
         raise ConfigError(f"{name} is nested too deeply", field="policy") from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from guardtier.errors import ConfigError, UnknownDeadLetter
 from guardtier.store.connection import AnyRedis
@@ -142,14 +143,25 @@ class DeadLetters:
             return made
         asking = self._redis.pipeline(transaction=False)
         for one in unknown:
-            asking.hget(keys.action(one.id), "fleet")
+            asking.hmget(keys.action(one.id), ["fleet", "entry"])
         said = await asking.execute(raise_on_error=False)
         fleets = {
-            one.entry: fleet.decode(errors="backslashreplace")
-            for one, fleet in zip(unknown, said, strict=True)
-            if isinstance(fleet, bytes)
+            one.entry: fleet
+            for one, found in zip(unknown, said, strict=True)
+            if (fleet := fleet_then(found, one.at)) is not None
         }
         return [replace(one, fleet=fleets.get(one.entry, one.fleet)) for one in made]
+
+
+def fleet_then(found: Any, at: int) -> str | None:
+    """The fleet of an action, by the fields ``fleet`` and ``entry`` of its record; None where the record
+    came after ``at`` (ms): once one is gone, any fleet's agent may take its id.
+    """
+    fleet, entry = found if isinstance(found, list) else (None, None)
+    came = (entry or b"").partition(b"-")[0]
+    if not fleet or (came.isdigit() and int(came) > at):
+        return None
+    return str(fleet.decode(errors="backslashreplace"))
 
 
 def _letter(keys: Keys, entry: str, fields: dict[bytes, bytes]) -> DeadLetter:

@@ -46,6 +46,11 @@ class Tail:
         self._closed = False  # redis-py may turn a cancellation into an error of its own
         self.trouble: str | None = None  #: why nothing can be read at the moment
 
+    @property
+    def last(self) -> str:
+        """The entry that was handed out last; at first the one behind which it began."""
+        return self._last.decode()
+
     async def start(self) -> None:
         """Begin behind the last entry that is there now. Waits for Redis where it is away."""
         while not self._closed:

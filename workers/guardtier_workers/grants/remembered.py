@@ -78,8 +78,11 @@ class Remembered:
         """Keep what an approval has left. Raises ValueError for what is no grant."""
         grant = Grant.from_json(body)
         done = await self._kept.keep(grant.fleet, grant.id, body, expires_at=grant.expires_at)
-        if done == "full":
-            error = GuardtierError(f"fleet {grant.fleet} has too many grants: revoke some", field="grant")
+        if done in ("full", "expired"):
+            why = f"fleet {grant.fleet} has too many grants: revoke some"
+            if done == "expired":  # it was done late, or tried again by somebody
+                why = "the grant had ended before it was kept: it covers nothing"
+            error = GuardtierError(why, field="grant")
             log.error("%s: %s", action_id, error.message)
             said: list[str | bytes] = ["refused", "by", " ".join(grant.by), "error", error.to_json()]
             return [*said, "fleet", grant.fleet]

@@ -23,11 +23,14 @@ class Fleet(BaseModel):
 
 
 class Fleets(BaseModel):
-    """``after``: where the next page begins, null where there is none. Not ``live``: counts may be old."""
+    """``after``: where the next page begins, null where there is none. Not ``live``: counts may be old.
+    ``cut``: more is parked than the console holds, so they are of those with the nearest deadlines.
+    """
 
     fleets: list[Fleet]
     after: str | None
     live: bool
+    cut: bool
 
 
 async def list_fleets(call: Call) -> Fleets:
@@ -40,6 +43,7 @@ async def list_fleets(call: Call) -> Fleets:
         fleets=[_view(name, waiting.get(name, Waiting()), halts[name]) for name in shown],
         after=after,
         live=console.board.is_live,
+        cut=console.board.is_cut,
     )
 
 

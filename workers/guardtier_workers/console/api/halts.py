@@ -18,8 +18,9 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class HaltView(BaseModel):
-    """``stands_in`` so many ``of`` the tier's partitions: less than all, repeat it. ``lifts``: of the halts
-    that stand, for whoever resumes just these.
+    """``stands_in`` so many ``of`` the tier's partitions: less than all, repeat it; also where it
+    ``differs``: what is new is parked in some and rejected in others. ``lifts``: of the halts that stand,
+    for whoever resumes just these.
     """
 
     scope: Scope
@@ -27,6 +28,7 @@ class HaltView(BaseModel):
     halt: Halt
     stands_in: int
     of: int
+    differs: bool
     lifts: list[str]
 
 
@@ -140,6 +142,7 @@ def halt_view(one: StandingHalt) -> HaltView:
         halt=one.halt,
         stands_in=one.stands_in,
         of=len(one.lifts),
+        differs=one.differs,
         lifts=list(one.lifts),
     )
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -17,9 +18,10 @@ from guardtier.store.keys import Keys
 
 log = logging.getLogger(__name__)
 
-MOST: Final = 5_000  #: ids that wait to be looked up; of more, the oldest are left out
+MOST: Final = 50_000  #: ids that wait to be looked up, 300 bytes each; of more, the newest are left out
 BATCH: Final = 100
 PAUSE_SECONDS: Final = 0.2
+AWAY_SECONDS: Final = 1.0  #: between two tries while Redis is away
 
 #: Findings by which an action is held since something failed, and not for what it is.
 FAILURES: Final = frozenset({"analysis.failed", "policy.failed", "analyzer.failed", "pool.absent"})
@@ -48,35 +50,50 @@ class Details:
 
     def __init__(self, redis: AnyRedis, partitions: int, on_detail: Callable[[Detail], None]) -> None:
         self._redis, self._partitions, self._on_detail = redis, partitions, on_detail
-        self._asked: deque[_Asked] = deque(maxlen=MOST)
+        self._asked: deque[_Asked] = deque()
         self._wake = asyncio.Event()
+        self._is_full = False
 
     def ask(self, action_id: str, event: str, at: int) -> None:
         """Look it up soon. It never waits."""
-        if (partition_of(action_id) or 0) < self._partitions:
+        if len(self._asked) >= MOST:
+            if not self._is_full:
+                log.warning("the metrics leave actions out: %d wait to be looked up", MOST)
+            self._is_full = True
+        elif (partition_of(action_id) or 0) < self._partitions:
             self._asked.append(_Asked(action_id, event, at))
             self._wake.set()
 
     async def run(self) -> None:
-        """Look up until cancelled. What could not be read while Redis is away is left out."""
+        """Look up until cancelled. While Redis is away what was asked waits."""
         while True:
             await self._wake.wait()
             await asyncio.sleep(PAUSE_SECONDS)
             self._wake.clear()
             while self._asked:
-                batch = [self._asked.popleft() for _ in range(min(BATCH, len(self._asked)))]
+                batch = list(islice(self._asked, BATCH))
                 try:
                     await self._look_up(batch)
                 except Exception as error:
-                    if not is_away(error):
-                        log.exception("what the metrics need of records could not be read")
+                    if is_away(error):
+                        log.warning("Redis does not answer what the metrics need of records: %r", error)
+                        await asyncio.sleep(AWAY_SECONDS)
+                        continue
+                    log.exception("what the metrics need of records could not be read")
+                for _ in batch:
+                    self._asked.popleft()
+            self._is_full = False
 
     async def _look_up(self, batch: list[_Asked]) -> None:
         asking = self._redis.pipeline(transaction=False)
         for one in batch:
             key = Keys(partition_of(one.id) or 0).action(one.id)
             asking.hmget(key, ["fleet", "entry", "assessment"])
-        for one, said in zip(batch, await asking.execute(raise_on_error=False), strict=True):
+        found = await asking.execute(raise_on_error=False)
+        for said in found:
+            if isinstance(said, Exception) and is_away(said):
+                raise said
+        for one, said in zip(batch, found, strict=True):
             if isinstance(said, list) and all(said):
                 self._on_detail(_detail(one, *said))
 

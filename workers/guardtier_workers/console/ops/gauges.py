@@ -27,6 +27,7 @@ class Snapshot:
     now_ms: int
     redis: bool
     board_live: bool
+    board_cut: bool = False
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     workers: Sequence[Heartbeat] = ()
     queues: Sequence[Queue] = ()
@@ -51,6 +52,7 @@ class _Families(Collector):
         told = self._snapshot
         yield _one("guardtier_redis_up", "Whether Redis answered the console", told.redis)
         yield _one("guardtier_board_live", "Whether the console knows all that is parked", told.board_live)
+        yield _one("guardtier_board_cut", "Whether more is parked than the console holds", told.board_cut)
         yield _turned_away(told.turned_away)
         yield from _of_waiting(told.waiting, told.now_ms)
         if told.redis:

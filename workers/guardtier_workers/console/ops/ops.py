@@ -12,10 +12,10 @@ from guardtier.look import Me
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import all_keys
-from guardtier.store.tail import Tail
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.board.filters import Filter
 from guardtier_workers.console.ops.details import Detail, Details
+from guardtier_workers.console.ops.onward import Onward
 from guardtier_workers.console.ops.readings import SAMPLE_SECONDS, Kept, Readings
 from guardtier_workers.console.ops.tally import Tally
 from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
@@ -37,7 +37,7 @@ class Ops:
         self._details = Details(redis, settings.partitions, self._on_detail)
         self.tally = Tally(self._details.ask)
         self.started = asyncio.Event()  #: from now on every line is counted
-        self._tails = [Tail(url, keys.audit, self.tally.line) for keys in all_keys(settings.partitions)]
+        self._tails = [Onward(url, keys.audit, self.tally.line) for keys in all_keys(settings.partitions)]
 
     @asynccontextmanager
     async def followed(self) -> AsyncIterator[None]:

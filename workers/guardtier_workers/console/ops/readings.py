@@ -21,6 +21,7 @@ T = TypeVar("T")
 FRESH_SECONDS: Final = 1.0  #: what was read is shown to everybody for so long
 SAMPLE_SECONDS: Final = 5.0  #: how often it is noted what workers have handled
 MOST_FLEETS: Final = 500  #: whose queues are read at once: each is a stream a partition
+POOLS_SECONDS: Final = 1.0  #: for what may be another Redis, which may hang
 SAMPLES: Final = 13  #: that is a minute
 
 
@@ -40,17 +41,21 @@ class Kept(Generic[T]):
         self._lock = asyncio.Lock()
         self._value: T | None = None
         self._at = float("-inf")
+        self._changes = 0
 
     def forget(self) -> None:
-        """Whoever asks next reads: something was changed."""
+        """Whoever asks next reads: something was changed. What is being read now may not have it."""
         self._at = float("-inf")
+        self._changes += 1
 
     async def get(self) -> T:
         """Raises what reading raises."""
         async with self._lock:
             if self._value is None or monotonic() - self._at > FRESH_SECONDS:
+                changes = self._changes
                 self._value = await self._read()
-                self._at = monotonic()
+                if changes == self._changes:
+                    self._at = monotonic()
             return self._value
 
 
@@ -135,8 +140,9 @@ class Readings:
             return []
         redis = connect(self._arq_url)
         try:
-            alive = await pools_alive(redis, self._pools)
-        except RedisError:
+            async with asyncio.timeout(POOLS_SECONDS):
+                alive = await pools_alive(redis, self._pools)
+        except (RedisError, OSError):  # a time limit is one too
             alive = [None] * len(self._pools)
         finally:
             await redis.aclose()

@@ -23,6 +23,7 @@ async def metrics(console: Console) -> bytes:
     """The text that Prometheus reads. It names fleets, pools, workers and child analyzers, nothing else."""
     kept: dict[str, Any] = {
         "board_live": console.board.is_live,
+        "board_cut": console.board.is_cut,
         "waiting": await console.ops.waiting(),
         "turned_away": {kind.value: count for kind, count in console.door.refused.counts.items()},
     }

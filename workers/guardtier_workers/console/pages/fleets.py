@@ -64,6 +64,7 @@ async def _shown(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]
         "after": after,
         "begin": query.after or "",
         "is_live": console.board.is_live,
+        "is_cut": console.board.is_cut,
     }
 
 

@@ -136,9 +136,12 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(5)  # answers come first
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what an analyzer prints is no part of it
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301 (our own process at the other end)
     try:
-        sys.stdout.write(examined(task).model_dump_json(by_alias=True))
+        with told:
+            told.write(examined(task).model_dump_json(by_alias=True))
     except MemoryError:
         os._exit(NO_MEMORY)  # nothing is left to end in good order with
 

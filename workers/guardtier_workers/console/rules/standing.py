@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardtier.approver import PartitionFile
+from guardtier.approver_policies import seen_of
 from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.look import Me
 from guardtier.policy.compiled import CompiledPolicy
@@ -139,7 +140,7 @@ def file_view(file: File, me: Me) -> FileStands:
     body, sees_all = file.body, me.sees(EVERY_FLEET)
     return FileStands(
         **{name: body[name] for name in ("version", "source", "digest", "agreed", "partitions")},
-        set_digest=file.parts[0].digest,
+        set_digest=seen_of(file.parts),
         words=_told(body),
         rules=len(rules_of(file, me)),
         tests=file.examined.test_count if sees_all else 0,

@@ -29,8 +29,8 @@ class FileStands(BaseModel):
     """Which policy file counts for all fleets.
 
     ``agreed``: in every partition the same; else repeat what was done last. ``set_digest``: of the text
-    that was set at run time, null where none was: what a change says that it ``replaces``. ``text`` is for
-    those who see every fleet.
+    that was set at run time, null where none was: what a change says that it ``replaces``; not ``agreed``:
+    it stands for what is in all partitions. ``text`` (of the first) is for those who see every fleet.
     """
 
     version: str | None

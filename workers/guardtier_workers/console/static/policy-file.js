@@ -44,8 +44,9 @@ async function check() {
   say(told);
   if (answer.body.ok && text.value === asked) {
     passed = { text: asked, found: answer.body };
-    setButton.disabled = answer.body.difference.same;
-    next.textContent = answer.body.difference.same ? "It is what stands already." : "It can be set.";
+    const stands = answer.body.difference.same && form.dataset.agreed === "yes";
+    setButton.disabled = stands;
+    next.textContent = stands ? "It is what stands already." : "It can be set.";
   }
 }
 
@@ -102,6 +103,7 @@ async function seen() {
   if (!found.ok) return;
   form.dataset.replaces = found.body.set_digest ?? "";
   form.dataset.source = found.body.source;
+  form.dataset.agreed = found.body.agreed ? "yes" : "no";
   passed = null;
   changed();
 }

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from guardtier.action import NAME, partition_of
 from guardtier.look import Me
 from guardtier.store.connection import AnyRedis
+from guardtier.store.dead import fleet_then
 from guardtier.store.keys import Keys
 from guardtier.store.trail import Line
 from guardtier_workers.console.board.filters import Text
@@ -65,7 +66,7 @@ class Audit:
             if query.event and line.text("event") != query.event:
                 continue
             fleet = fleet_of(line)
-            if fleet is None and not me.sees("*"):
+            if fleet is None and (query.fleet is not None or not me.sees("*")):
                 fleet, looked_up = await self._whose(line), looked_up + 1
             if query.fleet in (None, fleet) and is_shown(line, me, about=fleet):
                 found.append(_shown(line, fleet))
@@ -84,8 +85,8 @@ class Audit:
         if partition_of(action_id) != line.partition:
             return None
         key = Keys(line.partition).action(action_id)
-        found: bytes | None = await self._redis.hget(key, "fleet")  # type: ignore[misc]
-        return found.decode(errors="backslashreplace") if found else None
+        found = await self._redis.hmget(key, ["fleet", "entry"])  # type: ignore[misc]
+        return fleet_then(found, line.at)
 
 
 def _shown(line: Line, fleet: str | None) -> AuditLine:

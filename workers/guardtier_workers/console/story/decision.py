@@ -68,7 +68,7 @@ class Decision(BaseModel):
             grant=grant if isinstance(grant, str) else None,
             state=event,
         )
-        return told if record is None or record.fleet != told.fleet else told.completed(record)
+        return told if record is None or not _is_of(line, record) else told.completed(record)
 
     def completed(self, record: Record) -> Self:
         """With what its record says."""
@@ -89,6 +89,13 @@ class Decision(BaseModel):
                 "kept": True,
             }
         )
+
+
+def _is_of(line: Line, record: Record) -> bool:
+    """Whether the record is of what was decided: once one is gone, an agent may take its id again."""
+    if record.fleet != line.text("fleet") or record.received_at > line.at:
+        return False
+    return line.text("digest") in ("", record.digest)
 
 
 def _by(line: Line) -> tuple[str, ...]:

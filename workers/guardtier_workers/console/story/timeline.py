@@ -89,7 +89,9 @@ class Timeline:
     async def _indexed(self, keys: Keys, record: Record) -> list[Line]:
         """All its lines, where the index has them from its parking on; else none."""
         pipeline = self._redis.pipeline(transaction=False)
-        for entry in self._index.of(record.id):
+        for entry in self._index.of(record.id):  # those before were of another call that had its id
+            if int(entry.partition("-")[0]) < record.received_at:
+                continue
             pipeline.xrange(keys.audit, min=entry, max=entry)
         found = [
             Line(keys.partition, entry.decode(), fields or {})
@@ -100,7 +102,9 @@ class Timeline:
         if not found or not _is_first(found[0]):
             return []
         start, end = str(record.received_at), f"({found[0].entry}"
-        before, _ = await self._forward(keys, start, record.id, _BEFORE_LINES, end=end)
+        before, stopped = await self._forward(keys, start, record.id, _BEFORE_LINES, end=end)
+        if stopped and not any(line.text("event") == "assessed" for line in before):
+            return []  # it was rated long after it came
         return before + found
 
     async def _forward(

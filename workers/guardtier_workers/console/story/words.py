@@ -58,6 +58,10 @@ def _released(line: Line, details: Mapping[str, Any]) -> Told:
 
 
 def _parked(line: Line, details: Mapping[str, Any]) -> Told:
+    if _is_halted(details):
+        others = [name for name in names_of(details.get("rules")) if name != "halt"]
+        too = f" (and by {', '.join(others)})" if others else ""
+        return "waits", f"Parked, since it is halted{too}: it waits for people"
     return "waits", f"Parked {_under(line, details)}: it waits for people"
 
 
@@ -66,6 +70,8 @@ def _rejected(line: Line, details: Mapping[str, Any]) -> Told:
         return "no", f"Rejected: {_count(details, 'reject')}"
     if details.get("halt"):
         return "no", f"Rejected with what was parked, under the halt of {details['halt']}"
+    if _is_halted(details):
+        return "no", "Rejected at once, since it is halted"
     if "block" in names_of(details.get("rules")):
         return "no", "Rejected at once: the same action had been rejected shortly before"
     return "no", f"Rejected {_under(line, details)}"
@@ -173,6 +179,11 @@ _WORDS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], Told]]] = {
 
 #: Every kind of line that has words.
 KINDS: Final = (*_WORDS, *_ASKED)
+
+
+def _is_halted(details: Mapping[str, Any]) -> bool:
+    """Whether a halt has decided. (No rule of a policy file may have its name.)"""
+    return "halt" in names_of(details.get("rules"))
 
 
 def _under(line: Line, details: Mapping[str, Any]) -> str:
