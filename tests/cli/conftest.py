@@ -89,8 +89,9 @@ class Up:
         return list(self.body["processes"].values())
 
 
-def start_up(terminal: Terminal, *options: str) -> Up:
-    process = terminal.start("up", "--json", *options)
+def start_up(terminal: Terminal, *options: str, console: bool = False) -> Up:
+    """A tier that is ready; the console takes a second longer."""
+    process = terminal.start("up", "--json", *options, *([] if console else ["--no-console"]))
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:

@@ -26,7 +26,7 @@ ALICE = Signer("alice", key_of("x"))
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """A tier of this file's own: it says on standard error whom it turned away."""
-    found = start_up(Terminal(tmp_path_factory.mktemp("up")))
+    found = start_up(Terminal(tmp_path_factory.mktemp("up")), console=True)
     yield found
     code, said = end(found.process)
     assert code == 0

@@ -8,6 +8,7 @@ import signal
 import stat
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from waiting import gone, until_sync
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
 def test_it_ends_everything_it_started(terminal: Terminal, how: signal.Signals) -> None:
-    up = start_up(terminal)
+    up = start_up(terminal, console=True)
     assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1", "console-1"}
 
     code, _ = end(up.process, how)
@@ -28,7 +29,7 @@ def test_it_ends_everything_it_started(terminal: Terminal, how: signal.Signals) 
 
 
 def test_killed_it_leaves_no_process_and_no_tier_behind(terminal: Terminal) -> None:
-    up = start_up(terminal)
+    up = start_up(terminal, console=True)
 
     up.process.kill()
     up.process.communicate()
@@ -89,11 +90,17 @@ def test_it_uses_a_redis_that_it_is_given(terminal: Terminal, tmp_path: Path) ->
     assert end(with_redis.process)[0] == 0
 
 
-def test_the_demo_shows_every_outcome(terminal: Terminal) -> None:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What a program is told of the demo."""
+    terminal = Terminal(tmp_path_factory.mktemp("demo") / "state")
     done = terminal.run("up", "--demo", "--once", "--json")
-
     assert done.code == 0, done.err
-    *_, last = events = [json.loads(line) for line in done.out.splitlines()]
+    return [json.loads(line) for line in done.out.splitlines()]
+
+
+def test_the_demo_shows_every_outcome(demo: list[dict[str, Any]]) -> None:
+    *_, last = events = demo
     outcomes = Counter(event["outcome"] for event in events if event["event"] == "verdict")
     assert outcomes == {"released": 37, "approved": 7, "rejected": 4, "expired": 2}
     assert {key: last[key] for key in ("released", "parked", "approved", "rejected", "expired")} == {
@@ -102,11 +109,8 @@ def test_the_demo_shows_every_outcome(terminal: Terminal) -> None:
     }
 
 
-def test_the_demo_shows_what_people_can_do_beside_yes_and_no(terminal: Terminal) -> None:
-    done = terminal.run("up", "--demo", "--once", "--json")
-
-    assert done.code == 0, done.err
-    verdicts = [found for found in map(json.loads, done.out.splitlines()) if found["event"] == "verdict"]
+def test_the_demo_shows_what_people_can_do_beside_yes_and_no(demo: list[dict[str, Any]]) -> None:
+    verdicts = [found for found in demo if found["event"] == "verdict"]
     assert [v["decided_by"] for v in verdicts if len(v["decided_by"]) > 1] == [["operator", "second"]]
     assert [v["outcome"] for v in verdicts if v["grant"]] == ["released"]
     assert [v["outcome"] for v in verdicts if "block" in v["rules"]] == ["rejected"]
@@ -137,7 +141,7 @@ def test_it_runs_the_pools_that_the_settings_name(terminal: Terminal, tmp_path: 
         """
     )
     up = start_up(terminal, "--config", str(file))
-    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1", "console-1", "pool-rules"}
+    assert set(up.body["processes"]) == {"analyzer-1", "policy-1", "steward-1", "pool-rules"}
 
     parked = terminal.run("submit", "ls production", "--no-wait", "--json").json["id"]
     shown = terminal.run("show", parked, "--json").json["assessment"]

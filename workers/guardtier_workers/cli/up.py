@@ -38,16 +38,19 @@ def up(
         str | None,
         typer.Option("--redis-url", metavar="URL", help="Use this Redis and start none."),
     ] = None,
+    console: Annotated[
+        bool, typer.Option("--console/--no-console", help="With the page on which people answer.")
+    ] = True,
     config: Config = None,
     as_json: Json = False,
 ) -> int:
-    """Start a Redis, an analyzer, a policy worker and a steward; end them all on Ctrl-C."""
+    """Start a Redis, an analyzer, a policy worker, a steward and the console; end them all on Ctrl-C."""
     if once and not demo:
         raise UsageError("--once ends after the demo: it needs --demo")
     if data is not None and redis_url is not None:
         raise UsageError("--data is for the embedded Redis: give it, or --redis-url")
     log_to_stderr(as_json=as_json, level=logging.WARNING)
-    plan = Plan(redis_url, config, data, analyzers, policies)
+    plan = Plan(redis_url, config, data, analyzers, policies, console=console)
     if demo:
         plan = _with_demo(plan)
     return asyncio.run(_run(plan, demo=demo, once=once, as_json=as_json))
