@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from guardtier.errors import GuardtierError
 from guardtier.state import State
-from guardtier.store.records import Record, Records
+from guardtier.store.records import Asked, Record, Records
 from guardtier_workers.lane import Lane
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ class Copies:
         self._kept: dict[str, Record] = {}  # the oldest first
         self._bytes = 0
         self._reading: set[asyncio.Task[None]] = set()
+        self._asked: dict[str, Asked] = {}  # on their way
 
     def keep(self, action_id: str, lane: Lane) -> None:
         """Read the record of what was just parked, behind the back of whatever comes next."""
@@ -45,27 +46,33 @@ class Copies:
         """Whether a record is on its way."""
         return bool(self._reading)
 
-    def take(self, action_id: str) -> Record | None:
-        """The copy, if there is one. It is not kept any longer."""
-        record = self._kept.pop(action_id, None)
-        if record is not None:
-            self._bytes -= len(record.event)
-        return record
+    def take(self, action_id: str) -> Record | Asked | None:
+        """The copy, if there is one, or what is on its way. It is not kept any longer."""
+        return self._drop(action_id) or self._asked.get(action_id)
 
     async def _read(self, action_id: str, lane: Lane) -> None:
         try:
-            record = await self._records.ask(action_id, lane.pipe).get()
+            self._asked[action_id] = self._records.ask(action_id, lane.pipe)
+            record = await self._asked[action_id].get()
         except (GuardtierError, RedisError, OSError) as error:
             log.debug("no copy of %s is kept: %s", action_id, error)
             return
+        finally:
+            self._asked.pop(action_id, None)
         is_kept = record.state is State.PARKED and len(record.event) <= LONGEST
         if is_kept and record.is_readable:  # read here, not while an approver waits
             self.put(record)
 
     def put(self, record: Record) -> None:
         """Keep this one; the oldest go where there are too many."""
-        self.take(record.id)
+        self._drop(record.id)
         self._kept[record.id] = record
         self._bytes += len(record.event)
         while self._bytes > MOST_BYTES or len(self._kept) > MOST_COPIES:
-            self.take(next(iter(self._kept)))
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, action_id: str) -> Record | None:
+        record = self._kept.pop(action_id, None)
+        if record is not None:
+            self._bytes -= len(record.event)
+        return record
