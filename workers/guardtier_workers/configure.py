@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownFleet, WrongState
+from guardtier.errors import NotAuthorized, UnknownFleet, WrongState
 from guardtier.policy.request import SignedRequest
 from guardtier.policy.standing import (
     EVERY_FLEET,
@@ -21,8 +20,7 @@ from guardtier.store.records import Records
 from guardtier_workers.approvers import Approvers
 from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
-
-REQUEST_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
+from guardtier_workers.proving import asked_by
 
 
 async def configure(lane: Lane, delivery: Delivery, approvers: Approvers, records: Records) -> None:
@@ -98,15 +96,7 @@ async def configure_file(
 
 def check_may(request: SignedRequest, proof: str, approvers: Approvers, partition: int, fleet: str) -> None:
     """Raise NotAuthorized or InvalidAnswer where the request is not one that may configure this fleet."""
-    approver = approvers.proved(request, proof)
-    if partition_of(request.id) != partition:
-        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
-    if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:
-        raise NotAuthorized(
-            f"the request's time is more than {REQUEST_MINUTES} minutes off: check the clocks",
-            field="at",
-            limit=REQUEST_MINUTES,
-        )
+    approver = asked_by(request, proof, approvers, partition)
     if not approver.may_configure(fleet):
         what, named = "the policy of " + fleet, "name the fleet"
         if fleet == EVERY_FLEET:

@@ -8,8 +8,7 @@ from hashlib import sha256
 
 import orjson
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownFleet, WrongState
+from guardtier.errors import NotAuthorized, UnknownFleet, WrongState
 from guardtier.policy.halts import (
     Halt,
     HaltReport,
@@ -25,12 +24,12 @@ from guardtier_workers.clock import now_ms
 from guardtier_workers.halt_report import unstopped
 from guardtier_workers.halt_sweep import Sweep
 from guardtier_workers.lane import Lane
+from guardtier_workers.proving import asked_by
 
 log = logging.getLogger(__name__)
 
 OPERATIONS = (b"halt", b"resume")
 _NOT_THIS = b"\0"  # no halt is kept like this: resume.lua finds another one, or that it was done before
-REQUEST_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
 
 
 class Halting:
@@ -127,15 +126,7 @@ class Halting:
             )
 
     def _check_may(self, request: SignedRequest, scope: Scope, proof: str, partition: int) -> None:
-        approver = self._approvers.proved(request, proof)
-        if partition_of(request.id) != partition:
-            raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
-        if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:
-            raise NotAuthorized(
-                f"the request's time is more than {REQUEST_MINUTES} minutes off: check the clocks",
-                field="at",
-                limit=REQUEST_MINUTES,
-            )
+        approver = asked_by(request, proof, self._approvers, partition)
         if not approver.may_halt(scope.fleet):
             raise NotAuthorized(
                 f"{approver.name} may not halt {scope.fleet}: the approvers file must say "

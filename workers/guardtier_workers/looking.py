@@ -6,23 +6,20 @@ from typing import Any
 
 import orjson
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAction, InvalidAnswer, NotAuthorized, UnknownAction, UnreadableRecord
+from guardtier.errors import InvalidAction, NotAuthorized, UnknownAction, UnreadableRecord
 from guardtier.look import LookRequest, Me, shown
 from guardtier.store.delivery import Delivery
 from guardtier.store.parked import Wanted, parked_count, parked_page
 from guardtier.store.records import Records
 from guardtier_workers.approvers import Approver, Approvers, Right
-from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
-
-LOOK_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
+from guardtier_workers.proving import asked_by
 
 
 async def look(lane: Lane, delivery: Delivery, approvers: Approvers, records: Records) -> None:
     """Show what was asked for. Raises what the approver is to be told."""
     request, proof = LookRequest.from_fields(delivery.fields)
-    approver = _proved(request, proof, approvers, delivery.partition)
+    approver = asked_by(request, proof, approvers, delivery.partition)
     if request.what == "action":
         body = await _one(request, approver, records)
     elif request.what == "count":
@@ -94,16 +91,3 @@ def _fleets(request: LookRequest, approver: Approver) -> frozenset[str] | None:
     if not approver.may_see(request.fleet):
         raise NotAuthorized(f"{approver.name} has no rights in fleet {request.fleet}", field="fleet")
     return frozenset({request.fleet})
-
-
-def _proved(request: LookRequest, proof: str, approvers: Approvers, partition: int) -> Approver:
-    approver = approvers.proved(request, proof)
-    if partition_of(request.id) != partition:
-        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
-    if abs(request.at - now_ms()) > LOOK_MINUTES * 60_000:
-        raise NotAuthorized(
-            f"the request's time is more than {LOOK_MINUTES} minutes off: check the clocks",
-            field="at",
-            limit=LOOK_MINUTES,
-        )
-    return approver

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import logging
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownDeadLetter, WrongState
+from guardtier.errors import NotAuthorized, UnknownDeadLetter, WrongState
 from guardtier.policy.halts import Halt
 from guardtier.policy.retry import RetryRequest
 from guardtier.store.dead import DeadLetter, DeadLetters
 from guardtier.store.delivery import Delivery
 from guardtier_workers.approvers import EVERY_FLEET, Approver, Approvers
-from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
+from guardtier_workers.proving import asked_by
 
 log = logging.getLogger(__name__)
-
-REQUEST_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
 
 
 async def retry(lane: Lane, delivery: Delivery, approvers: Approvers) -> None:
     """Put it back to work. A letter of another fleet is told as one that is not there."""
     request, proof = RetryRequest.from_fields(delivery.fields)
-    approver = _proved(request, proof, approvers, delivery.partition)
+    approver = asked_by(request, proof, approvers, delivery.partition)
     name = f"{request.letter}.{delivery.partition}"
     letter = await DeadLetters(lane.redis, lane.settings.partitions).get(name)
     _check_may(approver, letter)
@@ -73,16 +70,3 @@ def _check_may(approver: Approver, letter: DeadLetter) -> None:
 
 def _unknown(name: str) -> UnknownDeadLetter:
     return UnknownDeadLetter(f"no dead letter {name} in your fleets", field="letter")
-
-
-def _proved(request: RetryRequest, proof: str, approvers: Approvers, partition: int) -> Approver:
-    approver = approvers.proved(request, proof)
-    if partition_of(request.id) != partition:
-        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
-    if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:
-        raise NotAuthorized(
-            f"the request's time is more than {REQUEST_MINUTES} minutes off: check the clocks",
-            field="at",
-            limit=REQUEST_MINUTES,
-        )
-    return approver

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAnswer, NotAuthorized, UnknownGrant
+from guardtier.errors import NotAuthorized, UnknownGrant
 from guardtier.policy.grant_requests import GrantsRequest, RevokeRequest
 from guardtier.store.delivery import Delivery
-from guardtier_workers.approvers import Approver, Approvers
-from guardtier_workers.clock import now_ms
+from guardtier_workers.approvers import Approvers
 from guardtier_workers.grants.remembered import Remembered
 from guardtier_workers.lane import Lane
+from guardtier_workers.proving import asked_by
 
-REQUEST_MINUTES = 10  #: a request's time may be so far from this worker's clock, either way
 OPERATIONS = (b"grants", b"revoke")
 
 
@@ -25,7 +23,7 @@ async def serve(lane: Lane, delivery: Delivery, approvers: Approvers, remembered
 
 async def _show(lane: Lane, delivery: Delivery, approvers: Approvers, remembered: Remembered) -> None:
     request, proof = GrantsRequest.from_fields(delivery.fields)
-    approver = _proved(request, proof, approvers, delivery.partition)
+    approver = asked_by(request, proof, approvers, delivery.partition)
     if not approver.may_see(request.fleet):
         raise NotAuthorized(f"{approver.name} has no rights in fleet {request.fleet}", field="fleet")
     page = await remembered.page(request.fleet, request.after)
@@ -34,7 +32,7 @@ async def _show(lane: Lane, delivery: Delivery, approvers: Approvers, remembered
 
 async def _revoke(lane: Lane, delivery: Delivery, approvers: Approvers, remembered: Remembered) -> None:
     request, proof = RevokeRequest.from_fields(delivery.fields)
-    approver = _proved(request, proof, approvers, delivery.partition)
+    approver = asked_by(request, proof, approvers, delivery.partition)
     if not approver.may_answer(request.fleet):
         raise NotAuthorized(f"{approver.name} may not answer for fleet {request.fleet}", field="fleet")
     done = await remembered.revoke(request.fleet, request.grant, request.id)
@@ -44,18 +42,3 @@ async def _revoke(lane: Lane, delivery: Delivery, approvers: Approvers, remember
     await lane.ledger.revoked(
         delivery, fleet=request.fleet, grant=request.grant, approver=request.approver, told=request.client
     )
-
-
-def _proved(
-    request: GrantsRequest | RevokeRequest, proof: str, approvers: Approvers, partition: int
-) -> Approver:
-    approver = approvers.proved(request, proof)
-    if partition_of(request.id) != partition:
-        raise InvalidAnswer(f"id must end with .{partition}, the partition of this stream", field="id")
-    if abs(request.at - now_ms()) > REQUEST_MINUTES * 60_000:
-        raise NotAuthorized(
-            f"the request's time is more than {REQUEST_MINUTES} minutes off: check the clocks",
-            field="at",
-            limit=REQUEST_MINUTES,
-        )
-    return approver
