@@ -1,8 +1,10 @@
 """``make bench``: everything that README.md and docs/performance.md say in numbers, in one run.
 
 Sides are measured in turn, round after round, and told as medians and ratios: machines differ and
-drift, ratios hold. ``--only
-latency,rivals,scaling,fairness,idle,parked,answers,console,detection,rules`` measures a part.
+drift, ratios hold. guardtier's side runs as
+deployed (verdicts signed and verified, a role in Redis for each part); ``--plain`` is without. ``--only
+latency,rivals,…`` measures a part. Two are measured only where they are named, since they take minutes:
+``agents`` (10,000) and ``million`` (parked).
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
-from bench import detection, environment, idle, policy_rules
+from bench import detection, environment, idle, policy_rules, signatures
 from bench.commands import DEFAULT_ACTIONS
 from bench.measure import Job, Result, interleave, medians
 from bench.report import cpu_per_10k, latency_rows, machine, ratio, table, write_json
+from bench.roles import credentials
 from guardtier_workers.embedded import EmbeddedRedis
 
 PARTS = (
@@ -35,7 +39,9 @@ PARTS = (
     "console",
     "detection",
     "rules",
+    "signatures",
 )
+LONG = ("agents", "million")  #: not by default
 WORKERS = (1, 2, 4, 8)
 SCALING_AGENTS, SCALING_CONCURRENCY = 256, 8
 PARKED = 100_000
@@ -54,6 +60,9 @@ def main() -> None:
         "console": console,
         "detection": long_arguments,
         "rules": rules_of_a_policy,
+        "signatures": signed_verdicts,
+        "agents": many_agents,
+        "million": million,
     }
     results: dict[str, Any] = {}
     for name, part in parts.items():
@@ -68,12 +77,32 @@ def main() -> None:
 
 def latency_and_rivals(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
     """The floor, guardtier, and the same two stages on the other queues."""
+    with _as_deployed(options, server) as env:
+        return _latency_and_rivals(options, server, env)
+
+
+@contextmanager
+def _as_deployed(options: argparse.Namespace, server: EmbeddedRedis) -> Iterator[dict[str, str]]:
+    """What the tier's processes have in their environment: keys and credentials; none where ``--plain``."""
+    if options.plain:
+        yield {}
+        return
+    with signatures.keys() as env:
+        has_roles = int(version_of(server).partition(".")[0]) >= 7
+        if not has_roles:
+            note("this Redis is older than 7.0: without roles")
+        yield env | (credentials(server.url, "default") if has_roles else {})
+
+
+def _latency_and_rivals(
+    options: argparse.Namespace, server: EmbeddedRedis, env: dict[str, str]
+) -> dict[str, Any]:
     jobs: dict[str, Job] = {}
     if "latency" in options.only:
         jobs["floor"] = lambda: contestant(options, server, "bench.rivals.floor", 1)
         for agents in (1, 64, 512):
             jobs[f"guardtier {agents}"] = lambda agents=agents: contestant(
-                options, server, "bench.guardtier_side", agents, "--tap", "0.5"
+                options, server, "bench.guardtier_side", agents, "--tap", "0.5", env=env
             )
     if "rivals" in options.only:
         pythons = {name: environment.python_of(name) for name in environment.MODULES}
@@ -121,19 +150,20 @@ def _say_ratios(found: dict[str, Result]) -> None:
 
 def scaling(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
     """Analyzer workers that wait 50 ms a time, eight at a time each."""
+    with _as_deployed(options, server) as env:
 
-    def job(workers: int) -> Job:
-        return lambda: contestant(
-            options,
-            server,
-            "bench.guardtier_scaling",
-            SCALING_AGENTS,
-            "--concurrency",
-            str(SCALING_CONCURRENCY),
-            env={"BENCH_ANALYZERS": str(workers)},
-        )
+        def job(workers: int) -> Job:
+            return lambda: contestant(
+                options,
+                server,
+                "bench.guardtier_scaling",
+                SCALING_AGENTS,
+                "--concurrency",
+                str(SCALING_CONCURRENCY),
+                env=env | {"BENCH_ANALYZERS": str(workers)},
+            )
 
-    found = interleave(options.rounds, {f"{n} workers": job(n) for n in WORKERS}, note)
+        found = interleave(options.rounds, {f"{n} workers": job(n) for n in WORKERS}, note)
     one = found["1 workers"]["per_s"]
     rows = [[name, result["per_s"], ratio(result["per_s"], one)] for name, result in found.items()]
     say("\n" + table(("a child that waits 50 ms", "decisions/s", "× one worker"), rows))
@@ -247,6 +277,63 @@ def rules_of_a_policy(options: argparse.Namespace, server: EmbeddedRedis) -> dic
     return found
 
 
+def signed_verdicts(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """What a signed verdict costs; what the pipeline does without, with, and under roles as well."""
+    note("signed verdicts")
+    cost = signatures.measure()
+    tier, agent = cost["seal"] - cost["to_json"], cost["verify"] - cost["from_json"]
+    say(
+        f"\na signed verdict costs {tier + agent:.0f} µs of CPU more (at most 100): {tier:.0f} where it is "
+        f"signed, {agent:.0f} at the agent; the library alone {cost['sign_alone']:.0f} and "
+        f"{cost['verify_alone']:.0f}"
+    )
+
+    with signatures.keys() as env:
+
+        def job(agents: int, signed: dict[str, str]) -> Job:
+            return lambda: contestant(options, server, "bench.guardtier_side", agents, env=signed)
+
+        guarded = env | credentials(server.url, "default")
+        sides = {"plain": {}, "signed": env, "signed, under roles": guarded}
+        jobs = {f"{name}, {n}": job(n, given) for n in (1, 64) for name, given in sides.items()}
+        found = interleave(options.rounds, jobs, note)
+    rows = [[name, one["p50_ms"], one["p99_ms"], one["per_s"]] for name, one in found.items()]
+    say("\n" + table(("verdicts, agents", "p50 ms", "p99 ms", "decisions/s"), rows))
+    return {"cost": cost, **found}
+
+
+def many_agents(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """Ten thousand agents, with a client each, and with one a process."""
+    found: dict[str, Any] = {}
+    for name, more in (("a client each", ()), ("one client a process", ("--shared",))):
+        note(f"10,000 agents, {name}")
+        found[name] = program("bench.guardtier_agents", server, *more, most_seconds=900)
+        flush(server)
+    rows = [
+        [name, r["agents"], r["connections"], r["per_s"], r["p50_ms"], r["p99_ms"]]
+        + [r["agent_kib"], r["redis_kib"]]
+        for name, r in found.items()
+    ]
+    head = ("", "agents", "connections", "decisions/s", "p50 ms", "p99 ms", "KiB an agent", "in Redis")
+    say("\n" + table(head, rows))
+    return found
+
+
+def million(options: argparse.Namespace, server: EmbeddedRedis) -> dict[str, Any]:
+    """A million parked actions."""
+    note("parking 1,000,000 actions of 1 kB")
+    found = program("bench.guardtier_million", server, most_seconds=1800)
+    rows = [[name, took["p50_ms"], took["max_ms"]] for name, took in found["operations"].items()]
+    say("\n" + table(("1,000,000 parked", "p50 ms", "max ms"), rows))
+    console = found["console"]
+    say(
+        f"{found['bytes_per_action']:,.0f} bytes each; a console has the 50,000 most urgent after "
+        f"{console['loading_s']:.0f} s, its first page p50 {console['page_p50_ms']:.0f} ms, "
+        f"{console['rss_mib']:.0f} MiB"
+    )
+    return found
+
+
 def contestant(
     options: argparse.Namespace,
     server: EmbeddedRedis,
@@ -277,6 +364,7 @@ def program(
     *arguments: str,
     python: str = sys.executable,
     env: dict[str, str] | None = None,
+    most_seconds: float = 300,
 ) -> Result:
     """Run a part of the bench and read the JSON that it prints last."""
     done = subprocess.run(
@@ -284,7 +372,7 @@ def program(
         cwd=environment.ROOT,
         env=os.environ | (env or {}),
         stdout=subprocess.PIPE,
-        timeout=300,
+        timeout=most_seconds,
         check=False,
     )
     if done.returncode:
@@ -319,9 +407,11 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--actions", type=Path, default=DEFAULT_ACTIONS)
     parser.add_argument("--appendfsync", choices=("always", "everysec", "no"), default="everysec")
     parser.add_argument("--only", type=lambda text: tuple(text.split(",")), default=PARTS)
+    parser.add_argument("--plain", action="store_true", help="unsigned verdicts, and no roles in Redis")
     options = parser.parse_args(arguments)
-    if unknown := set(options.only) - set(PARTS):
-        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if unknown := set(options.only) - {*PARTS, *LONG}:
+        there = ", ".join(PARTS + LONG)
+        parser.error(f"no part is called {', '.join(sorted(unknown))}; there are {there}")
     return options
 
 

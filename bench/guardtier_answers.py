@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -54,7 +55,7 @@ async def agent(url: str, answers: int) -> None:
             parked = await guard.submit(event)
             if not parked.is_waiting:
                 raise SystemExit(f"the bench's actions are all parked, not {parked.state}")
-            print(event.id, event.digest, flush=True)
+            print(event.id, event.digest, sha256(event.to_json()).hexdigest(), flush=True)
             heard = await read.get()
             await guard.redeem(event)
             print(heard, monotonic(), flush=True)
@@ -66,9 +67,9 @@ async def approve(url: str, token: str, answers: int, asking: asyncio.subprocess
     heard, used = [], []
     async with ApproverClient(url, approver="alice", token=token) as approver:
         for number in range(answers + WARM_UP):
-            action_id, digest = (await asking.stdout.readline()).decode().split()
+            action_id, digest, shown = (await asking.stdout.readline()).decode().split()
             start = monotonic()
-            await approver.approve(action_id, digest=digest)
+            await approver.approve(action_id, digest=digest, shown=shown)
             had, ran = map(float, (await asking.stdout.readline()).split())
             if number >= WARM_UP:
                 heard.append(had - start)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from bench.guardtier_children import JudgeAnalyzer, SpinAnalyzer
 from bench.rivals.harness import Action, Ask, BenchError, Contestant, Options, main
+from bench.roles import url_of
 from guardtier import ActionEvent, GuardClient
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
@@ -27,7 +28,7 @@ FLEET = "default"
 async def client(options: Options) -> AsyncIterator[Ask]:
     """The agents' side: what an agent does before each tool call."""
     await _until_registered(options)
-    async with GuardClient(options.redis_url, fleet=FLEET) as guard:
+    async with GuardClient(url_of("agents", options.redis_url), fleet=FLEET) as guard:
 
         async def ask(action: Action) -> None:
             event = ActionEvent(
@@ -54,11 +55,12 @@ async def judge(options: Options) -> None:
 
 
 async def policy(options: Options) -> None:
-    await work(PolicyWorker(Settings.load(redis_url=options.redis_url)))
+    await work(PolicyWorker(Settings.load(redis_url=url_of("policy", options.redis_url))))
 
 
 async def rate_with(child: SecurityAnalyzer, options: Options) -> None:
-    settings = Settings.load(redis_url=options.redis_url, concurrency=options.concurrency or 64)
+    url = url_of("analyzer", options.redis_url)
+    settings = Settings.load(redis_url=url, concurrency=options.concurrency or 64)
     await work(AnalyzerWorker(settings, analyzers=EnsembleSecurityAnalyzer([child])))
 
 

@@ -13,13 +13,22 @@ from typing import Any
 
 Line = Mapping[str, str]
 
+ENTRY = "@"  #: where a line keeps its id in the stream; ``entry`` may be a field of its own
 ENDED = frozenset({"released", "rejected", "expired", "redeemed"})
 #: Lines that are about no single action's state, or change none.
-BESIDE = frozenset({"configured", "halted", "resumed", "granted", "revoked", "blocked", "retried"})
+BESIDE = frozenset(
+    {"configured", "halted", "resumed", "granted", "revoked", "blocked", "retried", "turned_away"}
+)
+#: Whatever came of it: a request, or an entry, that changed nothing.
+REFUSED = ("refused", "given_up")
 
 
 class AuditBroken(AssertionError):
-    """A line that can't follow those before it."""
+    """A line that can't follow those before it. ``kind`` names the rule that it breaks."""
+
+    def __init__(self, kind: str, broken: str) -> None:
+        super().__init__(broken)
+        self.kind = kind
 
 
 @dataclass
@@ -36,6 +45,9 @@ class Story:
     decided_by: tuple[str, ...] = ()
     deadline: int | None = None  #: since it was extended
     refused: int = 0  #: requests about it that were refused
+    path: list[str] = field(default_factory=lambda: ["assessed"])  #: the states that it has been in
+    said: list[tuple[str, str, str]] = field(default_factory=list)  #: principal, choice or "edit", digest
+    at: dict[str, int] = field(default_factory=dict)  #: state → when (ms) it came to be in it
 
     @property
     def ended(self) -> bool:
@@ -60,7 +72,10 @@ class AuditModel:
     def __init__(self) -> None:
         self.stories: dict[str, Story] = {}
         self.beside: list[Line] = []
-        self.halted: set[str] = set()  #: in the partition that is replayed: "fleet[ agent[ conversation]]"
+        #: in the partition that is replayed: "fleet[ agent[ conversation]]", and which of them reject
+        self.halted: set[str] = set()
+        self.rejecting: set[str] = set()
+        self.file = ""  #: what was set for all fleets there: "file@7", "settings@8" after a reset
         self._rules: dict[str, Callable[[Story, Line, dict[str, Any]], None]] = {
             "released": self._by_policy,
             "rejected": self._rejected,
@@ -76,13 +91,19 @@ class AuditModel:
 
     def replay(self, lines: Iterable[Line]) -> AuditModel:
         """Take these lines of one partition, in order. Raises AuditBroken at the first that can't be."""
-        self.halted.clear()
+        self.begin()
         for line in lines:
             try:
                 self.take(line)
             except AuditBroken as broken:
-                raise AuditBroken(f"{broken}: {dict(line)}") from None
+                raise AuditBroken(broken.kind, f"{broken}: {dict(line)}") from None
         return self
+
+    def begin(self) -> None:
+        """The lines of another partition follow."""
+        self.halted.clear()
+        self.rejecting.clear()
+        self.file = ""
 
     def take(self, line: Line) -> None:
         """One more line."""
@@ -90,47 +111,77 @@ class AuditModel:
         story = self.stories.get(action_id)
         if event in BESIDE:
             self._beside(line)
-        elif event.endswith("refused"):
+        elif event.endswith(REFUSED):
             if story is not None:
                 story.refused += 1
         elif event == "assessed":
-            _check(story is None, "assessed twice")
+            _check(story is None, "assessed-twice", "assessed twice")
+            _check(bool(line.get("risk")), "unrated", "assessed without a risk")
             digest = line["digest"]
             self.stories[action_id] = Story(action_id, line["fleet"], digest, asked=digest)
         else:
-            _check(event in self._rules, "an event that nobody knows")
-            _check(story is not None, "of an action that was never assessed")
+            _check(event in self._rules, "unknown-event", "an event that nobody knows")
+            _check(story is not None, "never-assessed", "of an action that was never assessed")
             assert story is not None
-            _check(line["fleet"] == story.fleet, "of another fleet")
+            _check(line["fleet"] == story.fleet, "another-fleet", "of another fleet")
             self._rules[event](story, line, json.loads(line.get("details") or "{}"))
+            if story.state != story.path[-1]:
+                story.path.append(story.state)
+                story.at[story.state] = int(line.get(ENTRY, "0").partition("-")[0])
+
+    @property
+    def known(self) -> set[str]:
+        """The events that change an action's state, and repeats."""
+        return {"assessed", *self._rules}
 
     @property
     def states(self) -> dict[str, str]:
         return {action_id: story.state for action_id, story in self.stories.items()}
 
+    @property
+    def standing(self) -> set[str]:
+        """What was ordered in the partition that is replayed, and counts: halts, and the policy file."""
+        return self.halted | ({self.file} if self.file else set())
+
     def _beside(self, line: Line) -> None:
         self.beside.append(line)
         if line["event"] in ("halted", "resumed"):
-            scope = json.loads(line["details"])["scope"]
+            halt = json.loads(line["details"])
+            scope = halt["scope"]
+            self.rejecting.discard(scope)
             if line["event"] == "halted":
                 self.halted.add(scope)
+                self.rejecting |= {scope} if halt.get("then") == "reject" else set()
             else:
-                _check(scope in self.halted, "resumed, though it was not halted")
+                _check(scope in self.halted, "resumed-unhalted", "resumed, though it was not halted")
                 self.halted.remove(scope)
+        elif line["event"] == "configured" and line["fleet"] == "*":
+            self.file = line["policy"]
 
     def _may_run(self, line: Line) -> None:
         """Nothing is released or redeemed of what is halted."""
         names = [line["fleet"], line["agent"], line.get("conversation", "")]
         halts = self.halted & {" ".join(names[:count]) for count in (1, 2, 3)}
-        _check(not halts, f"it may run, though {halts} is halted")
+        _check(not halts, "runs-halted", f"it may run, though {halts} is halted")
 
     def _by_policy(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
-        _check(story.state == "assessed", f"decided, though it is {story.state}")
+        _check_is("assessed", story, "decided")
+        _check(bool(line.get("policy")), "no-policy", "decided by no policy")
         if line["event"] == "released":
             self._may_run(line)
+        if line["event"] == "parked":
+            _check(story.fleet not in self.rejecting, "parked-halted", "parked, though its halt rejects")
+        self._by_what_stands(line)
         if "digest" in line:
             _same_digest(story, line)
         story.state = line["event"]
+
+    def _by_what_stands(self, line: Line) -> None:
+        """No decision is made under another policy file; what parks whatever stands may name none."""
+        said = {part for part in line["policy"].split(", ") if part.startswith("file@")}
+        stands = {self.file} if self.file.startswith("file@") else set()
+        parks = line["event"] == "parked" and not said
+        _check(parks or said == stands, "decided-outdated", f"under {said}, though {stands} stands")
 
     def _rejected(self, story: Story, line: Line, details: dict[str, Any]) -> None:
         if story.state == "assessed":
@@ -138,24 +189,25 @@ class AuditModel:
         elif "choice" in details:
             self._answered(story, line, details)
         else:  # halted, with what was parked
-            _check(story.state == "parked", f"rejected, though it is {story.state}")
-            _check(bool(details.get("halt")), "rejected by nobody")
+            _check_is("parked", story, "rejected")
+            _check(bool(details.get("halt")), "by-nobody", "rejected by nobody")
             _same_digest(story, line)
             story.state = "rejected"
 
     def _answered(self, story: Story, line: Line, details: dict[str, Any]) -> None:
         """An answer counts: the line says whose it is, and the votes must come to what it says."""
-        _check(story.state == "parked", f"answered, though it is {story.state}")
+        _check_is("parked", story, "answered")
         _same_digest(story, line)
-        _check(
-            {"principal", "choice", "need"} <= details.keys(), "it doesn't say who, what and of how many"
-        )
+        said = {"principal", "choice", "need"} <= details.keys()
+        _check(said, "by-nobody", "it doesn't say who, what and of how many")
         story.need = details["need"]
+        story.said.append((details["principal"], details["choice"], line["digest"]))
         story.votes.pop(details["principal"], None)  # their later answer takes the place of the earlier
         story.votes[details["principal"]] = details["choice"]
         self._heed(story, details)
         outcome = story.count or "answered"
-        _check(line["event"] == outcome, f"the votes {story.votes} of {story.need} come to {outcome}")
+        told = f"the votes {story.votes} of {story.need} come to {outcome}"
+        _check(line["event"] == outcome, "miscounted", told)
         if outcome != "answered":
             story.state = outcome
             story.decided_by = story.of(details["choice"])
@@ -164,46 +216,59 @@ class AuditModel:
         """Nobody is counted who did not answer. Whose token was revoked is not counted any more."""
         counted = dict.fromkeys(details["approved_by"], "approve")
         counted |= dict.fromkeys(details["rejected_by"], "reject")
-        _check(len(counted) == len(details["approved_by"]) + len(details["rejected_by"]), "counted twice")
-        _check(counted.items() <= story.votes.items(), f"{counted} count, {story.votes} answered")
+        many = len(details["approved_by"]) + len(details["rejected_by"])
+        _check(len(counted) == many, "counted-twice", "counted twice")
+        answered = counted.items() <= story.votes.items()
+        _check(answered, "voted-for-others", f"{counted} count, {story.votes} answered")
         story.votes = {name: chosen for name, chosen in story.votes.items() if name in counted}
 
     def _edited(self, story: Story, line: Line, details: dict[str, Any]) -> None:
         """It is another action from now on: of the votes only the editor's own may be about that one."""
-        _check(story.state == "parked", f"edited, though it is {story.state}")
-        _check(line["was"] == story.digest, "edited from what it is not")
+        _check_is("parked", story, "edited")
+        _check(line["was"] == story.digest, "edited-another", "edited from what it is not")
+        story.said.append((details["principal"], "edit", line["digest"]))
         story.digest = line["digest"]
         story.need = details["need"]
         story.votes = dict.fromkeys(details["approved_by"], "approve")
-        _check(story.votes.keys() <= {details["principal"]}, "votes of others for what they have not seen")
+        unseen = story.votes.keys() - {details["principal"]}
+        _check(not unseen, "voted-unseen", f"votes of {unseen} for what they have not seen")
 
     def _extended(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
-        _check(story.state == "parked", f"extended, though it is {story.state}")
+        _check_is("parked", story, "extended")
         _same_digest(story, line)
-        _check(int(line["deadline"]) > int(line["was"]), "extended to an earlier time")
-        _check(story.deadline in (None, int(line["was"])), "extended from what it was not")
-        story.deadline = int(line["deadline"])
+        was, deadline = int(line["was"]), int(line["deadline"])
+        _check(deadline > was, "extended-back", "extended to an earlier time")
+        _check(story.deadline in (None, was), "extended-another", "extended from what it was not")
+        story.deadline = deadline
 
     def _expired(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
-        _check(story.state == "parked", f"expired, though it is {story.state}")
+        _check_is("parked", story, "expired")
         _same_digest(story, line)
         story.state = "expired"
 
     def _redeemed(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
-        _check(story.state == "approved", f"redeemed, though it is {story.state}")
+        _check_is("approved", story, "redeemed")
         self._may_run(line)
         _same_digest(story, line)
         story.state = "redeemed"
 
     def _repeated(self, story: Story, line: Line, _details: dict[str, Any]) -> None:
-        _check(line["state"] == story.state, f"repeated as {line['state']}, though it is {story.state}")
-        _check(line["digest"] in (story.digest, story.asked), "repeated as another action")
+        told = f"repeated as {line['state']}, though it is {story.state}"
+        _check(line["state"] == story.state, "repeated-otherwise", told)
+        same = line["digest"] in (story.digest, story.asked)
+        _check(same, "another-digest", "repeated as another action")
 
 
 def _same_digest(story: Story, line: Line) -> None:
-    _check(line["digest"] == story.digest, "about another digest")
+    _check(line["digest"] == story.digest, "another-digest", "about another digest")
 
 
-def _check(holds: bool, broken: str) -> None:
+def _check_is(state: str, story: Story, what: str) -> None:
+    """Nothing but this state allows it: what has ended once must not end again."""
+    kind = "ended-twice" if story.ended else f"{what}-from-{story.state}"
+    _check(story.state == state, kind, f"{what}, though it is {story.state}")
+
+
+def _check(holds: bool, kind: str, broken: str) -> None:
     if not holds:
-        raise AuditBroken(broken)
+        raise AuditBroken(kind, broken)

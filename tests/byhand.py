@@ -191,17 +191,17 @@ class ByHand:
         return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in entries]
 
     async def _waiting(self, worker: StreamWorker, lane: Lane) -> list[Delivery]:
-        lane._streams = await worker.streams(0)
+        lane.reading.streams = await worker.streams(0)
         await self._read(lane, ">")
         return await self._read(lane, "0")
 
     async def _read(self, lane: Lane, start: str) -> list[Delivery]:
         reply = await self.redis.xreadgroup(
-            lane.group, CONSUMER, dict.fromkeys(lane._streams, start), count=10_000
+            lane.group, CONSUMER, dict.fromkeys(lane.reading.streams, start), count=10_000
         )
         return sorted(
             (
-                lane._delivery(stream.decode(), entry, fields)
+                lane.reading.delivery(stream.decode(), entry, fields)
                 for stream, entries in reply
                 for entry, fields in entries
                 if fields

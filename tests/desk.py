@@ -40,8 +40,8 @@ class Snapshot(NamedTuple):
 class Desk:
     """Gives each script the entry it belongs to, as a worker would have been given it."""
 
-    def __init__(self, redis: AnyRedis) -> None:
-        self.redis = redis
+    def __init__(self, redis: AnyRedis, url: str = "") -> None:
+        self.redis, self.url = redis, url
         self.keys = Keys(0)
         self.pipe = CommandPipe(redis, insist=False)
         self.ledger = Ledger(self.pipe, self.keys, RETENTION)

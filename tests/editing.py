@@ -96,9 +96,11 @@ async def told(tier: Tier, client: str, entry: bytes) -> dict[bytes, bytes]:
     return reply
 
 
-async def start_gated(start_tier: StartTier) -> tuple[Tier, Parked, Gate, Any]:
-    """A parked action whose edits nobody rates until the gate is opened."""
+async def start_gated(start_tier: StartTier, *, keep: bool = False) -> tuple[Tier, Parked, Gate, Any]:
+    """A parked action whose edits nobody rates until the gate is opened. ``keep``: answers stay there."""
     tier = await start_tier()
+    if keep:
+        await tier.keep_entries(KEYS.answers)
     asked = await parked(tier)
     await tier.workers[0].stop()
     tier.workers.pop(0)

@@ -45,7 +45,7 @@ async def any_redis_url(any_server: EmbeddedRedis) -> str:
 async def desk(any_redis_url: str) -> AsyncIterator[Desk]:
     """A ledger to be worked by hand, on each server."""
     async with Redis.from_url(any_redis_url) as redis:
-        desk = Desk(redis)
+        desk = Desk(redis, any_redis_url)
         await desk.open()
         yield desk
         await desk.close()

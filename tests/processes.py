@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import psutil
 from redis.asyncio import Redis
@@ -15,24 +18,30 @@ from guardtier.store.keys import all_keys
 from guardtier_workers.supervisor import die_with_parent
 from waiting import until
 
-END_SECONDS = 10.0
+END_SECONDS = 60.0
 
 
 class Processes:
-    """Starts processes that can't outlive the tests. What they say on stderr, pytest shows."""
+    """Starts processes that can't outlive the tests.
 
-    def __init__(self) -> None:
+    What they say on stderr, pytest shows, or it is in the file ``log``.
+    """
+
+    def __init__(self, log: Path | None = None) -> None:
         self._started: list[psutil.Popen] = []
+        self._log = log
 
     def start(self, argv: Sequence[str], **env: str) -> psutil.Popen:
         """Start a command; ``env`` is added to our own environment."""
-        process = psutil.Popen(
-            argv,
-            env=os.environ | env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            preexec_fn=die_with_parent(),
-        )
+        with self._log.open("ab") if self._log else nullcontext() as stderr:
+            process = psutil.Popen(
+                argv,
+                env=os.environ | env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                preexec_fn=die_with_parent(),
+            )
         self._started.append(process)
         return process
 
@@ -64,10 +73,32 @@ class Processes:
             self.kill(process)
 
 
+@contextmanager
+def limited_life(process: subprocess.Popen[Any], seconds: float = END_SECONDS) -> Iterator[None]:
+    """Kill it if the block takes longer: who reads from its pipes comes to their end."""
+    timer = Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def killed_at_end(process: subprocess.Popen[Any], seconds: float = END_SECONDS) -> Iterator[None]:
+    """Also where the block fails: ``with Popen(…)`` would wait for its end for ever."""
+    try:
+        with limited_life(process, seconds):
+            yield
+    finally:
+        process.kill()
+
+
 async def until_alive(redis: Redis, process: psutil.Popen, *, partitions: int = 1) -> None:
     """Wait for a stream worker's first heartbeat in every partition."""
     for keys in all_keys(partitions):
-        await until(lambda keys=keys: beats(redis, keys.alive("*", f"*-{process.pid}-*")), 30.0)
+        await until(lambda keys=keys: beats(redis, keys.alive("*", f"*-{process.pid}-*")), 90.0)
         assert process.is_running()
 
 

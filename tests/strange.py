@@ -16,6 +16,7 @@ from guardtier.analyzers import SecurityAnalyzer
 from guardtier.analyzers.history import History
 
 FILE = Path(__file__)
+MOST_SECONDS = 60.0
 
 
 class Says(SecurityAnalyzer):
@@ -80,7 +81,8 @@ class DoesNotListen(SecurityAnalyzer):
     async def assess(self, action: ActionEvent) -> Assessment:  # type: ignore[override]
         while not self.listens:
             with suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
+                async with asyncio.timeout(MOST_SECONDS):  # a test that fails must end
+                    await asyncio.Event().wait()
         raise asyncio.CancelledError
 
 

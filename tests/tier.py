@@ -17,6 +17,7 @@ from guardtier import ActionEvent, ApproverClient, Assessment, GuardClient, Secu
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.settings import Settings
+from guardtier.store.connection import connect
 from guardtier.store.keys import ANALYZERS, Keys, all_keys
 from guardtier.store.records import Record, Records
 from guardtier.store.upkeep import Upkeep
@@ -31,6 +32,8 @@ from waiting import until
 
 #: The agent's claim alone rates an action, so a test says what it wants rated how.
 CLAIM_ALONE: dict[str, Any] = {"analyzers": ("llm",), "fleets": {"web": {}}}
+
+WORKER_SECONDS = 90.0  #: for a worker to be ready, and to end: it drains for 10 s
 
 
 def low(command: str = "ls", **fields: Any) -> ActionEvent:
@@ -86,8 +89,11 @@ class Running:
 
     async def ready(self) -> Self:
         waiting = asyncio.create_task(self.worker.ready.wait())
-        await asyncio.wait({waiting, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            {waiting, self.task}, timeout=WORKER_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
         waiting.cancel()
+        assert done, f"{self.worker.name} was not ready within {WORKER_SECONDS:g} s"
         if self.task.done():
             self.task.result()
         return self
@@ -95,7 +101,9 @@ class Running:
     async def stop(self) -> None:
         """End it as SIGTERM would. Raises what ended it before."""
         self._stop.set()
-        await self.task
+        done, _ = await asyncio.wait({self.task}, timeout=WORKER_SECONDS)
+        assert done, f"{self.worker.name} did not end within {WORKER_SECONDS:g} s: {self.task.get_stack()}"
+        self.task.result()
 
 
 class Tier:
@@ -106,11 +114,12 @@ class Tier:
         self.settings = Settings.load(
             redis_url=url, approvers_file=self._approvers_file, **CLAIM_ALONE | settings
         )
-        self.redis: Redis = Redis.from_url(url)
+        self.redis: Any = connect(url)
         self.records = Records(self.redis, self.settings.partitions)
         self.upkeep = Upkeep(self.redis, self.settings.partitions)
         self._tokens: dict[str, str] = {}
         self._open = AsyncExitStack()
+        self._queues = AsyncExitStack()  # closed behind the workers, which put jobs there
         self.workers: list[Running] = []
 
     @property
@@ -136,6 +145,7 @@ class Tier:
     async def __aexit__(self, *_: object) -> None:
         async with AsyncExitStack() as last:  # each of these, whatever the one before it raises
             last.push_async_callback(self.redis.aclose)
+            last.push_async_callback(self._queues.aclose)
             last.push_async_callback(self._stop_workers)
             last.push_async_callback(self._open.aclose)
 
@@ -157,7 +167,7 @@ class Tier:
     def deadlines(self) -> Deadlines:
         """What queues the jobs of deadlines, for :meth:`policy`'s ``schedule``."""
         made = Deadlines(self.settings)
-        self._open.push_async_callback(made.close)
+        self._queues.push_async_callback(made.close)
         return made
 
     def steward(self) -> Steward:
@@ -262,6 +272,10 @@ class Tier:
             if action_id is None or line["id"] == action_id
         ]
 
+    async def keep_entries(self, stream: str) -> None:
+        """What comes by this stream stays there from now on, also once it is done with."""
+        await self.redis.xgroup_create(stream, "tests", id="$", mkstream=True)
+
     async def events(self, action_id: str) -> list[str]:
         return [line["event"] for line in await self.audit(action_id)]
 
@@ -297,8 +311,10 @@ StartTier = Callable[..., Awaitable[Tier]]
 
 
 async def audit_lines(redis: Redis, keys: Keys) -> list[dict[str, str]]:
+    """The lines, each with its ``entry``, but without what chains them (n and h)."""
     return [
-        {"entry": entry.decode()} | {k.decode(): v.decode(errors="replace") for k, v in line.items()}
+        {"entry": entry.decode()}
+        | {k.decode(): v.decode(errors="replace") for k, v in line.items() if k not in (b"n", b"h")}
         for entry, line in await redis.xrange(keys.audit)
     ]
 

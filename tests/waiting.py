@@ -13,7 +13,7 @@ import psutil
 POLL_SECONDS = 0.01
 
 
-async def until(predicate: Callable[[], Any | Awaitable[Any]], timeout: float = 10.0) -> Any:
+async def until(predicate: Callable[[], Any | Awaitable[Any]], timeout: float = 60.0) -> Any:
     """The first true value of ``predicate``, plain or async. Fails after ``timeout`` seconds."""
     deadline = monotonic() + timeout
     while True:
@@ -26,7 +26,7 @@ async def until(predicate: Callable[[], Any | Awaitable[Any]], timeout: float = 
         await asyncio.sleep(POLL_SECONDS)
 
 
-def until_sync(predicate: Callable[[], Any], timeout: float = 10.0) -> Any:
+def until_sync(predicate: Callable[[], Any], timeout: float = 60.0) -> Any:
     """``until`` for tests without an event loop."""
     deadline = monotonic() + timeout
     while not (value := predicate()):
@@ -41,6 +41,11 @@ def gone(pid: int) -> bool:
         return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
+
+
+def connected_to(port: int) -> bool:
+    """Whether this process has a connection to this port, in whatever state."""
+    return any(one.raddr and one.raddr.port == port for one in psutil.Process().net_connections())
 
 
 def _check(deadline: float, predicate: Callable[[], Any], timeout: float) -> None:

@@ -51,7 +51,7 @@ class ActionEvent(BaseModel):
     InvalidAction from :meth:`from_json`, and pydantic's ValidationError from the constructor.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     id: Annotated[str, StringConstraints(pattern=ACTION_ID)] = Field(default_factory=lambda: token_hex(12))
     fleet: Annotated[str, StringConstraints(pattern=NAME)]
@@ -76,7 +76,7 @@ class ActionEvent(BaseModel):
 
     def placed_in(self, partition: int) -> Self:
         """This action with the partition at the end of its id; unchanged where it has one."""
-        if self.partition is not None:
+        if "." in self.id:
             return self
         return self.model_copy(update={"id": f"{self.id}.{partition}"})
 

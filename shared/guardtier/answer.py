@@ -51,7 +51,7 @@ def _read_grant(value: Any) -> Any:
 class Answer(BaseModel):
     """One answer to one action. ``digest`` is that of the action which the approver saw."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: Annotated[str, StringConstraints(pattern=ACTION_ID)]
     client: Annotated[str, StringConstraints(pattern=NAME)]
@@ -66,6 +66,9 @@ class Answer(BaseModel):
         le=MAX_RETRY,
         description="seconds for which what is identical to the rejected action is refused at once; "
         "none: as the policy says",
+    )
+    shown: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="SHA-256 of the action as it was shown: of Record.event"
     )
     grant: Annotated[Remember | None, BeforeValidator(_read_grant)] = Field(
         default=None, description="what is to be remembered of an approval"

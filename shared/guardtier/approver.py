@@ -19,6 +19,9 @@ from guardtier.store.tail import Fields, Tail
 __all__ = ["ApproverClient", "AuditEvent", "PartitionFile", "PartitionPolicy"]
 
 
+UNTAKEN = 1000  #: events that wait for who watches; above, no more are read
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
     """One line of the audit stream. ``at`` is in milliseconds since 1970, Redis' clock."""
@@ -46,18 +49,28 @@ class ApproverClient(
     """
 
     async def watch(self) -> AsyncIterator[AuditEvent]:
-        """Every transition and refusal from now on, as it happens, through reconnects."""
+        """Every transition and refusal from now on, as it happens, through reconnects.
+
+        Who takes them slowly is told them late, and misses none that the tier still keeps.
+        """
         events: asyncio.Queue[AuditEvent] = asyncio.Queue()
+        room = asyncio.Event()
+        room.set()
 
         def hand_on(entry: str, fields: Fields) -> None:
             events.put_nowait(_audit_event(entry, fields))
+            if events.qsize() >= UNTAKEN:
+                room.clear()
 
-        tails = [Tail(self._url, keys.audit, hand_on) for keys in all_keys(self._partitions)]
+        tails = [Tail(self._url, keys.audit, hand_on, room=room) for keys in all_keys(self._partitions)]
         try:
             for tail in tails:
                 await tail.start()
             while True:
-                yield await events.get()
+                event = await events.get()
+                if events.qsize() < UNTAKEN:
+                    room.set()
+                yield event
         finally:
             await asyncio.gather(*(tail.close() for tail in tails))
 

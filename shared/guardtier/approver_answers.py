@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import time
 
 from guardtier.action import partition_of
@@ -22,7 +22,8 @@ AT_ONCE = 64  #: answers under way at the same time
 class Draft:
     """What an approver says of one action, before it is signed.
 
-    ``digest`` is that of the action which was looked at; None: whatever is parked under the id.
+    ``digest`` is that of the action which was looked at; None: whatever is parked under the id. ``shown``
+    is ``Record.shown`` of it: what stands there in place of secrets is bound by that alone.
     ``retry``: seconds for which a rejected action is refused at once when it comes again, 0 for none;
     None: as the policy says. ``remember``: what is to be remembered of an approval.
     """
@@ -33,6 +34,7 @@ class Draft:
     reason: str = ""
     retry: int | None = None
     remember: Remember | None = None
+    shown: str | None = None
 
 
 class ApproverAnswers(ApproverBase):
@@ -43,11 +45,12 @@ class ApproverAnswers(ApproverBase):
         action_id: str,
         *,
         digest: str | None = None,
+        shown: str | None = None,
         reason: str = "",
         remember: Remember | None = None,
         timeout: float = 30.0,
     ) -> Verdict | Counted:
-        """Let the agent run it, once. ``digest`` is that of the action which you looked at.
+        """Let the agent run it, once. ``digest`` and ``shown`` are those of the record that you looked at.
 
         ``remember``: release what is like it from now on, where this answer decides; the grant's name is
         then :func:`~guardtier.policy.grants.grant_id` of the action.
@@ -57,7 +60,7 @@ class ApproverAnswers(ApproverBase):
         InvalidAnswer (the policy wants a reason, or it can't be remembered so), UnknownAction,
         GuardTimeout.
         """
-        draft = Draft(action_id, Choice.APPROVE, digest, reason, remember=remember)
+        draft = Draft(action_id, Choice.APPROVE, digest, reason, remember=remember, shown=shown)
         return await self.answer(draft, timeout=timeout)
 
     async def reject(
@@ -65,6 +68,7 @@ class ApproverAnswers(ApproverBase):
         action_id: str,
         *,
         digest: str | None = None,
+        shown: str | None = None,
         reason: str,
         retry: int | None = None,
         timeout: float = 30.0,
@@ -73,7 +77,7 @@ class ApproverAnswers(ApproverBase):
 
         The reason reaches the agent's model. Returns and raises as :meth:`approve`.
         """
-        draft = Draft(action_id, Choice.REJECT, digest, reason, retry)
+        draft = Draft(action_id, Choice.REJECT, digest, reason, retry, shown=shown)
         return await self.answer(draft, timeout=timeout)
 
     async def answer_many(
@@ -111,12 +115,16 @@ class ApproverAnswers(ApproverBase):
                 field="id",
             )
         async with self._within(timeout, "look at the action again before you repeat it"):
+            if draft.digest is None:
+                record = await self.get(draft.id)
+                draft = replace(draft, digest=record.digest, shown=draft.shown or record.shown)
             said = {
                 "id": draft.id,
                 "client": self._client_id,
                 "approver": signer.name,
                 "choice": draft.choice,
-                "digest": draft.digest or (await self.get(draft.id)).digest,
+                "digest": draft.digest,
+                "shown": draft.shown,
                 "reason": draft.reason,
                 "at": int(time() * 1000),
                 "retry": draft.retry,

@@ -88,7 +88,9 @@ class ApproverBase:
         command += [part for pair in fields.items() for part in pair]
 
         def send(wait: Wait) -> None:
-            self._pipe.post(*command).add_done_callback(lambda done: _on_sent(done, wait))
+            sent = self._pipe.post(*command)
+            wait.posted(sent)
+            sent.add_done_callback(lambda done: _on_sent(done, wait))
 
         return Wait(name, _says_something, send)
 

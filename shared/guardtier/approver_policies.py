@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from hashlib import sha256
 from secrets import token_hex
 from time import time
@@ -53,6 +54,11 @@ class PartitionPolicy:
         """What was set; None where the settings' policy counts, or where it can't be read."""
         return self.standing.policy if self.standing else None
 
+    @property
+    def digest(self) -> str | None:
+        """The digest of the policy that was set, whoever set it; None where none was, as :attr:`policy`."""
+        return digest_of_policy(self.policy.model_dump_json().encode()) if self.policy else None
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionFile:
@@ -72,11 +78,11 @@ class PartitionFile:
         return self.standing.digest if self.standing else None
 
 
-def seen_of(files: Sequence[PartitionFile]) -> str | None:
-    """What a change of these says that it replaces: the digest of the text that was set in every partition,
-    None where none was. Where partitions differ, it stands for all of theirs together.
+def seen_of(parts: Sequence[PartitionFile] | Sequence[PartitionPolicy]) -> str | None:
+    """What a change of these says that it replaces: the digest of what was set in every partition,
+    None where nothing was. Where partitions differ, it stands for all of theirs together.
     """
-    digests = [file.digest for file in files]
+    digests = [part.digest for part in parts]
     if len(set(digests)) == 1:
         return digests[0]
     return sha256("\n".join(one or "none" for one in digests).encode()).hexdigest()
@@ -91,7 +97,12 @@ class ApproverPolicies(ApproverBase):
         return [_policy_in(partition, raw) for partition, raw in enumerate(found)]
 
     async def set_policy(
-        self, fleet: str, policy: Policy, *, timeout: float = 30.0
+        self,
+        fleet: str,
+        policy: Policy,
+        *,
+        replaces: str | Whatever | None = Whatever.STANDS,
+        timeout: float = 30.0,
     ) -> list[PartitionPolicy]:
         """Put a fleet under this policy, from its next action on, whatever the settings say.
 
@@ -99,12 +110,17 @@ class ApproverPolicies(ApproverBase):
         sent, so it may be repeated. Raises NotAuthorized, UnknownFleet, WrongState (somebody else changed
         it meanwhile), GuardTimeout; and PolicyNotEverywhere where it was set in some partitions and
         failed in others.
-        """
-        return await self._configure(_fleet_name(fleet), policy, timeout)
 
-    async def reset_policy(self, fleet: str, *, timeout: float = 30.0) -> list[PartitionPolicy]:
+        ``replaces``: what the approver has seen of it (:func:`seen_of`), None where none was set; where
+        something else was set meanwhile it raises WrongState.
+        """
+        return await self._configure(_fleet_name(fleet), policy, replaces, timeout)
+
+    async def reset_policy(
+        self, fleet: str, *, replaces: str | Whatever | None = Whatever.STANDS, timeout: float = 30.0
+    ) -> list[PartitionPolicy]:
         """Back to the settings' policy. Raises as :meth:`set_policy`."""
-        return await self._configure(_fleet_name(fleet), None, timeout)
+        return await self._configure(_fleet_name(fleet), None, replaces, timeout)
 
     async def policy_file(self) -> list[PartitionFile]:
         """Which policy file was set at run time, in each partition. No token is needed."""
@@ -142,8 +158,12 @@ class ApproverPolicies(ApproverBase):
         """Back to the settings' policy file, or to none. Raises as :meth:`set_policy_file`."""
         return await self._configure_file(b"", None, replaces, timeout)
 
-    async def _configure(self, fleet: str, policy: Policy | None, timeout: float) -> list[PartitionPolicy]:
+    async def _configure(
+        self, fleet: str, policy: Policy | None, replaces: str | Whatever | None, timeout: float
+    ) -> list[PartitionPolicy]:
         signer = self._credentials()
+        async with self._within(timeout, "look at the policy again before you repeat it"):
+            seen = await self._seen(replaces, partial(self.policy, fleet))
 
         async def one(partition: int) -> PartitionPolicy:
             async with self._within(timeout, "look at the policy again before you repeat it"):
@@ -151,6 +171,7 @@ class ApproverPolicies(ApproverBase):
                 stands = _policy_in(partition, raw)
                 if stands.readable and stands.policy == policy:
                     return stands
+                _check_seen(f"policy of {fleet}", stands, seen[partition])
                 request = PolicyRequest(
                     id=f"{token_hex(12)}.{partition}",
                     client=self._client_id,
@@ -171,7 +192,7 @@ class ApproverPolicies(ApproverBase):
     ) -> list[PartitionFile]:
         signer = self._credentials()
         async with self._within(timeout, "look at the policy file again before you repeat it"):
-            seen = await self._seen(replaces)
+            seen = await self._seen(replaces, self.policy_file)
 
         async def one(partition: int) -> PartitionFile:
             async with self._within(timeout, "look at the policy file again before you repeat it"):
@@ -179,7 +200,7 @@ class ApproverPolicies(ApproverBase):
                 stands = _file_in(partition, raw)
                 if stands.readable and stands.digest == digest and await self._is_kept(stands):
                     return stands
-                _check_seen(stands, seen[partition])
+                _check_seen("policy file", stands, seen[partition])
                 request = FileRequest(
                     id=f"{token_hex(12)}.{partition}",
                     client=self._client_id,
@@ -194,12 +215,16 @@ class ApproverPolicies(ApproverBase):
 
         return await everywhere(self._partitions, one)
 
-    async def _seen(self, replaces: str | Whatever | None) -> Sequence[str | Whatever | None]:
+    async def _seen(
+        self,
+        replaces: str | Whatever | None,
+        stands: Callable[[], Awaitable[list[PartitionFile]] | Awaitable[list[PartitionPolicy]]],
+    ) -> Sequence[str | Whatever | None]:
         """What may be replaced in each partition."""
         if isinstance(replaces, str):
-            files = await self.policy_file()
-            if replaces == seen_of(files):
-                return [file.digest for file in files]
+            parts = await stands()
+            if replaces == seen_of(parts):
+                return [part.digest for part in parts]
         return [replaces] * self._partitions
 
     async def _is_kept(self, file: PartitionFile) -> bool:
@@ -226,11 +251,11 @@ async def everywhere(partitions: int, one: Callable[[int], Awaitable[T]]) -> lis
     ) from error
 
 
-def _check_seen(stands: PartitionFile, seen: str | Whatever | None) -> None:
+def _check_seen(what: str, stands: PartitionFile | PartitionPolicy, seen: str | Whatever | None) -> None:
     if seen is not Whatever.STANDS and stands.digest != seen:
         who = f"{stands.standing.by} has set {stands.standing.label}" if stands.standing else "it was reset"
         raise WrongState(
-            f"another policy file stands by now ({who}): look at it before you replace it", field="replaces"
+            f"another {what} stands by now ({who}): look at it before you replace it", field="replaces"
         )
 
 

@@ -11,6 +11,7 @@ from guardtier.action import ActionEvent
 from guardtier.client import DEFAULT_TIMEOUT, GuardClient, Observed, Pending, Status
 from guardtier.errors import TierUnavailable
 from guardtier.verdict import Verdict
+from guardtier.verifying import VerdictKeys
 
 T = TypeVar("T")
 
@@ -26,20 +27,30 @@ class BlockingGuardClient:
         client_id: str | None = None,
         partitions: int = 1,
         accept_edits: bool = False,
+        verdict_keys: VerdictKeys = None,
+        replicas: int | None = None,
     ) -> None:
         self.fleet = fleet
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guardtier-client", daemon=True)
         self._thread.start()
         try:
-            self._client = self._run(_made(redis_url, fleet, client_id, partitions, accept_edits))
+            self._client = self._run(
+                _made(redis_url, fleet, client_id, partitions, accept_edits, verdict_keys, replicas)
+            )
         except BaseException:
             self._stop()
             raise
 
-    def check(self, action: ActionEvent, *, timeout: float | None = DEFAULT_TIMEOUT) -> Verdict:
+    def check(
+        self,
+        action: ActionEvent,
+        *,
+        timeout: float | None = DEFAULT_TIMEOUT,
+        wait_for_quota: bool = False,
+    ) -> Verdict:
         """As :meth:`GuardClient.check`."""
-        return self._run(self._client.check(action, timeout=timeout))
+        return self._run(self._client.check(action, timeout=timeout, wait_for_quota=wait_for_quota))
 
     def submit(self, action: ActionEvent, *, timeout: float | None = 30.0) -> Status:
         """As :meth:`GuardClient.submit`."""
@@ -72,6 +83,13 @@ class BlockingGuardClient:
             self._client.pending(agent, conversation=conversation, limit=limit, timeout=timeout)
         )
 
+    def still_good(self, verdict: Verdict) -> None:
+        """As :meth:`GuardClient.still_good`."""
+        self._run(self._still_good(verdict))
+
+    async def _still_good(self, verdict: Verdict) -> None:
+        self._client.still_good(verdict)
+
     def partition_for(self, name: str) -> int:
         """As :meth:`GuardClient.partition_for`."""
         return self._client.partition_for(name)
@@ -101,8 +119,20 @@ class BlockingGuardClient:
 
 
 async def _made(
-    redis_url: str, fleet: str, client_id: str | None, partitions: int, accept_edits: bool
+    redis_url: str,
+    fleet: str,
+    client_id: str | None,
+    partitions: int,
+    accept_edits: bool,
+    verdict_keys: VerdictKeys,
+    replicas: int | None,
 ) -> GuardClient:
     return GuardClient(
-        redis_url, fleet=fleet, client_id=client_id, partitions=partitions, accept_edits=accept_edits
+        redis_url,
+        fleet=fleet,
+        client_id=client_id,
+        partitions=partitions,
+        accept_edits=accept_edits,
+        verdict_keys=verdict_keys,
+        replicas=replicas,
     )

@@ -53,6 +53,11 @@ def parse_strict(raw: bytes) -> Any:
     return value
 
 
+def check_unique(raw: bytes) -> None:
+    """Raise InvalidAction where a key stands twice in one object, ValueError for what is no JSON."""
+    json.loads(raw, object_pairs_hook=_unique)
+
+
 def check_size(raw: bytes, field: str = "payload") -> None:
     if len(raw) > MAX_PAYLOAD:
         raise InvalidAction(

@@ -22,14 +22,23 @@ class GuardtierError(Exception):
         self.field = field
         self.limit = limit
 
+    def saying(self, message: str, *, field: str | None) -> GuardtierError:
+        """The same error in other words, and with its field called like this."""
+        if (message, field) == (self.message, self.field):
+            return self
+        return type(self)(message, field=field, limit=self.limit)
+
     def to_json(self) -> bytes:
         """The error as JSON: code, message, and field and limit where there are any."""
+        return orjson.dumps(self._body())
+
+    def _body(self) -> dict[str, Any]:
         body: dict[str, Any] = {"code": self.code, "message": self.message[:2000]}
         if self.field is not None:
             body["field"] = self.field[:256]
         if self.limit is not None:
             body["limit"] = self.limit
-        return orjson.dumps(body)
+        return body
 
     @staticmethod
     def from_json(raw: bytes) -> GuardtierError:
@@ -37,7 +46,10 @@ class GuardtierError(Exception):
         try:
             body = orjson.loads(raw)
             kind = _BY_CODE.get(body["code"], GuardtierError)
-            return kind(str(body["message"]), field=body.get("field"), limit=body.get("limit"))
+            said = kind(str(body["message"]), field=body.get("field"), limit=body.get("limit"))
+            if isinstance(said, TurnedAway):
+                said.retry_after = seconds_in(body.get("retry_after"))
+            return said
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return GuardtierError("the tier sent an error that can't be read")
 
@@ -76,6 +88,12 @@ class UnreadableRecord(GuardtierError, ValueError):
     """What Redis holds of an action is damaged: nothing is decided about it."""
 
     code = "unreadable_record"
+
+
+class UnusableEntry(GuardtierError):
+    """An entry of a work stream with which nothing can be done, now or later: it becomes a dead letter."""
+
+    code = "unusable_entry"
 
 
 class UnknownGrant(GuardtierError):
@@ -126,6 +144,26 @@ class EditedAction(DigestMismatch):
     code = "edited_action"
 
 
+class BadSignature(GuardtierError):
+    """What the tier is said to have said is not signed by a key of its: the tool must not run."""
+
+    code = "bad_signature"
+
+
+class UnknownKey(BadSignature):
+    """Signed by a key that was not given to this client, or that is retired. ``limit``: its id."""
+
+    code = "unknown_key"
+
+
+class StaleVerdict(GuardtierError):
+    """A verdict that allows a run, and not now: its time is over, or a clock is wrong. ``field`` says
+    which time is: ``valid_until`` is past, ``decided_at`` is to come.
+    """
+
+    code = "stale_verdict"
+
+
 class EditRefused(GuardtierError):
     """An approver's edit did not take effect; the action is as it was.
 
@@ -168,6 +206,45 @@ class TierUnavailable(GuardtierError):
     code = "tier_unavailable"
 
 
+class TurnedAway(GuardtierError):
+    """The tier has no room for this request now, and has not rated it: the tool must not run.
+
+    ``retry_after``: seconds after which to ask again, 0 to 3600.
+    """
+
+    code = "turned_away"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str | None = None,
+        limit: int | str | None = None,
+        retry_after: float = 1.0,
+    ) -> None:
+        super().__init__(message, field=field, limit=limit)
+        self.retry_after = retry_after
+
+    def _body(self) -> dict[str, Any]:
+        return super()._body() | {"retry_after": self.retry_after}
+
+    def head(self) -> bytes:
+        """Its JSON without ``retry_after`` and the last brace, for a script that adds these."""
+        return orjson.dumps(super()._body())[:-1]
+
+
+class QuotaExceeded(TurnedAway):
+    """The fleet, or this agent, asks faster than its quota allows; ``field`` says which of the two."""
+
+    code = "quota_exceeded"
+
+
+class QueueFull(TurnedAway):
+    """More requests of the fleet wait than its ``max_queue`` allows."""
+
+    code = "queue_full"
+
+
 class NoticeNotSent(GuardtierError):
     """A notice did not go out. ``again``: another try may help, after ``wait`` seconds where they said so.
 
@@ -200,6 +277,13 @@ class NoRedisServer(ConfigError):
     """No redis-server binary was found for the embedded default."""
 
     code = "no_redis_server"
+
+
+def seconds_in(value: Any) -> float:
+    """A time to wait as somebody else says it: 0 to 3600 s; 1 s where it is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # noqa: PLR0124 - NaN
+        return 1.0
+    return float(min(max(value, 0.0), 3600.0))
 
 
 def _subclasses(base: type[GuardtierError]) -> list[type[GuardtierError]]:

@@ -71,8 +71,8 @@ class Me(BaseModel):
         return "*" in self.fleets or fleet in self.fleets
 
 
-#: Not shown: the agent's clients, and the proof of an edit.
-_HIDDEN = frozenset({"waiters", "revised", "_action"})
+#: Not shown: the agent's clients, the proof of an edit, and a signature.
+_HIDDEN = frozenset({"waiters", "revised", "sealed", "_action"})
 #: Whose JSON goes as it is.
 _MODELS: dict[str, type[Assessment] | type[Verdict]] = {"assessment": Assessment, "verdict": Verdict}
 

@@ -23,6 +23,7 @@ def view_of(record: Record) -> dict[str, Any]:
         "agent": action.agent if action else None,
         "conversation": action.conversation if action else None,
         "digest": record.digest,
+        "shown": record.shown,
         "received_at": record.received_at,
         "deadline": record.deadline,
         "policy": record.policy,

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from guardtier.errors import GuardtierError, TierUnavailable
+from guardtier.errors import GuardtierError, TierUnavailable, TurnedAway
+from guardtier.patience import pause_after
 from guardtier.store.keys import Keys
 from guardtier.store.tail import Fields, Tail
 from guardtier.verdict import Verdict
+
+#: Replies that one wait keeps of requests not known to be its own: who writes to Redis may make up more.
+MOST_EARLY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,25 @@ class Reply:
     observed: bool = False
     body: bytes | None = None  #: what is no verdict: a listing, a policy
     halted: bytes | None = None  #: the halt (JSON) under which it waits
+    told_as: str = ""  #: the entry of the reply stream that says so
 
     @classmethod
-    def from_fields(cls, fields: Fields) -> Reply:
-        verdict, error = fields.get(b"verdict"), fields.get(b"error")
+    def from_fields(
+        cls, fields: Fields, read: Callable[[bytes], Verdict] = Verdict.from_json, *, told_as: str = ""
+    ) -> Reply:
+        """What an entry says. Where ``read`` does not believe its verdict, that is the error told."""
+        told, error = fields.get(b"verdict"), fields.get(b"error")
+        verdict, wrong = None, GuardtierError.from_json(error) if error else None
+        try:
+            verdict = read(told) if told else None
+        except GuardtierError as unbelieved:
+            wrong = unbelieved
         deadline, token, digest = (fields.get(name) for name in (b"deadline", b"token", b"digest"))
         return cls(
             id=fields[b"id"].decode(),
             state=fields[b"state"].decode(),
-            verdict=Verdict.from_json(verdict) if verdict else None,
-            error=GuardtierError.from_json(error) if error else None,
+            verdict=verdict,
+            error=wrong,
             deadline=int(deadline) if deadline else None,
             token=token.decode() if token else None,
             digest=digest.decode() if digest else None,
@@ -45,6 +58,7 @@ class Reply:
             observed=b"observed" in fields,
             body=fields.get(b"body"),
             halted=fields.get(b"halted"),
+            told_as=told_as,
         )
 
 
@@ -54,9 +68,16 @@ class Wait:
     ``ask`` sends its request; it may be called again after a broken connection, since every request
     may be sent twice. A reply that names the request which it answers (``entry``) is for that one
     alone: a refusal must not end another call that waits for the same action.
+
+    What was asked before a connection broke may be under way, or wait for a person. So when it is asked
+    again and the tier has no room for that (after a restart all ask again at once), that ends nothing:
+    it is asked once more, as late as the tier says.
     """
 
-    __slots__ = ("_early", "_entries", "action_id", "ask", "future", "wanted")
+    __slots__ = (
+        *("_early", "_entries", "_is_again", "_later", "_posted"),
+        *("action_id", "ask", "future", "wanted"),
+    )
 
     def __init__(
         self, action_id: str, wanted: Callable[[Reply], bool], ask: Callable[[Wait], None]
@@ -65,6 +86,9 @@ class Wait:
         self.wanted = wanted
         self._entries: set[bytes] = set()
         self._early: dict[bytes, Reply] = {}
+        self._posted: list[asyncio.Future[Any]] = []
+        self._is_again = False
+        self._later: asyncio.TimerHandle | None = None
         self.ask = ask
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
@@ -72,12 +96,34 @@ class Wait:
         if self.future.done():
             return
         if reply.entry is not None and reply.entry not in self._entries:
-            self._early[reply.entry] = reply
+            if len(self._early) < MOST_EARLY:
+                self._early[reply.entry] = reply
             return
-        if reply.error is not None:
+        if isinstance(reply.error, TurnedAway) and self._is_again:
+            self._ask_later(reply.error)
+        elif reply.error is not None:
             self.future.set_exception(reply.error)
         elif self.wanted(reply):
             self.future.set_result(reply)
+
+    def again(self) -> None:
+        """Ask once more, since the connection was lost meanwhile."""
+        self._is_again = True
+        self.ask(self)
+
+    def posted(self, sending: asyncio.Future[Any]) -> None:
+        """This is on its way to Redis for this wait, and for nothing else."""
+        self._posted = [one for one in self._posted if not one.done()]
+        self._posted.append(sending)
+
+    def end(self) -> None:
+        """Nobody waits any more. What could not be sent yet (Redis is away) is not sent later: else an
+        agent that asks again and again would fill its memory, and the tier with what nobody waits for.
+        """
+        for sending in self._posted:
+            sending.cancel()
+        if self._later is not None:
+            self._later.cancel()
 
     def sent_as(self, entry: bytes) -> None:
         """The request is this entry of its stream. Its reply may have come before we knew."""
@@ -89,12 +135,27 @@ class Wait:
         if not self.future.done():
             self.future.set_exception(error)
 
+    def _ask_later(self, error: TurnedAway) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(pause_after(error), self._ask_now)
+
+    def _ask_now(self) -> None:
+        self._later = None
+        if not self.future.done():
+            self.ask(self)
+
 
 class Replies:
     """The reply streams of one client, opened when first needed, one a partition."""
 
-    def __init__(self, url: str, key_of: Callable[[Keys], str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        key_of: Callable[[Keys], str],
+        read: Callable[[bytes], Verdict] = Verdict.from_json,
+    ) -> None:
         self._url = url
+        self._read = read
         self._key_of = key_of
         self._tails: dict[int, Tail] = {}
         self._starting: dict[int, asyncio.Task[None]] = {}
@@ -110,6 +171,7 @@ class Replies:
             wait.ask(wait)
             return await wait.future
         finally:
+            wait.end()
             waits.remove(wait)
             if not waits:
                 self._waits.pop(wait.action_id, None)
@@ -125,8 +187,11 @@ class Replies:
                 wait.fail(TierUnavailable("this client is closed"))
         for task in self._starting.values():
             task.cancel()
+        # Together: redis-py may turn a cancellation into an error of its own, and a tail that is not closed
+        # starts until Redis is back.
+        closing = asyncio.gather(*(tail.close() for tail in self._tails.values()))
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
-        await asyncio.gather(*(tail.close() for tail in self._tails.values()))
+        await closing
 
     async def _open(self, partition: int) -> None:
         """Start reading before anything is asked, so that no reply can be missed."""
@@ -139,15 +204,15 @@ class Replies:
             await asyncio.shield(starting)
             self._starting.pop(partition, None)
 
-    def _on_entry(self, _entry: str, fields: dict[bytes, Any]) -> None:
+    def _on_entry(self, entry: str, fields: dict[bytes, Any]) -> None:
         waits = self._waits.get(fields[b"id"].decode())
         if not waits:
             return
-        reply = Reply.from_fields(fields)
+        reply = Reply.from_fields(fields, self._read, told_as=entry)
         for wait in list(waits):
             wait.offer(reply)
 
     def _ask_again(self) -> None:
         for waits in list(self._waits.values()):
             for wait in list(waits):
-                wait.ask(wait)
+                wait.again()

@@ -40,6 +40,7 @@ from guardtier.errors import ConfigError
 from guardtier.policy.budget import Budget
 from guardtier.policy.confirmation import ConfirmRisky, Policy
 from guardtier.policy.terms import Channel
+from guardtier.quota import Quota
 from guardtier.security import SecuritySettings
 from guardtier.settings_help import PREFIX, WrongSetting, check_environment, config_error
 from guardtier.settings_origin import Setting, settings_shown
@@ -55,6 +56,9 @@ class FleetSettings(BaseModel):
     policy: Policy | None = None
     park_seconds: float | None = Field(default=None, gt=0)
     budget: Budget | None = None
+    quota: Quota | None = None
+    agent_quota: Quota | None = None
+    max_queue: int | None = Field(default=None, ge=1)
 
 
 class Settings(BaseSettings):
@@ -73,6 +77,9 @@ class Settings(BaseSettings):
     partitions: int = Field(default=1, ge=1, le=1024)
     approvers_file: Path | None = None  #: who may answer; without one, nobody may
     policy_file: Path | None = None  #: the rules, until others are set at run time
+    signing_key_file: Path | None = None  #: verdicts are signed with its keys; without it, they are not
+    released_seconds: float = Field(default=300, ge=10)  #: a signed release is good for so long
+    approved_seconds: float | None = Field(default=None, ge=10)  #: an approval; else retain_seconds
 
     fleets: dict[FleetName, FleetSettings] = Field(default_factory=lambda: {"default": FleetSettings()})
     analyzers: tuple[str, ...] = (
@@ -95,23 +102,34 @@ class Settings(BaseSettings):
     propagate_unknown: bool = False
     policy: Policy = Field(default_factory=ConfirmRisky)
     budget: Budget | None = None  #: of each agent, until it is halted; without one, no limit
+    quota: Quota | None = None  #: of each fleet, over all partitions; without one, no limit
+    agent_quota: Quota | None = None  #: of each agent, likewise
+    max_queue: int = Field(default=10_000, ge=1)  #: requests of a fleet that may wait, a partition
     security: SecuritySettings = Field(default_factory=SecuritySettings)  #: becomes the two above
     channel: dict[Channel, ChannelSettings] = Field(default_factory=dict)  #: for notices, by name
     console: ConsoleSettings = Field(default_factory=ConsoleSettings)
     console_url: Annotated[str, AfterValidator(plain_url)] | None = None  #: what notices link to
 
     park_seconds: float = Field(default=3600, gt=0)  #: a parked action's deadline
-    retain_seconds: float = Field(default=24 * 3600, gt=0)  #: a decided action's record
+    #: A decided action's record: who was approved finds it while its agent is restarted, or asks again.
+    retain_seconds: float = Field(default=24 * 3600, ge=60)
     history_seconds: float = Field(default=24 * 3600, gt=0)  #: a conversation's, behind its last action
     inherit_seconds: float = Field(default=600, ge=0)  #: an agent's labels, for its next conversation
     history_key: SecretStr | None = Field(default=None, min_length=16)  #: of secrets' fingerprints
+    redact: bool = True  #: no secret that the rules know is kept: a fingerprint stands in its place
     audit_seconds: float = Field(default=7 * 24 * 3600, gt=0)  #: an audit record in Redis
+    audit_dir: Path | None = None  #: where the steward exports the audit streams to; without it, nowhere
+    audit_sql: str | None = None  #: a database that gets a copy of the export, for search
+    audit_file_bytes: int = Field(default=64 * 1024 * 1024, ge=4096)  #: an export's file ends behind it
+    audit_backlog: int = Field(
+        default=100_000, ge=1
+    )  #: lines not exported: the steward says so from then on
     reply_seconds: float = Field(default=120, ge=60)  #: a reply, read or not; clients ask again
 
     concurrency: int = Field(default=64, ge=1, le=10_000)  #: deliveries in work, a partition
     share: int = Field(default=16, ge=1, le=1000)  #: the most that one read takes of one fleet
     max_deliveries: int = Field(default=3, ge=1, le=100)
-    claim_seconds: float = Field(default=15.0, gt=0)  #: idle for so long: another worker takes it
+    claim_seconds: float = Field(default=15.0, gt=0)  #: in hands for so long: cancelled; another takes it
     drain_seconds: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="after")
@@ -211,6 +229,16 @@ class Settings(BaseSettings):
 
     def budget_of(self, fleet: str) -> Budget | None:
         return self.fleets.get(fleet, FleetSettings()).budget or self.budget
+
+    def quotas_of(self, fleet: str) -> tuple[Quota | None, Quota | None]:
+        """Its own, and that of each of its agents."""
+        own = self.fleets.get(fleet, FleetSettings())
+        return own.quota or self.quota, own.agent_quota or self.agent_quota
+
+    def max_queue_of(self, fleet: str | None) -> int:
+        """None: of what comes for fleets that don't exist."""
+        own = self.fleets.get(fleet or "", FleetSettings())
+        return own.max_queue or self.max_queue
 
     def park_ms_of(self, fleet: str) -> int:
         own = self.fleets.get(fleet, FleetSettings())

@@ -16,7 +16,7 @@ OTHERS = frozenset(
     f"{PREFIX}{name}"
     for name in (
         *("APPROVER", "APPROVER_TOKEN", "APPROVER_TOKEN_FILE"),
-        *("STATE_DIR", "REDIS_SERVER", "REDIS_PASSWORD"),
+        *("STATE_DIR", "REDIS_SERVER", "REDIS_PASSWORD", "VERDICT_KEYS", "REPLICAS"),
     )
 )
 

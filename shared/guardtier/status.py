@@ -6,12 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from guardtier.action import ActionEvent
-from guardtier.errors import DigestMismatch, EditedAction, GuardtierError
+import orjson
+
+from guardtier.action import ActionEvent, is_action_id
+from guardtier.errors import BadSignature, DigestMismatch, EditedAction, GuardtierError
 from guardtier.policy.halts import read_halt
 from guardtier.replies import Reply
 from guardtier.state import State
-from guardtier.verdict import Verdict
+from guardtier.verdict import Outcome, Verdict
+
+_SAID_BY_A_VERDICT = frozenset({*(outcome.value for outcome in Outcome), State.REDEEMED.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +73,24 @@ def verdict_of(reply: Reply, action: ActionEvent, *, accept_edits: bool = False)
     if verdict is None:
         raise GuardtierError(f"the tier's reply about {reply.id} holds no verdict")
     if verdict.id != reply.id or not verdict.is_about(action):
-        raise DigestMismatch(
-            f"the verdict for {reply.id} is about another action: the tool must not run",
-            field="digest",
-        )
+        raise _about_another(reply.id)
     _check_accepted(verdict, accept_edits)
     return verdict
 
 
-def status_of(reply: Reply, action: ActionEvent | None, *, accept_edits: bool = False) -> Status:
-    """Where the action stands. Without the action there is no digest to compare."""
+def status_of(
+    reply: Reply, action: ActionEvent | None, *, accept_edits: bool = False, sealed: bool = False
+) -> Status:
+    """Where the action stands. Without the action there is no digest to compare.
+
+    ``sealed``: verdicts were verified, so a state that allows a run needs one that says so. Raises
+    BadSignature where it is missing, DigestMismatch, EditedAction.
+    """
+    if sealed:
+        _check_state(reply)
     if reply.verdict is not None:
+        if reply.verdict.id != reply.id:
+            raise _about_another(reply.id)
         if action is not None:
             verdict_of(reply, action, accept_edits=accept_edits)
         _check_accepted(reply.verdict, accept_edits)
@@ -87,8 +98,41 @@ def status_of(reply: Reply, action: ActionEvent | None, *, accept_edits: bool = 
         raise DigestMismatch(f"{reply.id} is another action than this one", field="digest")
     halt = read_halt(reply.halted) if reply.halted else None
     return Status(
-        reply.id, State(reply.state), reply.verdict, reply.deadline, halted=halt.words if halt else None
+        reply.id, _state(reply), reply.verdict, reply.deadline, halted=halt.words if halt else None
     )
+
+
+def _state(reply: Reply) -> State:
+    try:
+        return State(reply.state)
+    except ValueError as error:
+        raise GuardtierError(
+            f"the tier says that {reply.id} is {reply.state[:40]!r}: this client is too old to know that",
+            field="state",
+        ) from error
+
+
+def _about_another(action_id: str) -> DigestMismatch:
+    return DigestMismatch(
+        f"the verdict for {action_id} is about another action: the tool must not run", field="digest"
+    )
+
+
+def _check_state(reply: Reply) -> None:
+    """The state stands beside the verdict and is not signed: it must be what the verdict says."""
+    verdict = reply.verdict
+    if verdict is None:
+        if reply.state in _SAID_BY_A_VERDICT:
+            raise BadSignature(
+                f"{reply.id} is told to be {reply.state}, without its verdict", field="state"
+            )
+        return
+    used = verdict.outcome is Outcome.APPROVED and reply.state == State.REDEEMED
+    if not used and reply.state != verdict.outcome.state:
+        raise BadSignature(
+            f"{reply.id} is told to be {reply.state}, and its verdict says {verdict.outcome.value}",
+            field="state",
+        )
 
 
 def _check_accepted(verdict: Verdict, accept_edits: bool) -> None:
@@ -100,11 +144,24 @@ def _check_accepted(verdict: Verdict, accept_edits: bool) -> None:
         )
 
 
+def read_page(body: bytes) -> tuple[list[Status], str]:
+    """A page of open actions, and where the next one begins ("" for none). Raises GuardtierError."""
+    try:
+        page = orjson.loads(body)
+        return [open_status(row) for row in page["open"]], str(page["after"] or "")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise GuardtierError("the tier sent a listing that can't be read", field="body") from error
+
+
 def open_status(row: dict[str, Any]) -> Status:
-    """One line of a listing. What says it is another action than its digest names is not given."""
+    """One line of a listing. What says it is another action than its digest names is not given.
+
+    Raises ValueError and its kin for what can't be read, DigestMismatch.
+    """
+    deadline = row["deadline"]
+    if not is_action_id(row["id"]) or not isinstance(deadline, int | None):
+        raise TypeError("no id, or no time")
     action = ActionEvent.from_value(row["action"]) if row["action"] else None
     if action is not None and (action.id, action.digest) != (row["id"], row["digest"]):
         raise DigestMismatch(f"the tier lists another action as {row['id']}", field="digest")
-    return Status(
-        row["id"], State(row["state"]), deadline=row["deadline"], digest=row["digest"], action=action
-    )
+    return Status(row["id"], State(row["state"]), deadline=deadline, digest=row["digest"], action=action)

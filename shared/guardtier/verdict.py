@@ -39,7 +39,7 @@ class Verdict(BaseModel):
     :meth:`apply`. ``rules`` of the policy decided, ``grant`` is the remembered approval that released it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     id: str
     outcome: Outcome
@@ -54,6 +54,12 @@ class Verdict(BaseModel):
     grant: str | None = None
     arguments: dict[str, JsonValue] | None = None
     edited_from: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    valid_until: int | None = Field(
+        default=None,
+        ge=0,
+        description="milliseconds since 1970: until then it allows a run; None: no limit",
+    )
+    seal: str = Field(default="", description="key id and signature over all of the above; the last member")
 
     @property
     def allowed(self) -> bool:

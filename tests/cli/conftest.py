@@ -10,15 +10,26 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.forked import Forker
 from guardtier_workers.supervisor import die_with_parent
+from processes import killed_at_end, limited_life
 
 GUARDTIER = [sys.executable, "-m", "guardtier_workers.cli"]
-END_SECONDS = 30
+END_SECONDS = 90
+
+_forker = cache(Forker)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    yield
+    _forker().close()
 
 
 @dataclass(frozen=True)
@@ -46,24 +57,14 @@ class Terminal:
         return kept | {"GUARDTIER_STATE_DIR": str(self.state), "GUARDTIER_CONSOLE__PORT": "0"}
 
     def run(self, *args: str, stdin: bytes = b"", **env: str) -> Done:
-        done = subprocess.run(
-            [*GUARDTIER, *args],
-            env=self.env | env,
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
+        done = _forker().run(args, env=self.env | env, stdin=stdin, timeout=120)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextmanager
     def running(self, *args: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A command while it runs; killed where the block ends without its end."""
-        with self.start(*args) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        """A command while it runs; killed where the block ends without its end, or after 150 s."""
+        with self.start(*args) as process, killed_at_end(process, 150):
+            yield process
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -93,9 +94,10 @@ def start_up(terminal: Terminal, *options: str, console: bool = False) -> Up:
     """A tier that is ready; the console takes a second longer."""
     process = terminal.start("up", "--json", *options, *([] if console else ["--no-console"]))
     assert process.stdout is not None
-    line = process.stdout.readline()
+    with limited_life(process, END_SECONDS):
+        line = process.stdout.readline()
     if not line:
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=END_SECONDS)
         raise AssertionError(f"up did not come up: {said.decode()}")
     return Up(terminal, process, json.loads(line))
 
@@ -103,7 +105,8 @@ def start_up(terminal: Terminal, *options: str, console: bool = False) -> Up:
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGINT) -> tuple[int, str]:
     """Ctrl-C; the exit code, and what it said on standard error."""
     process.send_signal(how)
-    _, said = process.communicate(timeout=END_SECONDS)
+    with limited_life(process, END_SECONDS):  # what it started dies with it, and lets go of its pipes
+        _, said = process.communicate(timeout=2 * END_SECONDS)
     return process.returncode, said.decode()
 
 

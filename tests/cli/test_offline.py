@@ -101,6 +101,9 @@ def test_check_jsonl_answers_bad_lines_in_their_place(terminal: Terminal) -> Non
         (["pending", "--redis-url", "nonsense://"], 2),
         (["submit", "ls", "--redis-url", "redis://127.0.0.1:1/0"], 4),
         (["approver", "add", "no spaces please"], 2),
+        (["approver", "list"], 2),
+        (["approver", "rotate", "nobody"], 2),
+        (["approver", "remove", "nobody"], 2),
     ],
 )
 def test_errors_are_one_line_that_says_what_to_do(terminal: Terminal, args: list[str], code: int) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from cli.conftest import Terminal, end, start_up
+from cli.conftest import END_SECONDS, Terminal, end, start_up
+from guardtier_workers.embedded import EmbeddedRedis
 from waiting import gone, until_sync
 
 
@@ -32,7 +33,7 @@ def test_killed_it_leaves_no_process_and_no_tier_behind(terminal: Terminal) -> N
     up = start_up(terminal, console=True)
 
     up.process.kill()
-    up.process.communicate()
+    up.process.communicate(timeout=END_SECONDS)
 
     until_sync(lambda: all(gone(pid) for pid in up.pids))
     assert terminal.run("pending").code == 4  # the word that it left is not believed
@@ -80,14 +81,13 @@ def test_kept_data_is_there_the_next_time(terminal: Terminal, tmp_path: Path) ->
     assert end(up.process)[0] == 0
 
 
-def test_it_uses_a_redis_that_it_is_given(terminal: Terminal, tmp_path: Path) -> None:
-    with_redis = start_up(Terminal(tmp_path / "other"))
-    up = start_up(terminal, "--redis-url", with_redis.body["redis_url"])
+def test_it_uses_a_redis_that_it_is_given(terminal: Terminal) -> None:
+    with EmbeddedRedis(appendfsync="no") as server:  # another tier there would sign with a key of its own
+        up = start_up(terminal, "--redis-url", server.url)
 
-    assert up.body["redis_url"] == with_redis.body["redis_url"]
-    assert terminal.run("submit", "ls").code == 0
-    assert end(up.process)[0] == 0
-    assert end(with_redis.process)[0] == 0
+        assert up.body["redis_url"] == server.url
+        assert terminal.run("submit", "ls").code == 0
+        assert end(up.process)[0] == 0
 
 
 @pytest.fixture(scope="module")

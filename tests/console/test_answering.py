@@ -138,6 +138,19 @@ async def test_of_another_digest_nobody_is_said_to_have_changed_it(console: Desk
     assert (await console.tier.record(asked.id)).state is State.PARKED
 
 
+async def test_what_was_shown_is_named_and_is_what_counts(console: Desk) -> None:
+    asked, alice = await parked(console.tier), await console.browser("alice")
+    path, record = f"/actions/{asked.id}/answer", await console.tier.record(asked.id)
+
+    problem = await refused(alice, path, answer_to(asked, "approve") | {"shown": "0" * 64}, 409)
+    assert (problem["code"], problem["field"]) == ("digest_mismatch", "shown")
+    assert "not what you were shown" in problem["message"]
+
+    assert f'data-shown="{record.shown}"' in (await alice.get(f"/actions/{asked.id}/panel")).text
+    await said(alice, path, answer_to(asked, "approve") | {"shown": record.shown})
+    assert (await console.tier.record(asked.id)).state is State.APPROVED
+
+
 async def test_a_deadline_that_has_passed_is_said(console: Desk) -> None:
     asked = await parked(console.tier)
     alice = await console.browser("alice")

@@ -43,7 +43,7 @@ async def start_board() -> AsyncIterator[StartBoard]:
             boards.push_async_callback(redis.aclose)
             board = Board(tier.url, redis, tier.settings.partitions, **own)
             await boards.enter_async_context(board.followed())
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await board.loaded.wait()
             return board
 
@@ -52,7 +52,7 @@ async def start_board() -> AsyncIterator[StartBoard]:
 
 async def told(changes: AsyncIterator[Change], wanted: Callable[[Change], object]) -> Change:
     """The first change that is as wanted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for change in changes:
             if wanted(change):
                 return change

@@ -32,7 +32,7 @@ class Stream:
 
     async def next(self, *names: str) -> Told:
         """The next event of these names (none: of any). Raises StopAsyncIteration at the end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 line = await anext(self._lines)
                 if line.startswith("event: "):

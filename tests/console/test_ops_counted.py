@@ -9,6 +9,7 @@ import pytest
 from console.test_ops_probes import ready, scraped, value
 from consoles import Desk, StartConsole
 from guardtier.store.keys import Keys
+from guardtier_workers.approvers import Right
 from guardtier_workers.console.board.board import Board
 from guardtier_workers.console.ops.details import Detail, Details
 from guardtier_workers.console.ops.onward import Onward
@@ -29,7 +30,7 @@ async def test_a_flood_of_parked_actions_is_counted(tier: Tier, console: Desk) -
     async def all_counted() -> bool:
         return value(await scraped(console), "guardtier_parkings_total", risk="HIGH") == 10_000
 
-    await until(all_counted, timeout=20)
+    await until(all_counted, timeout=90.0)
 
 
 async def test_what_redis_did_not_tell_is_asked_once_it_is_back(
@@ -65,7 +66,7 @@ async def test_a_stream_that_is_older_than_what_was_counted_is_not_counted_again
     await tier.redis.xdel(key, lost)  # as in a copy that was restored
     await tier.redis.client_kill_filter(_type="normal", skipme=True)
     await until(lambda: onward.tail.trouble is not None)
-    await until(lambda: onward.tail.trouble is None, timeout=20)
+    await until(lambda: onward.tail.trouble is None, timeout=90.0)
 
     await tier.redis.xadd(key, {"n": 4})
 
@@ -113,3 +114,35 @@ async def test_where_the_redis_of_the_pools_hangs_the_tiers_own_is_told(
     hangs.close()
     assert value(found, "guardtier_redis_up") == 1
     assert value(found, "guardtier_pool_up", pool="heavy") == 0
+    assert value(found, "guardtier_steward_up") == 0
+
+
+async def test_whether_a_steward_takes_its_jobs_is_told(tier: Tier, console: Desk) -> None:
+    await ready(console)
+    assert value(await scraped(console), "guardtier_steward_up") == 0
+
+    viewer = await console.browser("vera", may=[Right.SEE])
+    assert "No steward takes its jobs" in (await viewer.get("/workers")).text
+    assert (await viewer.get("/api/v1/workers")).json()["steward"] is False
+
+    await tier.arq(cron=True)
+
+    async def told() -> bool:
+        return value(await scraped(console), "guardtier_steward_up") == 1
+
+    await until(told)
+    assert "No steward takes its jobs" not in (await viewer.get("/workers")).text
+    assert (await viewer.get("/api/v1/workers")).json()["steward"] is True
+
+
+async def test_what_was_turned_away_is_counted_by_its_number(tier: Tier, console: Desk) -> None:
+    await ready(console)
+    line = {"id": "web", "event": "turned_away", "fleet": "web", "why": "queue_full"}
+    for count in ("250", "17", "-1", "1e9", "many", "9" * 30):
+        await tier.redis.xadd(Keys(0).audit, line | {"count": count})
+    await tier.redis.xadd(Keys(0).audit, line | {"count": "1", "why": "made up"})
+
+    async def counted() -> bool:
+        return value(await scraped(console), "guardtier_turned_away_total", why="queue_full") == 267
+
+    await until(counted)

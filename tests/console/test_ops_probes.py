@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from consoles import Desk, StartConsole
 from guardtier.errors import ConfigError, NotAuthorized
 from guardtier.settings import Settings
+from guardtier.store.exports import Exported, Exports
+from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.worker import HealthAt, serve
@@ -88,6 +90,25 @@ async def test_the_metrics_say_what_is_parked_and_what_was_decided(tier: Tier, c
     assert value(found, "guardtier_dead_letters") == 0
     assert value(found, "guardtier_redis_up") == 1
     assert await tier.record(waits.id)
+
+
+async def test_the_metrics_say_what_an_export_of_the_audit_trail_lacks(tier: Tier, console: Desk) -> None:
+    await tier.client().check(low())
+    position = Exported("1-0", 0, 1, "0" * 64, 1, faults=2)
+    await Exports(tier.redis, 1).reached(0, "0a0b0c0d", position)
+
+    found = await scraped(console)
+
+    assert value(found, "guardtier_audit_unexported", export="0a0b0c0d", partition="0") == 2
+    assert value(found, "guardtier_audit_faults", export="0a0b0c0d") == 2
+    assert (value(found, "guardtier_audit_waiting_seconds", export="0a0b0c0d") or 0) > 0
+
+    await tier.redis.delete(Keys(0).exported)
+    await tier.redis.rpush(Keys(0).exported, "x")
+    found = await scraped(console)
+
+    assert value(found, "guardtier_audit_faults", export="unreadable", partition="0") == 1
+    assert value(found, "guardtier_audit_unexported", export="unreadable") == 2
 
 
 async def test_the_metrics_say_what_each_child_analyzer_took(tier: Tier, console: Desk) -> None:

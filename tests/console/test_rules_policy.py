@@ -137,6 +137,25 @@ async def test_a_file_is_not_set_over_one_that_its_author_has_not_seen(console: 
     assert (await olga.get("/api/v1/policy-file")).json()["text"] == PARKS_ALL
 
 
+async def test_a_fleets_policy_is_not_set_over_one_that_its_author_has_not_seen(console: Desk) -> None:
+    olga, omar = await admin(console), await admin(console, "omar")
+    path, loose = "/api/v1/policies/web", {"policy": {"kind": "never_confirm"}}
+    seen = (await olga.get(path)).json()["set_digest"]
+    theirs = await omar.put(path, json={"policy": {"kind": "always_confirm"}, "replaces": seen})
+
+    late = await olga.put(path, json=loose | {"replaces": seen})
+    reset = await olga.delete(path, params={"replaces": "none"})
+    stands = (await olga.get(path)).json()
+    mine = await olga.put(path, json=loose | {"replaces": stands["set_digest"]})
+    whatever = await omar.delete(path)
+
+    assert (seen, theirs.status_code, reset.status_code) == (None, 200, 409)
+    assert (late.status_code, late.json()["field"]) == (409, "replaces")
+    assert "another policy of web stands by now (omar has set always_confirm@1)" in late.json()["message"]
+    assert (stands["version"], mine.json()["version"]) == ("always_confirm@1", "never_confirm@2")
+    assert (whatever.json()["source"], whatever.json()["set_digest"]) == ("settings", None)
+
+
 async def test_a_check_tells_tests_advice_and_what_would_change(console: Desk) -> None:
     olga = await admin(console)
     await set_file(olga, PARKS_ALL)

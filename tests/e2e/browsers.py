@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -9,11 +10,21 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, async_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+#: The first two are the same engine without a browser's windows and profiles: a new person at a new page
+#: takes 0.24 s of CPU there, and 0.75 s in a whole Chromium.
+NAMES = (
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 OVERRIDE = "CHROMIUM"
+CLOSE_SECONDS = 60
 MISSING = (
-    "the browser tests need a Chromium: `apt-get install chromium`, or name its program in the environment "
-    f"variable {OVERRIDE}"
+    "the browser tests need a Chromium: `apt-get install chromium-headless-shell` (or chromium), or name "
+    f"its program in the environment variable {OVERRIDE}"
 )
 
 #: It asks no other machine anything: no name resolves, nothing is fetched in the background.
@@ -52,4 +63,5 @@ async def launched() -> AsyncIterator[Browser]:
         try:
             yield browser
         finally:
-            await browser.close()
+            async with asyncio.timeout(CLOSE_SECONDS):  # Playwright's own has none
+                await browser.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -19,6 +20,7 @@ from playwright.async_api import (
 )
 
 from consoles import Desk
+from e2e.browsers import CLOSE_SECONDS
 from guardtier_workers.approvers import Right
 
 WAIT_MS = 30_000  #: for anything to show; a slow machine makes a test slow, not red
@@ -117,7 +119,8 @@ class People:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._contexts.aclose()
+        async with asyncio.timeout(CLOSE_SECONDS):  # Playwright's own has none
+            await self._contexts.aclose()
 
     async def context(self, desk: Desk, **options: Any) -> BrowserContext:
         """A browser that knows nobody yet. ``options``: viewport, color_scheme, …"""

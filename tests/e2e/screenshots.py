@@ -35,7 +35,7 @@ async def main() -> None:
         plan = Plan(fleets=FLEETS, policy_file=POLICY, approvers=(SECOND,))
         async with stack(plan, StateDir(Path(folder) / "state")) as running, launched() as browser:
             await _play(running)
-            await until(lambda: _answers(port), 30.0)
+            await until(lambda: _answers(port), 90.0)
             await _take_all(browser, running, f"http://127.0.0.1:{port}")
 
 

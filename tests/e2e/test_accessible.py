@@ -86,3 +86,23 @@ async def test_what_everybody_sees_has_none_either(
 
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+async def test_a_narrow_window_and_forced_colours_hide_nothing(
+    start_tier: StartTier, start_console: StartConsole, people: People
+) -> None:
+    """320 px is what 1280 are at 400 %; forced colours draw borders that are transparent elsewhere."""
+    console = await start_console(await start_tier())
+    world = await filled(console.tier)
+    narrow = {"viewport": {"width": 320, "height": 700}, "forced_colors": "active"}
+    alice = await people.person(console, may=ALL, **narrow)
+
+    for path in (*PAGES, f"/actions/{world.actions[0][0]}"):
+        await alice.page.goto(path)
+        assert await alice.page.evaluate(OVERFLOW) <= 0, f"{path} is wider than the window"
+
+    await alice.page.goto("/policy")
+    borders = await alice.page.locator(".bar nav a").evaluate_all(
+        "links => links.map(link => getComputedStyle(link).borderBottomColor)"
+    )
+    assert len(set(borders)) == 2  # the current page's, and all others'

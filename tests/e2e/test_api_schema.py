@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from consoles import Desk
 from e2e.world import ALL, World, filled
@@ -29,25 +22,30 @@ from guardtier_workers.console.api.endpoint import PREFIX, Endpoint
 from guardtier_workers.console.api.openapi import document
 from guardtier_workers.console.api.routes import ENDPOINTS
 
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
-EXAMPLES = {GenerationMode.POSITIVE: 12, GenerationMode.NEGATIVE: 5}
+if TYPE_CHECKING:  # it takes a second, in each process that collects tests
+    from schemathesis import Case, GenerationMode
+    from schemathesis.schemas import BaseSchema
+
+EXAMPLES = {"positive": 12, "negative": 5}  #: by schemathesis' GenerationMode
 #: Each of these starts a process that reads the text.
 SLOW = ("/policy-file", "/policy-file/check")
 
-#: With our own credentials: those that it makes up would be told 401, and nothing else.
-CONFIG = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
-SCHEMA = schemathesis.openapi.from_dict(document(ENDPOINTS, "1"), config=CONFIG)
+
+@cache
+def schema() -> BaseSchema:
+    """With our own credentials: those that it makes up would be told 401, and nothing else."""
+    import schemathesis
+
+    config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
+    return schemathesis.openapi.from_dict(document(ENDPOINTS, "1"), config=config)
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
 async def test_no_request_makes_it_fail_or_say_what_its_document_does_not(
     console: Desk, endpoint: Endpoint
 ) -> None:
+    from schemathesis import GenerationMode
+
     world = await filled(console.tier)
     browser = await console.browser("alice", may=ALL)
 
@@ -56,10 +54,12 @@ async def test_no_request_makes_it_fail_or_say_what_its_document_does_not(
         session.headers.update(browser.headers)
         session.cookies.update(dict(browser.cookies))
         for mode, count in EXAMPLES.items():
-            if mode is GenerationMode.NEGATIVE and not _takes_anything(endpoint):
+            if mode == "negative" and not _takes_anything(endpoint):
                 continue
             most = 3 if endpoint.path in SLOW else count
-            await asyncio.to_thread(_tried(endpoint, world, mode, most, _sender(console, session)))
+            await asyncio.to_thread(
+                _tried(endpoint, world, GenerationMode(mode), most, _sender(console, session))
+            )
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda one: f"{one.method} {one.path}")
@@ -78,8 +78,18 @@ def _takes_anything(endpoint: Endpoint) -> bool:
 
 
 def _sender(console: Desk, session: requests.Session) -> Callable[[Case], None]:
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi import checks
+
+    every = [
+        not_a_server_error,
+        checks.status_code_conformance,
+        checks.content_type_conformance,
+        checks.response_schema_conformance,
+    ]
+
     def send(case: Case) -> None:
-        case.call_and_validate(base_url=console.url, session=session, checks=CHECKS, timeout=20)
+        case.call_and_validate(base_url=console.url, session=session, checks=every, timeout=20)
 
     return send
 
@@ -88,7 +98,7 @@ def _tried(
     endpoint: Endpoint, world: World, mode: GenerationMode, count: int, send: Callable[[Case], None]
 ) -> Callable[[], None]:
     """A function that sends so many requests, the same ones each time."""
-    operation = SCHEMA[PREFIX + endpoint.path][endpoint.method]
+    operation = schema()[PREFIX + endpoint.path][endpoint.method]
 
     @settings(
         max_examples=count,

@@ -51,6 +51,7 @@ async def test_a_fleet_is_halted_and_goes_on_by_keys_alone(console: Desk, people
     await page.keyboard.press("Enter")
 
     await expect(page.locator("#fleet-web")).to_contain_text("runs")
+    await expect(page.get_by_role("button", name="Halt… fleet web")).to_be_focused()
     assert (await client.check(low("ls /srv"))).allowed
 
 

@@ -6,6 +6,7 @@ from playwright.async_api import Page, expect
 
 from consoles import Desk, StartConsole
 from e2e.people import People
+from guardtier.policy.confirmation import AlwaysConfirm
 from guardtier.store.keys import Keys
 from guardtier_workers.cli.state import OPERATES
 from remembered import remembered
@@ -113,6 +114,25 @@ async def test_a_file_that_somebody_else_set_meanwhile_is_not_overwritten(
     await expect(olga.page.locator("#policy-text")).to_have_value(DRAFT)
     await expect(olga.page.get_by_role("button", name="Set it…")).to_be_disabled()
     assert (await console.tier.operator("omar").policy_file())[0].standing.by == "omar"  # type: ignore[union-attr]
+
+
+async def test_a_fleets_policy_that_somebody_else_set_meanwhile_is_shown_first(
+    console: Desk, people: People
+) -> None:
+    olga, omar = await people.person(console, "olga", may=OPERATES), console.tier.operator("omar")
+    await olga.page.goto("/policy")
+    await olga.page.get_by_role("button", name="Change the policy of web").click()
+    await omar.set_policy("web", AlwaysConfirm())
+    dialog, row = olga.page.locator("#fleet-dialog"), olga.page.locator("#policy-of-web")
+
+    await olga.page.get_by_label("nothing waits").check()
+    await dialog.get_by_role("button", name="Set", exact=True).click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("omar has set always_confirm@1")
+    await expect(dialog.get_by_role("alert")).to_contain_text("Now: every action waits")
+    await expect(row).to_contain_text("always_confirm@1")
+    await dialog.get_by_role("button", name="Set", exact=True).click()
+
+    await expect(row).to_contain_text("never_confirm@2")
 
 
 async def test_a_fleets_policy_is_changed_by_keys_alone(console: Desk, people: People) -> None:

@@ -24,7 +24,6 @@ from tier import StartTier, Tier, high
 from waiting import until
 
 TWO = Terms(approve=2)
-OTHER_DIGEST = "0" * 64
 
 
 async def parked(tier: Tier, terms: Terms = TWO, **fields: str) -> str:
@@ -125,19 +124,21 @@ async def test_an_action_that_became_another_one_is_looked_at_again(tier: Tier) 
     """As an edit leaves it: another digest, and no vote on the old one counts."""
     alice, bob, carol = names(tier, "alice", "bob", "carol")
     action_id = await parked(tier)
-    seen = (await tier.record(action_id)).digest
+    record = await tier.record(action_id)
+    seen, other = record.digest, record.action.model_copy(update={"arguments": {"command": "ls"}})
     await alice.approve(action_id)
-    await put(tier, action_id, "digest", OTHER_DIGEST.encode())
+    await put(tier, action_id, "event", other.to_json())
+    await put(tier, action_id, "digest", other.digest.encode())
 
     with pytest.raises(GuardtierError, match="look at it again"):
         await bob.approve(action_id, digest=seen)
-    said = await bob.approve(action_id, digest=OTHER_DIGEST)
+    said = await bob.approve(action_id, digest=other.digest)
 
     assert isinstance(said, Counted)
     assert said.approved_by == ("bob",)
     verdict = await carol.approve(action_id)
     assert isinstance(verdict, Verdict)
-    assert (verdict.digest, verdict.decided_by) == (OTHER_DIGEST, ("bob", "carol"))
+    assert (verdict.digest, verdict.decided_by) == (other.digest, ("bob", "carol"))
 
 
 @pytest.mark.parametrize("field", ["terms", "votes"])

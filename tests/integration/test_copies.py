@@ -14,6 +14,7 @@ from guardtier.policy.terms import Terms
 from guardtier.store.keys import Keys
 from guardtier.store.records import Record, Records
 from guardtier_workers import copies
+from guardtier_workers.clock import now_ms
 from guardtier_workers.copies import Copies
 from tier import StartTier, Tier, high
 from waiting import until
@@ -78,9 +79,21 @@ async def test_copies_are_bounded_by_what_they_hold(tier: Tier, monkeypatch: pyt
     assert kept.take("small.0") is None  # each serves once
 
 
-def _record(action_id: str, size: int) -> Record:
+async def test_copies_whose_deadline_has_passed_go(tier: Tier) -> None:
+    kept = Copies(Records(tier.redis, 1))
+    for number in range(copies.SWEEP - 1):
+        kept.put(_record(f"over{number}.0", 10, deadline=1))
+
+    kept.put(_record("waits.0", 10, deadline=now_ms() + 60_000))
+
+    assert kept.take("over0.0") is None
+    assert kept.take(f"over{copies.SWEEP - 2}.0") is None
+    assert kept.take("waits.0") is not None
+
+
+def _record(action_id: str, size: int, *, deadline: int | None = None) -> Record:
     rated = Assessment(risk=SecurityRisk.HIGH)
-    return Record(action_id, State.PARKED, "web", "", "0" * 64, b"x" * size, 0, rated)
+    return Record(action_id, State.PARKED, "web", "", "0" * 64, b"x" * size, 0, rated, deadline=deadline)
 
 
 async def test_a_copy_of_a_record_that_was_lost_and_made_anew_counts_for_nothing(tier: Tier) -> None:

@@ -372,3 +372,13 @@ async def test_an_approved_edit_is_redeemed_by_who_takes_edits(desk: Desk) -> No
         desk.keys.actions(FLEET), ANALYZERS, id=action.id, client=CLIENT, op="redeem", accepts="edit"
     )
     assert (await desk.redeem(action, delivery=takes)).what == "redeemed"
+
+
+async def test_an_edit_that_stands_is_not_acknowledged_away_by_who_has_not_seen_it(desk: Desk) -> None:
+    """Who looks at a master that is none any more sees an action without its edit."""
+    action = await desk.bring(State.PARKED)
+    delivery = await rated(desk, action)
+
+    assert (await desk.ledger.drop_edit(delivery)).what == "moved"
+    assert (await desk.redis.xpending(delivery.stream, delivery.group))["pending"] == 1
+    assert (await record(desk, action))["edit"]

@@ -154,6 +154,7 @@ async def test_edited_back_it_is_the_agents_own_action(tier: Tier) -> None:
 async def test_an_answer_from_before_an_edit_and_its_undoing_is_not_sent_once_more(tier: Tier) -> None:
     """Alice approved, then rejected, then the votes went with an edit: her approval must not come back."""
     asked = await parked(tier, terms=Terms(approve=2, reject=2), accepts=True)
+    await tier.keep_entries(KEYS.answers)
     await tier.approver().approve(asked.id)
     ((_, approval),) = await tier.redis.xrevrange(KEYS.answers, count=1)
     await tier.approver().reject(asked.id, reason="on second thoughts")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from guardtier.errors import (
 )
 from guardtier.policy.edit import Revised
 from guardtier.policy.terms import Terms
-from tier import StartTier, Tier
+from tier import StartTier, Tier, unknown
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,30 @@ async def test_rules_look_at_the_edited_action(start_tier: StartTier, tmp_path: 
 
     with pytest.raises(EditRefused, match="secrets"):
         await tier.approver().edit(asked.id, {"command": "cat ~/.aws/credentials"})
+    asked.waiting.cancel()
+
+
+async def test_a_secret_in_what_the_agent_said_keeps_nobody_from_an_edit(tier: Tier) -> None:
+    """Nor is it taken for one of the edit's, or marked once more."""
+    token = "ghp_" + "0a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H"
+    client = tier.client(accept_edits=True)
+    waiting = asyncio.create_task(client.check(unknown("./a.out", thought=f"by {token}"), timeout=30))
+    (record,) = await tier.parked()
+    assert token not in record.action.thought
+
+    await tier.approver().edit(record.id, SAFE)
+
+    assert (await waiting).arguments == SAFE
+    assert (await tier.record(record.id)).action.thought == record.action.thought
+
+
+async def test_a_rule_asks_for_secrets_of_what_is_edited(start_tier: StartTier, tmp_path: Path) -> None:
+    rule = '[[rule]]\nname = "spoken"\nrisk = ["LOW"]\nredacted = "github_token"\noutcome = "reject"'
+    tier = await start_under(start_tier, tmp_path, rule)
+    asked = await parked(tier, thought="by ghp_" + "0a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H")
+
+    with pytest.raises(EditRefused, match="spoken"):
+        await tier.approver().edit(asked.id, SAFE)
     asked.waiting.cancel()
 
 

@@ -87,6 +87,7 @@ async def at_random(person: ApproverClient, actions: list[ActionEvent], dice: ra
 
 async def sent_twice(tier: Tier, dice: random.Random) -> None:
     """Somebody who can write to the answers stream sends what stands there once more."""
+    await tier.keep_entries(KEYS.answers)
     for _ in range(60):
         entries = await tier.redis.xrange(KEYS.answers)
         if entries:

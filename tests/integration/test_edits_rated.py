@@ -132,6 +132,7 @@ async def _newest_is_edit(tier: Tier) -> bool:
 
 async def test_the_same_edit_sent_again_changes_nothing_and_is_told_again(tier: Tier) -> None:
     asked = await parked(tier, terms=Terms(approve=2))
+    await tier.keep_entries(KEYS.answers)
     said = await tier.approver().edit(asked.id, SAFE)
     ((_, fields),) = [
         (entry, found)
@@ -154,7 +155,7 @@ async def test_the_same_edit_sent_again_changes_nothing_and_is_told_again(tier: 
 
 
 async def test_an_edit_sent_again_while_it_is_rated_is_rated_once(start_tier: StartTier) -> None:
-    tier, asked, gate, editing = await start_gated(start_tier)
+    tier, asked, gate, editing = await start_gated(start_tier, keep=True)
     (fields,) = [found for _, found in await tier.redis.xrange(KEYS.answers) if found.get(b"op") == b"edit"]
 
     entry = await tier.redis.xadd(KEYS.answers, fields)

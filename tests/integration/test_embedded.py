@@ -17,6 +17,7 @@ from redis.exceptions import AuthenticationError
 from guardtier.errors import ConfigError, NoRedisServer
 from guardtier_workers import embedded
 from guardtier_workers.embedded import EmbeddedRedis, find_redis_server, redis_servers
+from processes import killed_at_end
 from waiting import gone, until_sync
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
@@ -236,10 +237,10 @@ sys.stdin.read()
 @linux_only
 def test_a_parent_that_is_killed_takes_the_server_with_it(server, tmp_path):
     command = [sys.executable, "-c", PARENT, server, tmp_path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as parent, killed_at_end(parent):
         pid = int(parent.stdout.readline())
         assert not gone(pid)
-        parent.kill()
 
     until_sync(lambda: gone(pid))
 

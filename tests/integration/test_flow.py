@@ -13,7 +13,7 @@ from guardtier import ActionEvent, BlockingGuardClient, SecurityRisk
 from guardtier.analyzers.member import MemberSettings
 from guardtier.analyzers.registry import ensemble
 from guardtier.errors import InvalidAction, TierUnavailable, UnknownAction, WrongState
-from guardtier.settings import Settings
+from guardtier.settings import FleetSettings, Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.histories import Histories
 from guardtier.store.keys import HistoryKeys, Keys
@@ -40,7 +40,7 @@ async def tier(start_tier: StartTier) -> Tier:
 async def started(start_tier: StartTier, **settings: Any) -> Tier:
     """A tier with the default ensemble: ``analyzers`` of ``start_tier`` is the number of workers."""
     tier = await start_tier(analyzers=0, policies=1)
-    tier.settings = tier.settings.model_copy(update={"analyzers": DEFAULT} | settings)
+    tier.settings = Settings(**tier.settings.model_dump() | {"analyzers": DEFAULT} | settings)
     await tier.analyzer()
     return tier
 
@@ -243,7 +243,7 @@ async def test_an_outcome_of_what_never_ran_is_refused(tier: Tier) -> None:
 
 
 async def test_an_outcome_of_another_fleet_s_action_is_refused(start_tier: StartTier) -> None:
-    tier = await started(start_tier, fleets={"web": {}, "ops": {}})
+    tier = await started(start_tier, fleets={"web": FleetSettings(), "ops": FleetSettings()})
     mine = await tier.client().submit(does("ls"))
 
     with pytest.raises(UnknownAction):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ from guardtier.store.grants import MAX_GRANTS, KeptGrants
 from guardtier.store.keys import POLICIES, GrantKeys, Keys
 from guardtier.store.pipe import CommandPipe
 from guardtier.verdict import Verdict
+from guardtier_workers.approvers import Approvers, add
+from guardtier_workers.grants.vouched import vouched
 from tier import StartTier, Tier, high, low
 from waiting import until
 
@@ -292,7 +295,9 @@ async def test_an_outbox_entry_that_is_handled_twice_says_it_once(desk: Desk) ->
 async def test_a_grant_that_had_ended_before_it_was_kept_is_not_told_as_given(tier: Tier) -> None:
     grant = await remembered(tier, high("git push"), "exact")
     body = orjson.loads(await tier.redis.hget(GRANTS, grant))
-    late = orjson.dumps(body | {"expires_at": body["given_at"] + 1})
+    late = vouched(
+        Grant(**body | {"expires_at": body["given_at"] + 1}), Approvers(tier.settings.approvers_file)
+    )
     await tier.redis.hdel(GRANTS, grant)
 
     await tier.redis.xadd(KEYS.outbox, {"id": "a.0", "op": "grant", "body": late})  # tried again days later
@@ -303,12 +308,29 @@ async def test_a_grant_that_had_ended_before_it_was_kept_is_not_told_as_given(ti
     assert "had ended" in said[0]["error"]
 
 
+async def test_who_may_write_to_the_outbox_gives_no_grant(tier: Tier, tmp_path: Path) -> None:
+    """A steward's credential may: its scripts leave notices and halts there."""
+    given = await tier.redis.hget(GRANTS, await remembered(tier, high("git push"), "tool"))
+    mine = Grant.from_json(given).model_copy(update={"id": "g" + 12 * "0", "agent": "agent-2"})
+    file = tmp_path / "mine.toml"
+    add(file, mine.by[0])  # the name of somebody who may, with a key of one's own
+
+    for body in (mine.to_json(), vouched(mine, Approvers(file))):
+        await tier.redis.xadd(KEYS.outbox, {"id": "a.0", "op": "grant", "body": body})
+    await tier.idle()
+
+    assert await tier.redis.hget(GRANTS, mine.id) is None
+    assert await tier.redis.xlen(KEYS.dead) == 2
+    assert (await tier.client().submit(high("git push", agent="agent-2"))).is_waiting
+
+
 # -- revoking ------------------------------------------------------------------------------------
 
 
 async def test_a_revoked_grant_releases_nothing_and_never_comes_back(tier: Tier) -> None:
     grant = await remembered(tier, high("git push"), "exact")
-    body = await tier.redis.hget(GRANTS, grant)
+    given = Grant.from_json(await tier.redis.hget(GRANTS, grant))
+    body = vouched(given, Approvers(tier.settings.approvers_file))
 
     await tier.approver("bob").revoke_grant("web", grant)
 
@@ -343,6 +365,7 @@ async def test_only_an_approver_of_the_fleet_revokes(start_tier: StartTier) -> N
 async def test_a_revocation_that_is_sent_once_more_is_told_again(tier: Tier) -> None:
     grant = await remembered(tier, high("git push"), "exact")
     alice = tier.approver()
+    await tier.keep_entries(KEYS.answers)
     await alice.revoke_grant("web", grant)
     ((_, fields),) = [
         (entry, fields)

@@ -247,6 +247,16 @@ async def test_the_report_names_what_had_been_let_go(tier: Tier) -> None:
     ]
 
 
+async def test_the_report_looks_back_by_redis_clock(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+    await tier.client().submit(low())
+    monkeypatch.setattr("guardtier_workers.clock.time", lambda: time() + 60)
+    monkeypatch.setattr("guardtier_workers.halt_report.LOOK_BACK_MS", 30_000)
+
+    (report,) = await tier.operator().halt("web", reason="stop")
+
+    assert report.unstopped == 1
+
+
 async def test_the_report_of_a_conversation_leaves_others_out(tier: Tier) -> None:
     client = tier.client()
     await client.submit(low(conversation="c-1"))

@@ -29,7 +29,7 @@ async def test_a_judge_in_a_pool(
             await tier.analyzer()
             await tier.policy()
             processes.worker("pool gpu", tier.url, **tier.worker_env)
-            await until(lambda: tier.redis.get(pool_alive("gpu")), 30.0)
+            await until(lambda: tier.redis.get(pool_alive("gpu")), 90.0)
 
             submitted = await tier.client().submit(unknown())
 

@@ -102,7 +102,7 @@ class House:
         """What became of the one notice of an action."""
         (entry,) = await until(lambda: self._results(action, channel))
         job = Job(entry, self.queue._pool, _queue_name=notices_queue(channel), _deserializer=orjson.loads)
-        return str(await job.result(timeout=10, poll_delay=0.01))
+        return str(await job.result(timeout=60, poll_delay=0.01))
 
     async def _results(self, action: ActionEvent, channel: str) -> list[str]:
         found = await self.tier.redis.keys(f"arq:result:notice:{action.id}:*:{channel}")
@@ -558,8 +558,8 @@ async def test_workers_as_processes_tell_a_channel(
 
     action = await made.parked(NOW)
 
-    await until(lambda: server.requests, 30.0)
+    await until(lambda: server.requests, 90.0)
     assert server.requests[0].json["action"]["id"] == action.id
     for process in (policy, steward):
         process.terminate()
-    await until(lambda: policy.poll() == 0 and steward.poll() == 0, 20.0)
+    await until(lambda: policy.poll() == 0 and steward.poll() == 0)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from guardtier import Assessment, SecurityRisk
+from guardtier import ApproverClient, Assessment, SecurityRisk
+from guardtier.approver_looks import LOOK_AT
 from guardtier.errors import InvalidAction, UnreadableRecord
 from guardtier.store.cursor import Cursor
 from guardtier.store.keys import Keys
@@ -21,6 +22,7 @@ from guardtier.store.parked import (
     parked_count,
     parked_page,
 )
+from guardtier.store.pipe import CommandPipe
 from guardtier.store.records import Records
 
 KEYS = Keys(0)
@@ -31,6 +33,13 @@ MINE = frozenset({"mine"})
 async def redis(any_redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(any_redis_url) as redis:
         yield redis
+
+
+@pytest.fixture
+async def pipe(redis: Redis) -> AsyncIterator[CommandPipe]:
+    opened = CommandPipe(redis, insist=False)
+    yield opened
+    await opened.close()
 
 
 async def put(
@@ -131,16 +140,44 @@ async def test_a_page_looks_at_so_many_and_says_where_to_go_on(redis: Redis) -> 
     assert (ids(last), last.after) == (["z1.0"], None)
 
 
-async def test_counting_goes_on_where_it_stopped(redis: Redis) -> None:
+async def test_counting_goes_on_where_it_stopped(redis: Redis, pipe: CommandPipe) -> None:
     await put(redis, *(f"a{number:04}.0" for number in range(COUNT_SCAN)))
     await put(redis, *(f"b{number}.0" for number in range(3)), deadline=200)
     await put(redis, "c1.0", fleet="theirs", deadline=300)
 
-    counted, after = await parked_count(redis, KEYS, MINE)
-    more, end = await parked_count(redis, KEYS, MINE, after=after or "")
+    counted, after = await parked_count(redis, pipe, KEYS, MINE)
+    more, end = await parked_count(redis, pipe, KEYS, MINE, after=after or "")
 
     assert (counted, more, end) == (COUNT_SCAN, 3, None)
-    assert await parked_count(redis, KEYS, None) == (COUNT_SCAN + 4, None)
+    assert await parked_count(redis, pipe, KEYS, None) == (COUNT_SCAN + 4, None)
+
+
+async def test_a_count_looks_at_so_many_and_says_that_there_may_be_more(
+    redis: Redis, any_redis_url: str
+) -> None:
+    await put(redis, *(f"a{number:04}.0" for number in range(COUNT_SCAN)), fleet="theirs")
+    await put(redis, "z1.0", "z2.0", deadline=200)
+    await redis.set(KEYS.action("damaged.0"), "no record")
+    await redis.zadd(KEYS.parked, {"damaged.0": 300})
+
+    async with ApproverClient(any_redis_url) as reader:
+        looked = await reader.counted(fleet="theirs", look_at=1)
+        far = await reader.counted(fleet="theirs")
+
+        assert (looked, looked.words) == ((COUNT_SCAN, False), f"{COUNT_SCAN} or more")
+        assert (far, far.words) == ((COUNT_SCAN, True), str(COUNT_SCAN))
+        assert await reader.counted(fleet="mine") == (2, True)
+        assert await reader.counted() == (COUNT_SCAN + 3, True)
+
+
+async def test_counting_is_bounded_unless_it_is_to_look_at_all(redis: Redis, any_redis_url: str) -> None:
+    await put(redis, *(f"a{number:04}.0" for number in range(COUNT_SCAN)), fleet="theirs")
+    await put(redis, "z1.0", fleet="theirs", deadline=200)
+
+    async with ApproverClient(any_redis_url, partitions=LOOK_AT // COUNT_SCAN) as reader:
+        assert await reader.count(fleet="theirs") == COUNT_SCAN
+        assert await reader.counted(fleet="theirs") == (COUNT_SCAN, False)
+        assert await reader.counted(fleet="theirs", look_at=None) == (COUNT_SCAN + 1, True)
 
 
 async def test_a_page_ends_before_it_is_too_large(redis: Redis) -> None:

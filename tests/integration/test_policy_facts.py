@@ -160,3 +160,21 @@ async def test_a_files_budget_counts(start_tier: StartTier, tmp_path: Path) -> N
     assert states == [*[State.RELEASED] * 4, State.PARKED]
     (held,) = await tier.parked()
     assert held.assessment.findings[0].id == OVER_PACE
+
+
+async def test_what_carries_a_secret_waits_for_somebody_with_a_role(
+    start_tier: StartTier, tmp_path: Path
+) -> None:
+    carries = '[[rule]]\nname = "carries"\noutcome = "park"\nredacted = "*"\n'
+    rules = f'{RULES}\n{carries}terms = {{ roles = ["security"] }}\n'
+    tier = await started(start_tier, tmp_path, rules)
+
+    free = await tier.client().submit(
+        does("run", tool_name="deploy", arguments={"env": {"A": "plain text"}})
+    )
+    held = await tier.client().submit(
+        does("run", tool_name="deploy", arguments={"env": [{"name": "DB_PASSWORD", "value": "hunter22"}]})
+    )
+
+    assert (free.state, held.state) == (State.RELEASED, State.PARKED)
+    assert Terms.read((await tier.record(held.id)).terms).roles == ("security",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from redis.exceptions import ResponseError
 
 from desk import CONSUMER, Desk
 from guardtier.store.keys import ANALYZERS, POLICIES
@@ -45,13 +46,23 @@ async def test_finished_entries_go_up_to_the_oldest_in_work(desk: Desk) -> None:
     assert await left(desk) == entries[2:]  # the third is in work, the fifth unread
 
 
-async def test_when_all_is_finished_one_entry_stays_to_number_from(desk: Desk) -> None:
+async def test_when_all_is_finished_nothing_stays_and_numbers_go_on(desk: Desk) -> None:
     entries = await filled(desk)
     await read(desk, 5)
     await done(desk, *entries)
 
-    assert await trim(desk.pipe, desk.keys.assessed) == 4
-    assert await left(desk) == entries[-1:]
+    assert await trim(desk.pipe, desk.keys.assessed) == 5
+    assert await left(desk) == []
+    with pytest.raises(ResponseError, match="equal or smaller"):
+        await desk.redis.xadd(desk.keys.assessed, {"n": 1}, id=entries[-1])
+
+
+async def test_an_entry_with_the_highest_number_there_is_breaks_nothing(desk: Desk) -> None:
+    await desk.redis.xadd(desk.keys.assessed, {"n": 1}, id="5-18446744073709551615")
+    await read(desk, 1)
+    await done(desk, "5-18446744073709551615")
+
+    assert await trim(desk.pipe, desk.keys.assessed) == 0
 
 
 async def test_the_slowest_group_decides(desk: Desk) -> None:
@@ -64,8 +75,8 @@ async def test_the_slowest_group_decides(desk: Desk) -> None:
 
     assert await trim(desk.pipe, desk.keys.assessed) == 0  # the first is in their work
     await done(desk, entries[0], group="others")
-    assert await trim(desk.pipe, desk.keys.assessed) == 2
-    assert await left(desk) == entries[2:]
+    assert await trim(desk.pipe, desk.keys.assessed) == 3
+    assert await left(desk) == entries[3:]
 
 
 async def test_entries_of_one_millisecond_are_told_apart(desk: Desk) -> None:
@@ -77,7 +88,7 @@ async def test_entries_of_one_millisecond_are_told_apart(desk: Desk) -> None:
 
     await trim(desk.pipe, desk.keys.assessed)
 
-    assert await left(desk) == [b"5-9", b"5-10", b"5-11"]
+    assert await left(desk) == [b"5-10", b"5-11"]
 
 
 async def test_without_a_group_nothing_is_finished(desk: Desk) -> None:

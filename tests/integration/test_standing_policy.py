@@ -8,10 +8,8 @@ import pytest
 
 from desk import Desk, verdict_on
 from guardtier import State
-from guardtier.errors import (
-    PolicyNotEverywhere,
-    UnknownFleet,
-)
+from guardtier.approver_policies import seen_of
+from guardtier.errors import PolicyNotEverywhere, UnknownFleet, WrongState
 from guardtier.policy import AlwaysConfirm, ConfirmRisky, NeverConfirm
 from guardtier.policy.standing import NONE, UNREADABLE, digest_of_policy
 from guardtier.risk import SecurityRisk
@@ -173,7 +171,7 @@ async def test_only_parking_is_possible_whatever_stands(desk: Desk) -> None:
         b"\xff\x00",
         b'{"version": 1, "policy": {"kind": "maybe"}, "by": "a", "at": 1, "request": "a.0"}',
         b'{"version":1,"policy":null,"by":"a","at":1,"request":"a.0","more":1}',
-        b"x" * 5_000_000,
+        b"x" * 4_000_000,  # a server that we start takes 4 MiB in one piece
     ],
     ids=lambda raw: repr(raw[:30]),
 )
@@ -207,6 +205,24 @@ async def test_setting_what_stands_sends_nothing(tier: Tier) -> None:
     assert not found.changed
     assert found.standing is not None
     assert found.standing.version == 1
+
+
+async def test_a_policy_replaces_only_what_its_author_has_seen(start_tier: StartTier) -> None:
+    tier = await start_tier(partitions=2)
+    olga, omar = tier.operator(), tier.operator("omar")
+    seen = seen_of(await olga.policy("web"))
+    theirs = await omar.set_policy("web", AlwaysConfirm(), replaces=seen)
+
+    with pytest.raises(WrongState, match="omar has set always_confirm@1"):
+        await olga.set_policy("web", NeverConfirm(), replaces=seen)
+    with pytest.raises(WrongState, match="omar has set always_confirm@1"):
+        await olga.reset_policy("web", replaces=seen)
+    again = await omar.set_policy("web", AlwaysConfirm(), replaces=seen)
+    mine = await olga.set_policy("web", NeverConfirm(), replaces=seen_of(theirs))
+    await tier.redis.hdel(Keys(1).policies, "web")
+    both = await omar.reset_policy("web", replaces=seen_of(await omar.policy("web")))
+
+    assert [part.changed for part in (*again, *mine, *both)] == [False, False, True, True, True, False]
 
 
 async def test_a_request_names_what_it_replaces_by_its_bytes() -> None:

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from time import monotonic
 
 import pytest
 
 from guardtier.errors import ConfigError
 from guardtier_workers import supervisor as module
 from guardtier_workers.supervisor import ProcessSpec, Supervisor
+from processes import killed_at_end
 from waiting import gone, until, until_sync
 
 SLEEPS = "import signal; signal.pause()"
@@ -153,17 +153,15 @@ async def test_stop_does_not_wait_for_a_pause(monkeypatch, caplog):
     await until(lambda: pauses_of(caplog))
     stop.set()
 
-    await asyncio.wait_for(running, 5.0)
+    await asyncio.wait_for(running, 60.0)
 
 
 async def test_a_stop_while_children_are_being_started_ends_them():
-    supervisor, stop = Supervisor([spec("a", SLEEPS)]), asyncio.Event()
+    supervisor, stop = Supervisor([spec("a", SLEEPS)], drain_seconds=600.0), asyncio.Event()
     stop.set()
-    before = monotonic()
-    await supervisor.run(stop)
+    await asyncio.wait_for(supervisor.run(stop), 60.0)
 
     assert supervisor.processes == {}
-    assert monotonic() - before < module.DRAIN_SECONDS
 
 
 async def test_cancelling_ends_all():
@@ -237,10 +235,9 @@ else:
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_supervisor_that_is_killed_takes_its_children_with_it(loop):
     command = [sys.executable, "-c", SUPERVISOR, STUBBORN_TO_ALL, loop]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent, killed_at_end(parent):
         pid = int(parent.stdout.readline())
         assert not gone(pid)
-        parent.kill()
 
     until_sync(lambda: gone(pid))
 

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import pytest
 
 from guardtier_workers.embedded import EmbeddedRedis
+from probing import free_port, health
 from processes import Processes
 from waiting import until_sync
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def health(port: int, path: str = "/healthz") -> tuple[int, dict[str, object]] | None:
-    """Status and body; None while nobody listens."""
-    try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
-            return response.status, json.load(response)
-    except HTTPError as error:
-        with error:
-            return error.code, json.load(error)
-    except OSError:
-        return None
+CLOCK = Path(__file__).parents[1] / "chaos" / "clock"
 
 
 @pytest.mark.parametrize("kind", ["analyzer", "policy", "steward"])
@@ -43,12 +24,30 @@ def test_it_is_healthy_and_ends_on_sigterm(
     port = free_port()
     worker = processes.worker(kind, own_server.url, "--health-port", str(port))
 
-    status, body = until_sync(lambda: (found := health(port)) and found[0] == 200 and found, 30.0)
+    status, body = until_sync(lambda: (found := health(port)) and found[0] == 200 and found, 90.0)
     assert (status, body["ok"], body["kind"]) == (200, True, kind)
-    assert health(port, "/secrets") == (404, {"error": "there is /healthz, and nothing else"})
+    assert health(port, "/secrets") == (404, {"error": "there is /healthz and /livez, and nothing else"})
 
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(20) == 0
+
+
+@pytest.mark.parametrize("offset", [3600, -3600])
+def test_a_worker_whose_clock_is_off_says_so(
+    offset: int, own_server: EmbeddedRedis, processes: Processes
+) -> None:
+    port = free_port()
+    env = {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(offset)}
+    processes.worker("policy", own_server.url, "--health-port", str(port), **env)
+
+    def told() -> tuple[int, dict[str, object]] | None:
+        found = health(port)
+        return found if found and found[1].get("clock_ahead_seconds") else None
+
+    status, body = until_sync(told, 30.0)
+
+    assert status == 503
+    assert body["clock_ahead_seconds"] == pytest.approx(offset, abs=5)
 
 
 def test_a_steward_without_redis_is_not_healthy_and_comes_back(
@@ -56,12 +55,13 @@ def test_a_steward_without_redis_is_not_healthy_and_comes_back(
 ) -> None:
     port = free_port()
     worker = processes.worker("steward", own_server.url, "--health-port", str(port))
-    until_sync(lambda: (found := health(port)) and found[0] == 200, 30.0)
+    until_sync(lambda: (found := health(port)) and found[0] == 200, 90.0)
 
     own_server.kill()
-    until_sync(lambda: (found := health(port)) and found[0] == 503, 30.0)
+    until_sync(lambda: (found := health(port)) and found[0] == 503, 90.0)
+    assert health(port, "/livez") == (200, {"ok": True})  # so that no orchestrator restarts it in vain
     own_server.start()
-    until_sync(lambda: (found := health(port)) and found[0] == 200, 30.0)
+    until_sync(lambda: (found := health(port)) and found[0] == 200, 90.0)
 
     assert worker.is_running()
     worker.send_signal(signal.SIGTERM)

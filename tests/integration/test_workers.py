@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from guardtier.store.keys import ANALYZERS, POLICIES, Keys
+from guardtier_workers.takeover import PAGES, PEEK
 from tier import Gate, StartTier, Tier, high, low, only, submitted
 from waiting import until
 
@@ -63,6 +64,22 @@ async def test_what_a_living_worker_holds_is_left_to_it(unmanned: Tier) -> None:
 
     assert await unmanned.holders() == {entry: "busy-1"}
     assert await unmanned.events(mine.id) == []
+
+
+async def test_what_slow_workers_hold_does_not_hide_what_a_dead_one_left(unmanned: Tier) -> None:
+    many = PEEK * PAGES + 5  # more than one look goes through
+    entries = [await unmanned.redis.xadd(ACTIONS, submitted(low().placed_in(0))) for _ in range(many)]
+    await unmanned.redis.xreadgroup(ANALYZERS, "busy-1", {ACTIONS: ">"}, count=many)
+    await unmanned.redis.xclaim(ACTIONS, ANALYZERS, "busy-1", 0, entries, idle=5000, justid=True)
+    await unmanned.redis.set(KEYS.alive(ANALYZERS, "busy-1"), "{}", px=LONG_AGO)
+    dead = low().placed_in(0)
+    await unmanned.hold("dead-1", dead)
+
+    await unmanned.analyzer()
+
+    await until(lambda: unmanned.events(dead.id))
+    assert set((await unmanned.holders()).values()) == {"busy-1"}
+    await unmanned.redis.delete(ACTIONS)  # nobody is to drain it
 
 
 async def test_what_a_living_worker_holds_for_too_long_is_taken_over(unmanned: Tier) -> None:

@@ -19,6 +19,7 @@ from waiting import until
 
 KEYS = Keys(0)
 ACTIONS = KEYS.actions("web")
+IMPATIENT = {"analyzer_seconds": 0.1, "claim_seconds": 0.5, "max_deliveries": 1}
 
 
 class Collapse(BaseException):
@@ -107,6 +108,23 @@ async def test_an_action_that_was_delivered_too_often_is_parked_unrated(unmanned
     await is_parked_unrated(unmanned, action)
 
 
+async def test_an_action_whose_handler_hangs_is_parked_unrated(
+    start_tier: StartTier, caplog: pytest.LogCaptureFixture
+) -> None:
+    tier, gate = await start_tier(analyzers=0, **IMPATIENT), Gate()
+    worker = await tier.analyzer(analyzers=only(gate))  # the only one, and it lives
+    asking = asyncio.create_task(tier.client().check(low().placed_in(0)))
+
+    (record,) = await until(tier.parked, 20.0)
+
+    assert [finding.id for finding in record.assessment.findings] == ["analysis.failed"]
+    assert gate.entered == 1
+    assert worker.worker.lanes[0].failed == 1
+    assert "its handler was not done" in caplog.text
+    await tier.approver().approve(record.id)
+    assert (await asking).allowed
+
+
 async def is_parked_unrated(tier: Tier, action: ActionEvent) -> None:
     record = await tier.record(action.id)
     assert record.state is State.PARKED
@@ -146,7 +164,7 @@ async def test_what_cannot_be_decided_is_parked(unmanned: Tier) -> None:
 
     assert (record.id, record.policy) == (action.id, "policy.failed")
     ((_, dead),) = await unmanned.redis.xrange(KEYS.dead)
-    assert dead[b"why"] == b"delivered 2 times without a decision"
+    assert dead[b"why"] == b"it holds no assessment"
     await unmanned.idle()
 
 
@@ -176,7 +194,7 @@ async def test_an_action_that_ends_each_worker_is_parked_unrated(
 
     for _ in range(2):
         worker = processes.worker("analyzer", unmanned.url, **env)
-        assert await until(lambda worker=worker: ended(worker), 30.0)
+        assert await until(lambda worker=worker: ended(worker), 90.0)
         for name in (await unmanned.holders()).values():
             await unmanned.redis.delete(KEYS.alive("analyzers", name))  # its 3.5 s are over
     processes.worker("analyzer", unmanned.url, **env)

@@ -87,13 +87,13 @@ def test_the_engine_is_killed_at_the_deadline_and_comes_back(analyzer: MakeAnaly
     is_unknown(one.assess(command(STUCK)), "late", "longer than 0.3 s")
 
     assert gone(before.pid)
-    until_sync(lambda: one.assess(command("ls")) is ABSTAINS, 30.0)
+    until_sync(lambda: one.assess(command("ls")) is ABSTAINS, 90.0)
     assert one.assess(command("aaa")).risk is HIGH
 
 
 def test_who_waits_for_a_busy_engine_is_unknown_in_time(analyzer: MakeAnalyzer) -> None:
     one = analyzer(BACKTRACKS, seconds=0.4)
-    until_sync(lambda: one.assess(command("ls")) is ABSTAINS, 30.0)
+    until_sync(lambda: one.assess(command("ls")) is ABSTAINS, 90.0)
     found: list[Assessment] = []
     threads = [threading.Thread(target=lambda: found.append(one.assess(command(STUCK)))) for _ in range(6)]
 
@@ -118,7 +118,7 @@ raise "no" if:
     is_unknown(one.assess(call("exit", code=3)), "failed", "its process ended")
     assert one.assess(command("ls")) is ABSTAINS
     engine_of(one).kill()
-    until_sync(lambda: one.assess(command("ls")) is ABSTAINS, 30.0)
+    until_sync(lambda: one.assess(command("ls")) is ABSTAINS, 90.0)
 
 
 def test_memory_has_a_bound(analyzer: MakeAnalyzer) -> None:
@@ -135,7 +135,7 @@ def test_a_question_ends_the_engine_though_nobody_is_left(analyzer: MakeAnalyzer
     one = analyzer(BACKTRACKS, seconds=1.0)
     one._engine._write({"past": [], "pending": [_message(STUCK)]})
 
-    until_sync(lambda: gone(engine_of(one).pid), 30.0)
+    until_sync(lambda: gone(engine_of(one).pid), 90.0)
 
 
 def test_closing_it_ends_its_process(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_engine_ends_with_whoever_started_it(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", program, str(tmp_path / "rules.iv")]
     engine = int(subprocess.run(argv, stdout=subprocess.PIPE, check=False).stdout)
 
-    until_sync(lambda: gone(engine), 30.0)
+    until_sync(lambda: gone(engine), 90.0)
 
 
 # -- nothing leaves ------------------------------------------------------------------------------

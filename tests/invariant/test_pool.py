@@ -52,7 +52,7 @@ class Tier:
     async def pool(self):
         """A worker of the pool, from this environment."""
         worker = self._processes.worker("pool invariant", self._url, "--config", str(self._config))
-        await until(lambda: self.redis.get(pool_alive("invariant")), 30.0)
+        await until(lambda: self.redis.get(pool_alive("invariant")), 90.0)
         return worker
 
     async def rated(self, action: ActionEvent) -> Record:
@@ -64,7 +64,7 @@ class Tier:
             record = await records.get(submitted.id)
             return None if record.state is State.ASSESSED else record
 
-        return await until(decided, 30.0)
+        return await until(decided, 90.0)
 
     async def close(self) -> None:
         await self.client.aclose()

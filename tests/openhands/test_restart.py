@@ -42,7 +42,7 @@ def agent_process(rig: Rig, tier: Tier, *commands: str, dies: bool = False) -> I
         yield process
     finally:
         process.kill()
-        process.join()
+        process.join(60)
 
 
 def test_what_was_parked_stays_parked_and_runs_once(tier: Tier, rig: Rig, dangerous: str) -> None:

@@ -21,6 +21,7 @@ from guardtier_workers.supervisor import die_with_parent
 
 ROOT = Path(__file__).parents[2]
 GUARDTIER = [str(ROOT / ".venv" / "bin" / "python"), "-m", "guardtier_workers.cli"]
+RELEASED_SECONDS = 10  #: so short, so that a test can outwait it
 PARTITIONS = 3  #: an agent's next client seldom lives where its last one did
 
 
@@ -37,14 +38,17 @@ class Tier:
     def url(self) -> str:
         return str(self.body["redis_url"])
 
-    def client(self) -> BlockingGuardClient:
+    def client(self, **options: Any) -> BlockingGuardClient:
         """An agent's client, closed at the end."""
-        made = BlockingGuardClient(self.url, fleet="default", partitions=PARTITIONS)
+        made = BlockingGuardClient(self.url, fleet="default", partitions=PARTITIONS, **options)
         self.clients.append(made)
         return made
 
     def approve(self, record: Record) -> None:
         self._as_operator(lambda desk: desk.approve(record.id, digest=record.digest))
+
+    def edit(self, record: Record, **arguments: Any) -> None:
+        self._as_operator(lambda desk: desk.edit(record.id, arguments))
 
     def reject(self, record: Record, reason: str) -> None:
         self._as_operator(lambda desk: desk.reject(record.id, digest=record.digest, reason=reason))
@@ -77,7 +81,7 @@ class Tier:
         try:
             yield
         finally:
-            thread.join()
+            thread.join(60)
         assert not failed, failed
 
     @contextmanager
@@ -106,7 +110,12 @@ def running_tier(state: Path) -> Iterator[Tier]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("GUARDTIER_")}
     process = subprocess.Popen(
         [*GUARDTIER, "up", "--json"],
-        env=env | {"GUARDTIER_STATE_DIR": str(state), "GUARDTIER_PARTITIONS": str(PARTITIONS)},
+        env=env
+        | {
+            "GUARDTIER_STATE_DIR": str(state),
+            "GUARDTIER_PARTITIONS": str(PARTITIONS),
+            "GUARDTIER_RELEASED_SECONDS": str(RELEASED_SECONDS),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -115,7 +124,7 @@ def running_tier(state: Path) -> Iterator[Tier]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line, process.communicate()[1].decode()
+        assert line, process.communicate(timeout=60)[1].decode()
         yield Tier(state, json.loads(line), json.loads((state / "operator.json").read_text()))
     finally:
         process.send_signal(signal.SIGINT)

@@ -14,7 +14,15 @@ A, B = "a" * 64, "b" * 64  # digests
 
 def line(event: str, action_id: str = "a1.0", **fields: Any) -> Line:
     details = fields.pop("details", None)
-    known = {"id": action_id, "event": event, "fleet": "web", "agent": "bot", "digest": A} | fields
+    known = {
+        "id": action_id,
+        "event": event,
+        "fleet": "web",
+        "agent": "bot",
+        "digest": A,
+        "risk": "HIGH",
+        "policy": "p@1",
+    } | fields
     return known | ({"details": json.dumps(details)} if details else {})
 
 

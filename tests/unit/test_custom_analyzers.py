@@ -88,7 +88,7 @@ async def test_one_that_does_not_listen_is_left_behind(caplog: pytest.LogCapture
 async def test_blocked_threads_are_bounded_and_the_analyzer_is_asked_again_once_one_comes_back():
     blocks = strange.Blocks()
     ensemble = EnsembleSecurityAnalyzer([blocks], time_limit=0.02)
-    for _ in range(MAX_STUCK):
+    while blocks.calls < MAX_STUCK:  # on a slow machine a call's time may be over before it begins
         assert "took longer" in failure(await ensemble.assess(an_action("block")))
 
     for _ in range(20):
@@ -142,7 +142,8 @@ async def test_a_fork_that_no_analyzer_made_goes_on():
 
     started = multiprocessing.get_context("fork").Process(target=int)
     started.start()
-    started.join()
+    started.join(60)
+    started.kill()
 
     assert started.exitcode == 0
 

@@ -98,7 +98,7 @@ def ran(bench: Path, line: str) -> list[list[str]]:
     log.write_text("")
     env = {"PATH": str(bench / "bin"), "LOG": str(log), "x": "sh"}
     done = subprocess.run(
-        [str(BASH), "-c", line], cwd=bench / "work", env=env, capture_output=True, timeout=10, check=False
+        [str(BASH), "-c", line], cwd=bench / "work", env=env, capture_output=True, timeout=60, check=False
     )
     assert done.stderr == b"", line
     said = log.read_bytes().decode().split("\0")[:-1]

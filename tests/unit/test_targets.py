@@ -66,6 +66,25 @@ def test_what_can_not_be_told_in_full_is_not_told_in_part(command: str) -> None:
         told(does(command))
 
 
+MARK = "redacted:private_key:9001a5b44ba2d800"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [f"rm -rf {MARK}", f"cd /tmp && rm -rf {MARK}", f"curl https://{MARK}", f"curl https://me:x@{MARK}/x"],
+)
+def test_what_stands_in_what_was_redacted_is_not_told(command: str) -> None:
+    """An agent may make a path look like a secret: a line of a private key may be ////…/srv/prod."""
+    with pytest.raises(TargetsUnknown):
+        told(does(command))
+
+
+def test_a_secret_within_an_address_hides_nothing() -> None:
+    command = f"curl https://me:{MARK}@prod.example/a/{MARK}"
+
+    assert told(does(command)) == (f"https://prod.example/a/{MARK}",)
+
+
 def test_an_action_without_targets_has_none() -> None:
     assert told(does("echo hello")) == ()
 

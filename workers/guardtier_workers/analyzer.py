@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from guardtier.action import ActionEvent, is_name, partition_of
+from guardtier.action import ActionEvent, is_name
 from guardtier.analyzers.ensemble import EnsembleSecurityAnalyzer
 from guardtier.analyzers.registry import ensemble
 from guardtier.assessment import Assessment
@@ -15,7 +17,7 @@ from guardtier.errors import (
     AnalysisFailed,
     GuardtierError,
     InvalidAction,
-    UnknownFleet,
+    TurnedAway,
 )
 from guardtier.settings import Settings
 from guardtier.state import State
@@ -24,12 +26,17 @@ from guardtier.store.keys import ANALYZERS
 from guardtier.store.opened import open_page
 from guardtier.store.records import Records
 from guardtier_workers.consumer import StreamWorker
-from guardtier_workers.lane import Lane, Streams
+from guardtier_workers.envelope import action_of, check_place, client_of
+from guardtier_workers.keeper import Keeper
+from guardtier_workers.lane import Lane
 from guardtier_workers.memory import Memory
-from guardtier_workers.outcome import OutcomeReader
+from guardtier_workers.outcome import OutcomeReader, secret_rules_of
+from guardtier_workers.quotas import STRAYS, Quotas
 from guardtier_workers.rating import Rating
+from guardtier_workers.reading import Streams
 from guardtier_workers.refusals import check_found, halted, label_in, not_accepted, not_redeemable, not_run
-from guardtier_workers.whose import whose
+from guardtier_workers.shedding import Shedding
+from guardtier_workers.whose import whose, whose_to_redeem
 
 if TYPE_CHECKING:
     from guardtier_workers.ask import Pools
@@ -61,18 +68,32 @@ class AnalyzerWorker(StreamWorker):
             tables=settings.analyzer,
             remote=self._pools.child if self._pools else None,
         )
-        self.memory = Memory(settings, self.ensemble) if self.ensemble.wants_history else None
+        self._keeper = Keeper(settings, self._redis, partial(secret_rules_of, self.ensemble))
+        wants = self.ensemble.wants_history
+        self.memory = Memory(settings, self.ensemble, self._keeper) if wants else None
         self._rating = Rating(self.ensemble, self.memory)
         self._outcomes = OutcomeReader(self.ensemble) if self.memory else None
+        self._quotas = Quotas(settings)
+        self.pipes.append(self._quotas.pipe)
+        self._shedding = Shedding(settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
             async with self._pools or nullcontext():
                 await super().run(stop)
         finally:
+            await self._quotas.close()
             if self.memory is not None:
                 await self.memory.close()
             await self.ensemble.aclose()
+
+    def loops(self, lane: Lane) -> list[Coroutine[Any, Any, None]]:
+        return [*super().loops(lane), self._shedding.watch(lane)]
+
+    async def prepare(self) -> None:
+        """And the key for fingerprints is there before the first action: else all would wait for it."""
+        await super().prepare()
+        await self._keeper.ready()
 
     def says(self, partition: int) -> dict[str, Any]:
         """And what its child analyzers took, in all partitions together."""
@@ -88,25 +109,26 @@ class AnalyzerWorker(StreamWorker):
             await self._rate_edit(lane, delivery)
             return
         try:
-            await self._serve(lane, delivery, _client_of(delivery))
+            await self._serve(lane, delivery, client_of(delivery))
+        except TurnedAway as error:
+            await self._shedding.turn_away(lane, delivery, error)
         except GuardtierError as error:
-            await self._refuse(lane, delivery, error)
+            await self._refuse_within_quota(lane, delivery, error)
 
     async def bury(self, lane: Lane, delivery: Delivery) -> None:
         """Park the action unrated, so that a person sees it; refuse what can't even be read."""
         why = f"delivered {delivery.deliveries - 1} times without an answer"
         if delivery.stream == lane.keys.edits:
             failure = Assessment.of_failure(f"The edited action could not be analyzed: {why}.")
-            edited = ActionEvent.from_json(delivery.fields[b"payload"])
-            await lane.ledger.rated(delivery, edited, failure)
+            await self._keeper.rated(lane, delivery, delivery.action, failure)
             return
         try:
             if delivery.deliveries > self.settings.max_deliveries + 1:
                 raise AnalysisFailed(f"the action could not be read: {why}", field="payload")
             if delivery.fields.get(b"op", b"submit") != b"submit":
                 raise AnalysisFailed(f"the request could not be served: {why}", field="op")
-            client = _client_of(delivery)
-            action = _action_of(delivery)
+            client = client_of(delivery)
+            action = action_of(delivery)
             failure = Assessment.of_failure(f"The action could not be analyzed: {why}.")
             await self._record(lane, delivery, client, action, failure, dead_letter=why)
             if self.memory is not None:
@@ -119,16 +141,17 @@ class AnalyzerWorker(StreamWorker):
         if operation == b"submit":
             await self._rate(lane, delivery, client)
         elif operation == b"poll":
-            _check_place(delivery)
+            check_place(delivery)
             agent, conversation = await whose(lane, delivery.id)
+            await self._quotas.admit(delivery.fleet or STRAYS, agent, polls=True)
             done = await lane.ledger.poll(delivery, client=client, agent=agent, conversation=conversation)
             check_found(done.what, delivery.id)
         elif operation == b"redeem":
-            _check_place(delivery)
+            check_place(delivery)
             token = delivery.text(b"token")
             if not is_name(token):
                 raise InvalidAction("token must be 1 to 64 letters, digits, _ or -", field="token")
-            agent, conversation = await whose(lane, delivery.id)
+            agent, conversation = await whose_to_redeem(lane, delivery.id)
             done = await lane.ledger.redeem(
                 delivery, client=client, agent=agent, conversation=conversation, token=token
             )
@@ -149,21 +172,22 @@ class AnalyzerWorker(StreamWorker):
             )
 
     async def _rate(self, lane: Lane, delivery: Delivery, client: str) -> None:
-        action = _action_of(delivery)
+        action = action_of(delivery)
+        await self._quotas.admit(action.fleet, action.agent)
         rated = await self._rating.rate(action)
         await self._record(lane, delivery, client, action, rated.assessment)
         await self._rating.catch_up(action, rated)
 
     async def _rate_edit(self, lane: Lane, delivery: Delivery) -> None:
         """Rate what an approver made of an action: under its id, as a further one of its conversation."""
-        action = ActionEvent.from_json(delivery.fields[b"payload"])
+        action = delivery.action
         rated = await self._rating.rate(action)
-        await lane.ledger.rated(delivery, action, rated.assessment)
+        await self._keeper.rated(lane, delivery, action, rated.assessment)
         await self._rating.catch_up(action, rated)
 
     async def _observe(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """What the output shows is written down before the agent is told, so before it asks again."""
-        _check_place(delivery)
+        check_place(delivery)
         output = delivery.fields.get(b"payload", b"")
         if len(output) > MAX_OUTPUT:
             raise InvalidAction(
@@ -172,6 +196,7 @@ class AnalyzerWorker(StreamWorker):
         record = await Records(lane.redis, self.settings.partitions).get(delivery.id)
         if record.fleet != delivery.fleet:
             check_found("unknown", delivery.id)
+        await self._quotas.admit(record.fleet, record.agent, polls=True)
         if record.state not in RAN:
             raise not_run(delivery.id, record.state)
         if self.memory is not None and self._outcomes is not None:
@@ -186,10 +211,11 @@ class AnalyzerWorker(StreamWorker):
 
     async def _list(self, lane: Lane, delivery: Delivery, client: str) -> None:
         """Tell an agent what it has not finished: what ``get_unmatched_actions`` is in one process."""
-        _check_place(delivery)
+        check_place(delivery)
         agent, conversation = label_in(delivery, b"agent"), None
         if b"conversation" in delivery.fields:
             conversation = label_in(delivery, b"conversation")
+        await self._quotas.admit(delivery.fleet or STRAYS, agent, polls=True)
         page = await open_page(
             lane.redis,
             lane.keys,
@@ -212,19 +238,34 @@ class AnalyzerWorker(StreamWorker):
         *,
         dead_letter: str = "",
     ) -> None:
+        kept = await self._keeper.kept(delivery, action, assessment)
         done = await lane.ledger.assess(
             delivery,
             client=client,
             action=action,
-            event=delivery.fields[b"payload"],
-            assessment=assessment,
+            event=kept.event,
+            assessment=kept.assessment,
             dead_letter=dead_letter,
+            redacted=kept.listed,
+            rules=" ".join(kept.rules),
+            shown=kept.shown,
         )
+        if done.what == "ahead":
+            raise InvalidAction("its entry is dated ahead of Redis' clock: add it as '*'", field="entry")
         if done.what == "conflict":
             raise ActionConflict(
                 f"id {action.id} is known under another digest: give every action an id of its own",
                 field="id",
             )
+
+    async def _refuse_within_quota(self, lane: Lane, delivery: Delivery, error: GuardtierError) -> None:
+        """Each refusal is a line in the audit stream, so what is refused draws on the fleet's quota too."""
+        try:
+            await self._quotas.admit(delivery.fleet or STRAYS, None)
+        except TurnedAway as spent:
+            await self._shedding.turn_away(lane, delivery, spent)
+        else:
+            await self._refuse(lane, delivery, error)
 
     async def _refuse(
         self, lane: Lane, delivery: Delivery, error: GuardtierError, *, dead_letter: str = ""
@@ -233,12 +274,15 @@ class AnalyzerWorker(StreamWorker):
         reply = lane.keys.reply(fleet, client) if fleet and client else None
         if delivery.stream == lane.keys.strays and client:
             reply = await self._stray_reply(lane, delivery, client)
+        why = dead_letter or ("" if reply else "the sender can't be told")
         await lane.ledger.refuse(
             delivery,
-            error,
+            await self._keeper.refused(delivery, error),
             reply=reply,
             sender=f"{fleet or delivery.text(b'fleet')[:64]}/{client or '?'}",
-            dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
+            dead_letter=why,
+            payload=await self._keeper.buried(delivery) if why else b"",
+            wipe=True,
         )
 
     async def _stray_reply(self, lane: Lane, delivery: Delivery, client: str) -> str | None:
@@ -253,40 +297,3 @@ def _pools(settings: Settings, worker: str) -> Pools:
     from guardtier_workers.ask import Pools  # here, so that a tier without pools does without arq
 
     return Pools(settings, worker)
-
-
-def _client_of(delivery: Delivery) -> str:
-    client = delivery.sender.client
-    if client is None:
-        raise InvalidAction("client must be 1 to 64 letters, digits, _ or -", field="client", limit=64)
-    return client
-
-
-def _check_place(delivery: Delivery) -> None:
-    if delivery.fleet is None:
-        raise UnknownFleet(
-            f"no fleet {delivery.text(b'fleet')[:64]!r} is registered: guardtier fleet add",
-            field="fleet",
-        )
-    if partition_of(delivery.id) != delivery.partition:
-        raise InvalidAction(
-            f"id must end with .{delivery.partition}, the partition of this stream",
-            field="id",
-            limit=delivery.partition,
-        )
-
-
-def _action_of(delivery: Delivery) -> ActionEvent:
-    _check_place(delivery)
-    payload = delivery.fields.get(b"payload")
-    if payload is None:
-        raise InvalidAction("the envelope has no payload", field="payload")
-    action = ActionEvent.from_json(payload)
-    if action.id != delivery.id:
-        raise InvalidAction("the id in the payload is not the envelope's", field="id")
-    if action.fleet != delivery.fleet:
-        raise UnknownFleet(
-            f"an action of fleet {action.fleet!r} came by the stream of {delivery.fleet!r}",
-            field="fleet",
-        )
-    return action

@@ -15,12 +15,15 @@ from guardtier.store.answers import Resolution
 from guardtier.store.delivery import Delivery
 from guardtier.store.ledger import Transition
 from guardtier.verdict import Outcome, Verdict
-from guardtier_workers.approvers import Approver
+from guardtier_workers.approvers import Approver, Approvers
 from guardtier_workers.authority import Authority, Case, LookUp
 from guardtier_workers.copies import Copies
 from guardtier_workers.counting import details_of, verdict_by
 from guardtier_workers.grants.drafting import Approval, check_one_is_enough, draft
+from guardtier_workers.grants.vouched import vouched
+from guardtier_workers.keeper import Keeper
 from guardtier_workers.lane import Lane
+from guardtier_workers.shown import Shown
 
 MOST_TURNS = 100  #: of counting anew; each time another answer was counted meanwhile
 
@@ -28,14 +31,28 @@ MOST_TURNS = 100  #: of counting anew; each time another answer was counted mean
 class Answering:
     """Counts answers. What is wrong with one is raised, and told to the approver by the caller."""
 
-    def __init__(self, authority: Authority, copies: Copies, *, partitions: int) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        approvers: Approvers,
+        copies: Copies,
+        keeper: Keeper,
+        shown: Shown,
+        *,
+        partitions: int,
+    ) -> None:
         self._authority = authority
+        self._approvers = approvers
+        self._keeper = keeper
+        self._shown = shown
         self._copies = copies
         self._partitions = partitions
 
     async def answer(self, lane: Lane, delivery: Delivery) -> None:
         is_here = partition_of(delivery.id) == lane.keys.partition  # else the copy is another lane's
         copy = self._copies.take(delivery.id) if is_here else None
+        if b"shown" not in delivery.fields:
+            copy = None  # what its approver has seen may be what stands there now, and not the copy
         found: LookUp | None = (
             LookUp(delivery.id, copy) if copy else await self._authority.look_up(delivery.id, lane)
         )
@@ -43,7 +60,8 @@ class Answering:
         for _ in range(MOST_TURNS):
             try:
                 case = await self._authority.over(answer, proof, lane, found)
-                counted = self._counted(answer, proof, case)
+                reason = await self._keeper.words(case.record.fleet, answer.reason)
+                counted = self._counted(answer.model_copy(update={"reason": reason}), proof, case)
             except GuardtierError:
                 if copy is None:
                     raise
@@ -69,6 +87,7 @@ class Answering:
         same = vote in case.votes  # the same answer, delivered or sent once more
         if not same:
             _check_may_count(vote, case)
+            self._shown.check(record, answer)
         votes = case.votes if same else with_vote(case.votes, vote)
         choice = None if same else tally(case.terms, votes, record.digest)
         verdict = verdict_by(votes, choice, record) if choice else None
@@ -82,14 +101,16 @@ class Answering:
             counted=b"" if verdict else _counted_json(answer.id, case.terms, votes, record.digest),
             approver=answer.approver,
             reason=answer.reason,
-            details=details_of(vote, votes, case.terms, until=block.until if block else None),
+            details=details_of(
+                vote, votes, case.terms, until=block.until if block else None, shown=answer.shown
+            ),
             block=block.to_json() if block else b"",
             block_ms=max(1, int(retry * 1000)),
             revised=record.revised,
             terms=record.terms,
             received_at=record.received_at,
             blocked=record.asked or "",  # of what was edited, the agent would ask for its own once more
-            outbox=(*self._left(block, case), *_remembered(answer, verdict, votes, case)),
+            outbox=(*self._left(block, case), *self._remembered(answer, verdict, votes, case)),
         )
 
     def _left(self, block: Block | None, case: Case) -> tuple[tuple[str, bytes], ...]:
@@ -101,24 +122,25 @@ class Answering:
         )
         return (("block", spread.model_dump_json().encode()),)
 
+    def _remembered(
+        self, answer: Answer, verdict: Verdict | None, votes: Sequence[Vote], case: Case
+    ) -> tuple[tuple[str, bytes], ...]:
+        """The grant that this answer leaves, where it decides. Raises InvalidAnswer where it can't leave
+        it.
+        """
+        if answer.grant is None:
+            return ()
+        check_one_is_enough(case.terms)
+        if verdict is None or verdict.outcome is not Outcome.APPROVED:
+            return ()
+        by = tuple(vote.approver for vote in votes if vote.principal in verdict.decided_by)
+        record = case.record
+        approval = Approval(record.action, record.assessment, case.terms, by, verdict.decided_at)
+        return (("grant", vouched(draft(answer.grant, approval), self._approvers)),)
+
 
 def _counted_json(action_id: str, terms: Terms, votes: Sequence[Vote], digest: str) -> bytes:
     return count(action_id, terms, votes, digest).model_dump_json().encode()
-
-
-def _remembered(
-    answer: Answer, verdict: Verdict | None, votes: Sequence[Vote], case: Case
-) -> tuple[tuple[str, bytes], ...]:
-    """The grant that this answer leaves, where it decides. Raises InvalidAnswer where it can't leave it."""
-    if answer.grant is None:
-        return ()
-    check_one_is_enough(case.terms)
-    if verdict is None or verdict.outcome is not Outcome.APPROVED:
-        return ()
-    by = tuple(vote.approver for vote in votes if vote.principal in verdict.decided_by)
-    record = case.record
-    approval = Approval(record.action, record.assessment, case.terms, by, verdict.decided_at)
-    return (("grant", draft(answer.grant, approval).to_json()),)
 
 
 def vote_of(said: Answer, proof: str, approver: Approver) -> Vote:

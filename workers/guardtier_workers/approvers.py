@@ -6,26 +6,21 @@ themselves an approver. It holds keys derived from the tokens, never a token.
 
 from __future__ import annotations
 
-import os
 import secrets
 import tomllib
 from collections.abc import Collection, Iterable
-from enum import StrEnum
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from guardtier.action import LABEL
 from guardtier.answer import key_of
 from guardtier.errors import ConfigError, NotAuthorized
-from guardtier.policy.terms import Role
 from guardtier.signer import BY
+from guardtier_workers.filelock import held, write_whole
+from guardtier_workers.rights import EVERY_FLEET, Approver, Right
 
-EVERY_FLEET = "*"
-SUBJECT = r"^[!-~]{1,256} [ -~]{1,255}$"  #: issuer and subject of an identity provider
-OWN_AGENTS = r"^[^/\s]{1,64}/[!-~]{1,128}$"  #: a glob for the fleet, one for the agent
+__all__ = ["EVERY_FLEET", "Approver", "Approvers", "Right", "Said", "add", "parsed", "read"]
 
 _WRONG = {
     "name": "an approver's name has 1 to 128 printable ASCII characters and no spaces",
@@ -35,90 +30,6 @@ _WRONG = {
     "subject": "a subject is the identity provider's issuer, a space, and what it calls them there",
     "vouched_by": "who vouches is named as in the approvers file: printable ASCII and no spaces",
 }
-
-
-class Right(StrEnum):
-    """What an approver may do for its fleets."""
-
-    ANSWER = "answer"  #: approve and reject parked actions
-    CONFIGURE = "configure"  #: set the policy at run time, halt and resume
-    HALT = "halt"  #: halt and resume
-    SEE = "see"  #: see what waits; every other right but the last says so too
-    VOUCH = "vouch"  #: a console: sign for approvers whom it may vouch for, who proved themselves to it
-
-
-class Approver(BaseModel):
-    """A person or a service that answers parked actions of its fleets (``*``: of every fleet).
-
-    ``principal`` is who it is: it counts once, whatever the number of its tokens; by default its name.
-    ``agents`` are its own, which it may not answer for: globs over ``fleet/agent``. The policy may want
-    one of the ``roles``. ``subject`` is how an identity provider names them ("issuer subject"), and
-    ``vouched_by`` the consoles that may sign for them then; who has no ``key`` has no other way.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, StringConstraints(pattern=LABEL)]
-    key: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
-    fleets: frozenset[str] = frozenset({EVERY_FLEET})
-    may: frozenset[Right] = frozenset({Right.ANSWER})
-    principal: Annotated[str, StringConstraints(pattern=LABEL)]
-    roles: frozenset[Role] = frozenset()
-    agents: tuple[Annotated[str, StringConstraints(pattern=OWN_AGENTS)], ...] = ()
-    subject: Annotated[str, StringConstraints(pattern=SUBJECT)] | None = None
-    vouched_by: frozenset[Annotated[str, StringConstraints(pattern=LABEL)]] = frozenset()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_themselves(cls, fields: Any) -> Any:
-        if isinstance(fields, dict) and "name" in fields:
-            return {"principal": fields["name"]} | fields
-        return fields
-
-    @model_validator(mode="after")
-    def _can_prove_themselves(self) -> Approver:
-        if not self.key and not self.vouched_by:
-            raise ValueError("an approver has a key, or somebody who vouches for them")
-        if Right.VOUCH in self.may and (not self.key or len(self.may) > 1):
-            raise ValueError('who may vouch has a key, and no other right: may = ["vouch"]')
-        return self
-
-    def may_answer(self, fleet: str) -> bool:
-        return Right.ANSWER in self.may and self._has(fleet)
-
-    def may_configure(self, fleet: str) -> bool:
-        return Right.CONFIGURE in self.may and self._has(fleet)
-
-    def may_halt(self, fleet: str) -> bool:
-        return not self.may.isdisjoint((Right.HALT, Right.CONFIGURE)) and self._has(fleet)
-
-    def may_see(self, fleet: str) -> bool:
-        """Whether the actions of a fleet are shown to them: whoever has any right there."""
-        return self._has_sight and self._has(fleet)
-
-    @property
-    def sees(self) -> frozenset[str] | None:
-        """The fleets whose actions are shown to them; None: every fleet."""
-        if not self._has_sight:
-            return frozenset()
-        return None if EVERY_FLEET in self.fleets else self.fleets
-
-    def has_role(self, roles: Collection[str]) -> bool:
-        """Whether it has one of these; where none is wanted, everybody has."""
-        return not roles or not self.roles.isdisjoint(roles)
-
-    def owns(self, fleet: str, agent: str) -> bool:
-        """Whether this agent acts for it."""
-        return agent in (self.name, self.principal) or any(
-            fnmatchcase(f"{fleet}/{agent}", own) for own in self.agents
-        )
-
-    @property
-    def _has_sight(self) -> bool:
-        return bool(self.may - {Right.VOUCH})
-
-    def _has(self, fleet: str) -> bool:
-        return EVERY_FLEET in self.fleets or fleet in self.fleets
 
 
 class Said(Protocol):
@@ -131,7 +42,7 @@ class Said(Protocol):
 
 
 def _not_proved() -> NotAuthorized:
-    return NotAuthorized("what was said does not prove a known approver", field="approver")
+    return NotAuthorized("this does not prove a known approver: is the token right?", field="approver")
 
 
 class _File(BaseModel):
@@ -145,8 +56,15 @@ class Approvers:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._by_name: dict[str, Approver] = {}
+
+    @classmethod
+    def of(cls, listed: Iterable[Approver]) -> Approvers:
+        """These, as if they stood in a file that never changes."""
+        made = cls(None)
+        made._by_name = {found.name: found for found in listed}
+        return made
 
     def named(self, name: str) -> Approver | None:
         """The approver of that name. Raises ConfigError where the file can't be read."""
@@ -200,10 +118,11 @@ class Approvers:
 
     def _all(self) -> dict[str, Approver]:
         if self._file is None:
-            return {}
+            return self._by_name
         try:
             status = self._file.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
+            # A new token has the length of the old one, and a clock may stand still meanwhile.
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
             if stamp != self._stamp:
                 self._by_name = {found.name: found for found in read(self._file)}
                 self._stamp = stamp
@@ -215,13 +134,21 @@ class Approvers:
 def read(file: Path) -> list[Approver]:
     """Every approver in the file. Raises ConfigError for what is wrong in it."""
     try:
-        listed = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
+        return parsed(file.read_text(encoding="utf-8"), file)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: {error}", field="approvers_file") from error
+
+
+def parsed(text: str, file: Path) -> list[Approver]:
+    """Every approver in this text of the file. Raises ConfigError as :func:`read`."""
+    try:
+        listed = _File.model_validate(tomllib.loads(text)).approver
     except ValidationError as error:
         # Not what pydantic prints: that shows the value, which may be a key, and who asks is told this.
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{file}: {where}: {first['msg']}", field="approvers_file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file}: {error}", field="approvers_file") from error
     for what in ("name", "subject"):
         given = [value for found in listed if (value := getattr(found, what)) is not None]
@@ -264,14 +191,17 @@ def add(
         wrong = error.errors(include_url=False, include_input=False)[0]
         field = str(wrong["loc"][0]) if wrong["loc"] else "may"
         raise ConfigError(_WRONG.get(field, wrong["msg"]), field=field) from None
-    known = read(file) if file.exists() else []
-    if any(other.name == name for other in known):
-        raise ConfigError(f"{file} has an approver {name!r} already", field="name")
-    if subject is not None and any(other.subject == subject for other in known):
-        raise ConfigError(f"{file} has an approver of this subject already", field="subject")
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(handle, "a", encoding="utf-8") as out:
-        out.write(_block(entry) + "\n")
+    file = file.resolve()  # where it is a link, what it names is changed
+    with held(file):
+        text = file.read_bytes().decode("utf-8", "replace") if file.exists() else ""
+        known = read(file) if text else []
+        if any(other.name == name for other in known):
+            raise ConfigError(f"{file} has an approver {name!r} already", field="name")
+        if subject is not None and any(other.subject == subject for other in known):
+            raise ConfigError(f"{file} has an approver of this subject already", field="subject")
+        end = "" if not text or text.endswith("\n") else "\n"
+        like = file.stat() if file.exists() else None
+        write_whole(file, f"{text}{end}{_block(entry)}\n", 0o600, like=like)
     return token
 
 

@@ -71,10 +71,11 @@ class Pools:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        closing = asyncio.ensure_future(self._tail.close())  # at once: see replies.py
         if self._start is not None:
             self._start.cancel()
             await asyncio.gather(self._start, return_exceptions=True)
-        await self._tail.close()
+        await closing
         await asyncio.gather(*self._dropping, return_exceptions=True)
         await self._redis.aclose(close_connection_pool=True)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Coroutine
 from contextlib import suppress
 from time import monotonic
 from typing import Any, ClassVar
@@ -14,12 +14,18 @@ from uuid import uuid4
 
 from redis.exceptions import ResponseError
 
+from guardtier.sealing import Seal
 from guardtier.settings import Settings
 from guardtier.store.connection import AWAY, AnyRedis, connect, is_away, refuses_writes
 from guardtier.store.delivery import Delivery
+from guardtier.store.pipe import CommandPipe
 from guardtier.store.upkeep import Upkeep
+from guardtier.verdict import Verdict
 from guardtier_workers.clock import now_ms
-from guardtier_workers.lane import Lane, Streams
+from guardtier_workers.ending import end
+from guardtier_workers.lane import BEAT_SECONDS, Lane
+from guardtier_workers.reading import Streams
+from guardtier_workers.skew import Skew
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +51,9 @@ class StreamWorker:
         self.lanes: list[Lane] = []
         self.ready = asyncio.Event()
         self._started = now_ms()
+        self._skew = Skew(self._redis)
+        self.pipes: list[CommandPipe] = []  #: that handlers wait for, beside their lane's
+        self.seal: Seal = Verdict.to_json  #: how verdicts become bytes; whoever decides signs them
 
     async def streams(self, partition: int) -> Streams:
         """The streams to read: key → fleet, or None where the stream is no fleet's."""
@@ -62,6 +71,17 @@ class StreamWorker:
         """What its heartbeat in a partition says besides what every worker's does. It must be JSON."""
         return {"kind": self.kind, "started": self._started}
 
+    async def join(self) -> None:
+        """Look whether it may work beside those that live. Raises ConfigError where it must not start."""
+
+    def is_held_up(self) -> bool:
+        """Whether handlers may wait for Redis, of any partition or fleet: then none has hung."""
+        return any(pipe.is_stuck for pipe in (*self.pipes, *(lane.pipe for lane in self.lanes)))
+
+    def loops(self, lane: Lane) -> list[Coroutine[Any, Any, None]]:
+        """What runs for a lane until the worker ends."""
+        return [lane.read(), lane.keep_up()]
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set, then drain. Raises what a lane can't survive."""
         try:
@@ -74,34 +94,66 @@ class StreamWorker:
 
     @property
     def health(self) -> dict[str, object]:
-        """What ``/healthz`` says; ``ok`` is False while Redis has not been heard of for a while."""
+        """What ``/healthz`` says; ``ok`` is False while Redis has not been heard of for a while, and while
+        this machine's clock is not Redis'.
+        """
         fresh = [monotonic() - lane.seen_redis_at < STALE_SECONDS for lane in self.lanes]
         return {
-            "ok": bool(fresh) and all(fresh),
+            "ok": bool(fresh) and all(fresh) and not self._skew.is_off,
+            "clock_ahead_seconds": round(self._skew.seconds, 1),
             "worker": self.name,
             "kind": self.kind,
             "handled": sum(lane.handled for lane in self.lanes),
             "in_work": sum(lane.in_work for lane in self.lanes),
+            "tasks": len(asyncio.all_tasks()),
         }
 
     async def _work(self, stop: asyncio.Event) -> None:
-        for lane in self.lanes:
-            with suppress(*AWAY, ResponseError):  # it is tried again each second
-                await lane.beat()
-        loops = [asyncio.create_task(loop()) for lane in self.lanes for loop in (lane.read, lane.keep_up)]
+        await self._beat()
+        await self._join_again()
+        loops = [asyncio.create_task(loop) for lane in self.lanes for loop in self.loops(lane)]
+        loops.append(asyncio.create_task(self._skew.watch()))
         stopping = asyncio.create_task(stop.wait())
         self.ready.set()
         try:
             done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._skew.stop()
             for lane in self.lanes:
                 lane.stop()
-            await _cancel([stopping, *loops])
+            await end([stopping, *loops])
         log.info("%s drains", self.name)
         await asyncio.gather(*(lane.drain(self.settings.drain_seconds) for lane in self.lanes))
         for task in done:
             if task is not stopping:
                 task.result()
+
+    async def _beat(self) -> None:
+        for lane in self.lanes:
+            with suppress(*AWAY, ResponseError):  # it is tried again each second
+                await lane.beat()
+
+    async def _keep_beating(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            await self._beat()
+
+    async def _join_again(self) -> None:
+        """Of those that start at once each has looked before the others said that they live.
+
+        It says so for as long as it looks: two that are both silent for a while would both be let in.
+        """
+        beating = asyncio.create_task(self._keep_beating())
+        try:
+            try:
+                with suppress(*AWAY):
+                    await self.join()
+            finally:
+                await end([beating])
+        except BaseException:
+            for lane in self.lanes:
+                await lane.redis.delete(lane.keys.alive(self.group, self.name))
+            raise
 
     def _lane(self, partition: int) -> Lane:
         return Lane(
@@ -114,6 +166,8 @@ class StreamWorker:
             bury=self.bury,
             prepare=self.prepare,
             says=self.says,
+            seal=self.seal,
+            held_up=self.is_held_up,
         )
 
     async def prepare(self) -> None:
@@ -124,6 +178,7 @@ class StreamWorker:
         while not stop.is_set():
             try:
                 await self.prepare()
+                await self.join()
                 return
             except Exception as error:
                 if not (is_away(error) or refuses_writes(error)):
@@ -131,9 +186,3 @@ class StreamWorker:
                 log.warning("%s waits for Redis: %s", self.name, error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 0.2)
-
-
-async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

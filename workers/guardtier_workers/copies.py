@@ -15,12 +15,14 @@ from redis.exceptions import RedisError
 from guardtier.errors import GuardtierError
 from guardtier.state import State
 from guardtier.store.records import Asked, Record, Records
+from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 4 * 1024 * 1024  #: of all actions that copies are kept of, as they were received
 MOST_COPIES = 2_000
+SWEEP = 200  #: copies, after which those go whose deadline has passed: of these nobody asks any more
 LONGEST = 64 * 1024  #: bytes of an action: reading a megabyte takes 0.5 s, in which nothing is decided
 
 
@@ -30,7 +32,7 @@ class Copies:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._kept: dict[str, Record] = {}  # the oldest first
-        self._bytes = 0
+        self._bytes = self._swept = 0
         self._reading: set[asyncio.Task[None]] = set()
         self._asked: dict[str, Asked] = {}  # on their way
 
@@ -68,8 +70,17 @@ class Copies:
         self._drop(record.id)
         self._kept[record.id] = record
         self._bytes += len(record.event)
+        self._swept += 1
+        if self._swept >= SWEEP:
+            self._swept = 0
+            self._sweep(now_ms())
         while self._bytes > MOST_BYTES or len(self._kept) > MOST_COPIES:
             self._drop(next(iter(self._kept)))
+
+    def _sweep(self, now: int) -> None:
+        over = [name for name, record in self._kept.items() if (record.deadline or now) < now]
+        for name in over:
+            self._drop(name)
 
     def _drop(self, action_id: str) -> Record | None:
         record = self._kept.pop(action_id, None)

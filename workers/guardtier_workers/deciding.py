@@ -8,6 +8,7 @@ import orjson
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
+from guardtier.errors import UnusableEntry
 from guardtier.policy.ruling import Effect, Facts, Ruling
 from guardtier.settings import Settings
 from guardtier.state import State
@@ -22,6 +23,7 @@ from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
 from guardtier_workers.notices.plan import posted
 from guardtier_workers.policies import Policies
+from guardtier_workers.shown import Shown
 from guardtier_workers.stopping import stop_under
 from guardtier_workers.targets import TargetsUnknown, targets_of
 
@@ -42,7 +44,9 @@ class Deciding:
         remembered: Remembered,
         schedule: Schedule | None,
         parked: Callable[[str, Lane], None],
+        shown: Shown,
     ) -> None:
+        self._shown = shown
         self._parked = parked
         self._settings = settings
         self._remembered = remembered
@@ -54,7 +58,11 @@ class Deciding:
     async def decide(self, lane: Lane, delivery: Delivery) -> None:
         """Release it, park it or reject it; once more for as long as the circumstances change."""
         fleet = delivery.text(b"fleet")
-        assessment = Assessment.from_json(delivery.fields[b"assessment"])
+        try:
+            assessment = delivery.assessment
+        except UnusableEntry as error:
+            await self.bury(lane, delivery, error.message)
+            return
         circumstances = self._policies.expected(delivery.partition, fleet)
         while True:
             decision = await self._decision(delivery, assessment, circumstances)
@@ -71,7 +79,10 @@ class Deciding:
         terms = self._policies.last_seen(delivery.partition, fleet).terms_unknown(fleet)
         limit = terms.time_limit
         park_ms = self._settings.park_ms_of(fleet) if limit is None else int(limit * 1000)
-        parked = Decision("parked", FAILED, park_ms=park_ms, terms=terms.to_json(), under=None)
+        sealed = self._shown.seal_if_any(delivery)
+        parked = Decision(
+            "parked", FAILED, park_ms=park_ms, terms=terms.to_json(), sealed=sealed, under=None
+        )
         await self._record(lane, delivery, parked, dead_letter=why)
 
     async def _decision(
@@ -106,6 +117,7 @@ class Deciding:
                 outbox=posted(ruling.terms, "parked", now_ms()),
                 assessment=assessment.to_json() if stop else b"",
                 limits=limits,
+                sealed=self._shown.seal(delivery),
                 under=circumstances,
             )
         rejected = ruling.effect is Effect.REJECT
@@ -148,6 +160,8 @@ class Deciding:
             waiters=delivery.text(b"client"),
             dead_letter=dead_letter,
         )
+        if done.what == "gone":
+            raise UnusableEntry(f"no record of {delivery.id[:80]} is there to be decided", field="id")
         if done.what == "parked":
             self._parked(delivery.id, lane)
             if self._schedule is not None:
@@ -165,6 +179,7 @@ def facts_of(delivery: Delivery, assessment: Assessment, action: ActionEvent | N
         conversation=delivery.text(b"conversation") or None,
         findings=tuple(finding.id for finding in assessment.findings),
         labels=assessment.labels,
+        redacted=tuple(delivery.text(b"redacted").split()),
         failed=assessment.failed,
         now_ms=now_ms(),
         action=action,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from guardtier.canonical import canonical
 from guardtier.errors import (
     DigestMismatch,
     EditRefused,
@@ -9,10 +10,12 @@ from guardtier.errors import (
     WrongState,
 )
 from guardtier.policy.edit import Edit, EditRequest, Revised
+from guardtier.redacted import has_marks
 from guardtier.state import State
 from guardtier.store.delivery import Delivery
 from guardtier.store.ledger import Transition
 from guardtier_workers.authority import Authority, Case
+from guardtier_workers.keeper import Keeper
 from guardtier_workers.lane import Lane
 
 MOST_TURNS = 100  #: of looking anew; each time something else had changed meanwhile
@@ -21,8 +24,9 @@ MOST_TURNS = 100  #: of looking anew; each time something else had changed meanw
 class Editing:
     """Takes requests. What is wrong with one is raised, and told to the approver by the caller."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, keeper: Keeper) -> None:
         self._authority = authority
+        self._keeper = keeper
 
     async def edit(self, lane: Lane, delivery: Delivery) -> None:
         """Take a request: the edited action goes to the analyzer workers."""
@@ -51,7 +55,7 @@ class Editing:
             at=request.at,
             was=request.digest,
             digest=edited.digest,
-            reason=request.reason,
+            reason=await self._keeper.words(record.fleet, request.reason),
         )
         return await lane.ledger.edit(
             delivery,
@@ -88,6 +92,12 @@ def _check_may_edit(request: EditRequest, case: Case) -> None:
         )
     if terms.reason_required and not request.reason.strip():
         raise InvalidAnswer("the policy wants a reason with every answer to this action", field="reason")
+    if has_marks(canonical(request.arguments)):
+        raise EditRefused(
+            "the edit keeps a placeholder of a secret (redacted:…), and the tier does not have the secret: "
+            "edit it so that it needs none, or reject it with a reason that says what to do instead",
+            field="arguments",
+        )
 
 
 def _check_taken(done: Transition, request: EditRequest) -> None:

@@ -236,6 +236,7 @@ class EmbeddedRedis:
             "appendonly yes",
             f"appendfsync {self._appendfsync}",
             'save ""',
+            "proto-max-bulk-len 4mb",  # an action has 1 MiB at the most; the default is 512 MB
             *self._options,
         )
         return "\n".join(lines) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
 from guardtier.policy.ruling import Facts
+from guardtier.redacted import rules_marked_in
 from guardtier_workers.targets import targets_of
 
 
@@ -18,6 +19,7 @@ def facts_on(action: ActionEvent, rated: Assessment, *, at_ms: int) -> Facts:
         conversation=action.conversation,
         findings=tuple(finding.id for finding in rated.findings),
         labels=rated.labels,
+        redacted=rules_marked_in(action),
         failed=rated.failed,
         now_ms=at_ms,
         action=action,

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from guardtier.errors import GuardtierError
 from guardtier.policy.halts import HaltReport, Unstopped
 from guardtier.store.records import Records
-from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
 
 LOOK_BACK_MS = 10 * 60_000  #: what was let go earlier is taken to be over
@@ -24,7 +23,7 @@ async def unstopped(lane: Lane, records: Records, report: HaltReport) -> HaltRep
 
     The halt is set by now, so nothing can be let go any more that is not on the audit stream here.
     """
-    since, found, seen = now_ms() - LOOK_BACK_MS, 0, 0
+    since, found, seen = await lane.ledger.clock() - LOOK_BACK_MS, 0, 0
     newest: list[Unstopped] = []
     oldest = since
     async for entry, line in _lines(lane, since):

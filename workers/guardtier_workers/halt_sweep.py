@@ -45,7 +45,7 @@ class Sweep:
             mine = [record for record in await self._records.many(ids) if self._covers(record)]
             await asyncio.gather(*(self._stop(record, reject=reject) for record in mine))
             if monotonic() - claimed > KEEP_SECONDS:
-                await self._keep()
+                await self._lane.keep(self._delivery)
                 claimed = monotonic()
 
     async def _pages(self) -> AsyncIterator[list[str]]:
@@ -101,14 +101,4 @@ class Sweep:
             decided_at=now_ms(),
             rules=(stop.rule,),
             edited_from=record.asked,
-        )
-
-    async def _keep(self) -> None:
-        await self._lane.redis.xclaim(
-            self._delivery.stream,
-            self._delivery.group,
-            self._lane.consumer,
-            0,
-            [self._delivery.entry],
-            justid=True,
         )

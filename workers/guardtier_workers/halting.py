@@ -23,6 +23,7 @@ from guardtier_workers.approvers import Approvers
 from guardtier_workers.clock import now_ms
 from guardtier_workers.halt_report import unstopped
 from guardtier_workers.halt_sweep import Sweep
+from guardtier_workers.keeper import Keeper
 from guardtier_workers.lane import Lane
 from guardtier_workers.proving import asked_by
 
@@ -35,8 +36,15 @@ _NOT_THIS = b"\0"  # no halt is kept like this: resume.lua finds another one, or
 class Halting:
     """Lets requests take effect. What is wrong with one is raised: the caller tells the approver."""
 
-    def __init__(self, approvers: Approvers, records: Records, lanes: Callable[[], Sequence[Lane]]) -> None:
+    def __init__(
+        self,
+        approvers: Approvers,
+        records: Records,
+        keeper: Keeper,
+        lanes: Callable[[], Sequence[Lane]],
+    ) -> None:
         self._approvers = approvers
+        self._keeper = keeper
         self._records = records
         self._lanes = lanes
 
@@ -68,7 +76,7 @@ class Halting:
         self._check_may(request, request.scope, proof, delivery.partition)
         scope = request.scope
         made = Halt(
-            reason=request.reason,
+            reason=await self._keeper.words(scope.fleet, request.reason),
             by=request.approver,
             at=now_ms(),
             then=request.then,
@@ -113,7 +121,7 @@ class Halting:
             fleet=scope.fleet,
             halt=raw if seen else _NOT_THIS,
             by=request.approver,
-            reason=request.reason,
+            reason=await self._keeper.words(scope.fleet, request.reason),
             details=orjson.dumps({"scope": scope.key}),
             told=request.client,
         )

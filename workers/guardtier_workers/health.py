@@ -1,4 +1,6 @@
-"""/healthz: what an orchestrator asks a worker. 200 while it is well, 503 while it is not."""
+"""What an orchestrator asks a worker. ``/livez``: 200 while its process answers. ``/healthz``: 503 while
+it is not well, which also says that Redis is away; a restart would not mend that.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ Health = Callable[[], Awaitable[dict[str, Any]]]
 
 @asynccontextmanager
 async def health_server(health: Health, *, host: str, port: int) -> AsyncIterator[int]:
-    """Answer ``GET /healthz`` with what ``health`` says, as JSON; yields the port (0: any free one).
+    """Answer ``GET /healthz`` with what ``health`` says, as JSON, and ``GET /livez``; yields the port
+    (0: any free one).
 
     Raises ConfigError where the port can't be had.
     """
@@ -65,12 +68,12 @@ async def _answer(reader: asyncio.StreamReader, health: Health) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     method, _, rest = head.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
-    if path != b"/healthz":
-        return _response("404 Not Found", {"error": "there is /healthz, and nothing else"})
+    if path not in (b"/healthz", b"/livez"):
+        return _response("404 Not Found", {"error": "there is /healthz and /livez, and nothing else"})
     if method not in (b"GET", b"HEAD"):
         return _response("405 Method Not Allowed", {"error": "only GET"})
     try:
-        body = await health()
+        body = await health() if path == b"/healthz" else {"ok": True}
     except Exception as error:
         log.warning("the health check failed: %r", error)
         body = {"ok": False, "error": type(error).__name__}

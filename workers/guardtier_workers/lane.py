@@ -6,36 +6,38 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from itertools import zip_longest
 from time import monotonic
 from typing import Any
 
 import orjson
 from redis.exceptions import ResponseError
 
+from guardtier.errors import UnusableEntry
+from guardtier.sealing import Seal
 from guardtier.settings import Settings
-from guardtier.store.connection import AnyRedis, connect, is_away, refuses_writes
+from guardtier.store.connection import AnyRedis, connect, is_away, is_wrong_type, refuses_writes, wire_to
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import Keys
 from guardtier.store.ledger import Ledger, Retention
 from guardtier.store.pipe import CommandPipe
 from guardtier.store.upkeep import heartbeat, retire, trim
-from guardtier.store.wire import entries_of, wire_to
+from guardtier.verdict import Verdict
+from guardtier_workers.held import Held
+from guardtier_workers.reading import Reading, Streams
+from guardtier_workers.takeover import TakeOver
 
 log = logging.getLogger(__name__)
 
 BLOCK_MS = 1000  #: a blocking read; a new fleet is seen after so long
-STREAMS_SECONDS = 1.0  #: how old the list of streams may be
 #: Where one read brought several entries, more are on their way: the next read waits for them, so
 #: that everybody, Redis included, is woken less often. A lone agent never waits for this.
 LINGER_SECONDS = 0.001
 BEAT_SECONDS = 1.0
+CLOSE_SECONDS = 5.0  #: for handlers that are cancelled at the end
 ALIVE_MS = 3500  #: a worker whose heartbeat is older counts as dead
-OWN_IDLE_MS = 1000  #: an entry of our own that failed is tried again after so long
 OWN_MOST = 10_000  #: entries read back while draining, a stream
-PEEK = 100  #: pending entries looked at in one go, a stream
+BURIALS = 3  #: tries to bury what was delivered too often; then only a dead letter is kept
 
-Streams = dict[str, str | None]
 Handler = Callable[["Lane", Delivery], Awaitable[None]]
 
 
@@ -58,12 +60,15 @@ class Lane:
         bury: Handler,
         prepare: Callable[[], Awaitable[None]],
         says: Callable[[int], dict[str, Any]] = lambda _partition: {},
+        seal: Seal = Verdict.to_json,
+        held_up: Callable[[], bool] = lambda: False,
     ) -> None:
         self.keys = Keys(partition)
         self.settings = settings
         self.group, self.consumer = group, consumer
-        self._list_streams, self._handle, self._bury = streams, handle, bury
+        self._handle, self._bury = handle, bury
         self._prepare, self._says = prepare, says
+        self._held_up = held_up
         self._reader: AnyRedis = connect(settings.redis_url, answer_seconds=None)
         self._wire = wire_to(self._reader, answer_seconds=BLOCK_MS / 1000 + 10.0)
         self.redis: AnyRedis = connect(settings.redis_url)
@@ -72,11 +77,21 @@ class Lane:
             self.pipe,
             self.keys,
             Retention(int(settings.retain_seconds * 1000), int(settings.reply_seconds * 1000)),
+            seal,
         )
-        self._streams: Streams = {}
-        self._streams_at = 0.0
+        self.reading = Reading(
+            self.redis, self._wire, self.keys, group=group, consumer=consumer, streams=streams
+        )
         self._waiting: deque[Delivery] = deque()
-        self._held: set[tuple[str, str]] = set()  # waiting here or in work
+        self._held = Held(settings.concurrency)  # waiting here or in work
+        self._claims = TakeOver(
+            self.redis,
+            self.keys,
+            self._held,
+            group=group,
+            consumer=consumer,
+            claim_seconds=settings.claim_seconds,
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = asyncio.Event()
         self._room.set()
@@ -90,6 +105,11 @@ class Lane:
         return len(self._tasks)
 
     @property
+    def streams(self) -> Streams:
+        """What it reads from, as of its last look."""
+        return self.reading.streams
+
+    @property
     def _share(self) -> int:
         """The most to read of each stream: what waits here could run on an idle worker instead."""
         return max(1, min(self.settings.share, self.settings.concurrency - len(self._tasks)))
@@ -100,12 +120,12 @@ class Lane:
         while not self._stopping:
             await self._room.wait()
             try:
-                await self._fresh_streams()
-                entries = await self._take(">", count=self._share, block=BLOCK_MS)
+                await self.reading.refresh()
+                entries = await self.reading.take(">", count=self._share, block=BLOCK_MS)
                 self.seen_redis_at = monotonic()
                 pause = 0.05
             except Exception as error:
-                await self._survive(error, pause)
+                await self.survive(error, pause)
                 pause = min(pause * 2, 1.0)
                 continue
             self._accept(entries)
@@ -120,10 +140,12 @@ class Lane:
         while not self._stopping:
             try:
                 await self.beat()
+                self._held.count_time(held_up=self._held_up())
+                self.failed += self._held.give_up(self.settings.claim_seconds)
                 await self._take_over()
                 await self._trim()
             except Exception as error:
-                await self._survive(error, 0.0)
+                await self.survive(error, 0.0)
             await asyncio.sleep(BEAT_SECONDS)
 
     def stop(self) -> None:
@@ -143,15 +165,22 @@ class Lane:
         )
         await heartbeat(self.redis, self.keys, self.group, self.consumer, body=body, ttl_ms=ALIVE_MS)
 
+    async def keep(self, delivery: Delivery) -> None:
+        """For a handler that takes long and gets on: it is not given up, and nobody else begins it."""
+        self._held.renew(delivery)
+        await self.redis.xclaim(
+            delivery.stream, self.group, self.consumer, 0, [delivery.entry], justid=True
+        )
+
     async def drain(self, seconds: float) -> None:
         """Finish what this worker was given; what is not done in time stays pending for others."""
         try:
             async with asyncio.timeout(seconds):
                 await self._wire.close()  # ends a read that was cancelled on its way
-                self._accept(await self._take("0", count=OWN_MOST))
+                self._accept(await self.reading.take("0", count=OWN_MOST))
                 while self._tasks:
                     await asyncio.wait(self._tasks)
-                for stream in self._streams:
+                for stream in self.streams:
                     await retire(self.pipe, stream, self.group, self.consumer)
                 await self.redis.delete(self.keys.alive(self.group, self.consumer))
         except Exception as error:
@@ -160,59 +189,24 @@ class Lane:
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:  # one that does not listen must not keep the worker from its end
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         await self.pipe.close()
         await self._wire.close()
         await self._reader.aclose()
         await self.redis.aclose()
 
-    async def _fresh_streams(self) -> None:
-        if monotonic() - self._streams_at < STREAMS_SECONDS:
-            return
-        self._streams = await self._list_streams(self.keys.partition)
-        self._streams_at = monotonic()
-
-    async def _take(self, start: str, *, count: int, block: int | None = None) -> list[Delivery]:
-        """XREADGROUP over every stream, a bounded share of each, taken in turn."""
-        if not self._streams:
-            return []
-        command = ["XREADGROUP", "GROUP", self.group, self.consumer, "COUNT", count]
-        if block is not None:
-            command += ["BLOCK", block]
-        command += ["STREAMS", *self._streams, *([start] * len(self._streams))]
-        (reply,) = await self._wire.round_trip([command])
-        if isinstance(reply, BaseException):
-            raise reply
-        rows = [
-            [self._delivery(name.decode(), entry, found) for entry, found in entries_of(entries)]
-            for name, entries in reply or ()
-        ]
-        return [found for turn in zip_longest(*rows) for found in turn if found is not None]
-
-    def _delivery(
-        self, stream: str, entry: bytes, fields: dict[bytes, bytes] | None, deliveries: int = 1
-    ) -> Delivery:
-        return Delivery(
-            partition=self.keys.partition,
-            stream=stream,
-            group=self.group,
-            entry=entry.decode(),
-            fields=fields or {},
-            fleet=self._streams.get(stream),
-            deliveries=deliveries,
-        )
-
     def _accept(self, deliveries: Iterable[Delivery]) -> None:
         for delivery in deliveries:
-            key = (delivery.stream, delivery.entry)
-            if key not in self._held:
-                self._held.add(key)
+            if self._held.take(delivery):
                 self._waiting.append(delivery)
         self._start()
 
     def _start(self) -> None:
         while self._waiting and len(self._tasks) < self.settings.concurrency:
-            task = asyncio.create_task(self._work(self._waiting.popleft()))
+            delivery = self._waiting.popleft()
+            task = asyncio.create_task(self._work(delivery))
+            self._held.begin(delivery, task)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if self._waiting or len(self._tasks) >= self.settings.concurrency:
@@ -222,57 +216,60 @@ class Lane:
 
     async def _work(self, delivery: Delivery) -> None:
         try:
-            if delivery.deliveries > self.settings.max_deliveries:
-                await self._bury(self, delivery)
-            else:
-                await self._handle(self, delivery)
+            await self._end(delivery)
             self.handled += 1
             self._touched.add(delivery.stream)
-        except Exception:
-            self.failed += 1
-            log.exception("delivery %s of %s failed; it comes again", delivery.entry, delivery.stream)
+        except Exception as error:
+            if self._held.let_go(delivery):  # else it was given up, and counted then
+                self.failed += 1
+                self._note(delivery, error)
         finally:
-            self._held.discard((delivery.stream, delivery.entry))
+            self._held.let_go(delivery)
             self._tasks.discard(asyncio.current_task())
             self._start()
 
+    async def _end(self, delivery: Delivery) -> None:
+        """Handle it, bury it, or keep a dead letter of what nobody can do anything with."""
+        most = self.settings.max_deliveries
+        try:
+            if delivery.deliveries > most + BURIALS:
+                raise UnusableEntry(f"delivered {delivery.deliveries - 1} times, and nothing came of it")
+            await (self._bury if delivery.deliveries > most else self._handle)(self, delivery)
+        except UnusableEntry as error:
+            why = error.message[:500]
+            log.warning("entry %s of %s is given up: %s", delivery.entry, delivery.stream, why)
+            await self.ledger.refuse(delivery, error, event="given_up", reply=None, dead_letter=why)
+
+    def _note(self, delivery: Delivery, error: Exception) -> None:
+        """What failed since Redis was away is no poison: it is not counted against the delivery."""
+        if is_away(error):
+            self._claims.spare(delivery)
+            log.warning("delivery %s of %s waits for Redis: %r", delivery.entry, delivery.stream, error)
+        else:
+            log.error("delivery %s of %s failed", delivery.entry, delivery.stream, exc_info=error)
+
     async def _take_over(self) -> None:
-        """Claim what a dead worker held, and what failed here. Idle times are for liveness alone."""
-        dead: dict[str, bool] = {}
-        for stream in self._streams:
-            pending = await self.redis.xpending_range(
-                stream, self.group, min="-", max="+", count=PEEK, idle=OWN_IDLE_MS
-            )
-            for item in pending:
-                holder = item["consumer"].decode()
-                if holder not in dead:
-                    dead[holder] = holder != self.consumer and not await self.redis.exists(
-                        self.keys.alive(self.group, holder)
-                    )
-                if self._may_take(stream, item, dead[holder]):
-                    await self._claim(stream, item)
-
-    def _may_take(self, stream: str, item: dict[str, Any], is_dead: bool) -> bool:
-        if item["consumer"].decode() == self.consumer:
-            return (stream, item["message_id"].decode()) not in self._held
-        return is_dead or item["time_since_delivered"] >= self.settings.claim_seconds * 1000
-
-    async def _claim(self, stream: str, item: dict[str, Any]) -> None:
-        entry = item["message_id"]
-        won = await self.redis.xclaim(stream, self.group, self.consumer, OWN_IDLE_MS, [entry])
-        for found, fields in won:
-            again = self._delivery(stream, found or entry, fields, item["times_delivered"] + 1)
-            self._accept([again])
+        async for stream, entry, fields, times in self._claims.claimed(self.streams):
+            self._accept([self.reading.delivery(stream, entry, fields, times)])
 
     async def _trim(self) -> None:
         touched, self._touched = self._touched, set()
         for stream in touched:
             await trim(self.pipe, stream)
 
-    async def _survive(self, error: Exception, pause: float) -> None:
+    async def survive(self, error: Exception, pause: float) -> None:
         """Redis is away, or lost the groups: wait and go on. Anything else ends the worker."""
         if isinstance(error, ResponseError) and str(error).startswith(("NOGROUP", "UNBLOCKED")):
-            await self._prepare()
+            try:
+                await self._prepare()
+            except Exception as failed:  # a slot that is still on its way, a Redis that went away just now
+                if not (is_away(failed) or refuses_writes(failed)):
+                    raise
+                pause = max(pause, 0.2)
+        elif is_wrong_type(error):  # one damaged key must not stop the others' work
+            log.error("%s: a key of partition %d is damaged: %s", self.group, self.keys.partition, error)
+            self.reading.leave_out_damaged()
+            pause = max(pause, 0.2)
         elif not (is_away(error) or refuses_writes(error)):
             raise error
         log.debug("%s waits for Redis: %r", self.consumer, error)

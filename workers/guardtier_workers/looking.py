@@ -59,7 +59,7 @@ async def _page(lane: Lane, request: LookRequest, approver: Approver) -> dict[st
 
 async def _count(lane: Lane, request: LookRequest, approver: Approver) -> dict[str, Any]:
     fleets = _fleets(request, approver)
-    counted, after = await parked_count(lane.redis, lane.keys, fleets, after=request.after)
+    counted, after = await parked_count(lane.redis, lane.pipe, lane.keys, fleets, after=request.after)
     return {"count": counted, "after": after}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import cast
 
 import orjson
@@ -26,6 +27,7 @@ from guardtier.settings import Settings
 from guardtier.state import State as ActionState
 from guardtier.store.connection import RedisError, connect
 from guardtier.store.histories import Histories, Keep, Past, Remark, Stored
+from guardtier_workers.keeper import Keeper
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,10 @@ _REFUSED = frozenset({ActionState.REJECTED.value, ActionState.EXPIRED.value})
 class Memory:
     """Reads and writes histories for one worker. ``recall`` never raises: what fails is ``unavailable``."""
 
-    def __init__(self, settings: Settings, ensemble: EnsembleSecurityAnalyzer) -> None:
+    def __init__(
+        self, settings: Settings, ensemble: EnsembleSecurityAnalyzer, keeper: Keeper | None = None
+    ) -> None:
+        self._keeper = keeper
         self._redis = connect(settings.redis_url)
         self.store = Histories(self._redis, keep_of(settings))
         self._seconds = settings.analyzer_seconds
@@ -70,7 +75,9 @@ class Memory:
         if action.conversation is None:
             return
         try:
-            remark = _remark(note_of(action, *rated, self._labels())) if rated else _unread(action)
+            remark = _unread(action)
+            if rated:
+                remark = await self._kept(action, _remark(note_of(action, *rated, self._labels())))
             async with asyncio.timeout(self._seconds):
                 await self.store.remember(action.fleet, action.conversation, action.agent, remark)
         except Exception as error:
@@ -108,9 +115,8 @@ class Memory:
         await self._redis.aclose()
 
     async def _recalled(self, action: ActionEvent, findings: tuple[Finding, ...], note: Note) -> History:
-        past = await self.store.remember(
-            action.fleet, action.conversation or "", action.agent, _remark(note)
-        )
+        remark = await self._kept(action, _remark(note))
+        past = await self.store.remember(action.fleet, action.conversation or "", action.agent, remark)
         entries = _entries(past)
         # Where this is delivered once more, what its first delivery wrote is no history. An id alone does
         # not tell: who asks may have used it before, for an action whose record is gone.
@@ -132,6 +138,21 @@ class Memory:
             now=note,
             now_ms=past.now_ms,
         )
+
+    async def _kept(self, action: ActionEvent, remark: Remark) -> Remark:
+        """Without the secrets of the action that it may quote. Where none can tell what is one, nothing is
+        quoted: what the action does is remembered all the same.
+        """
+        keeping = await self._keeper.ready() if self._keeper else None
+        if keeping is None:
+            return remark
+        try:
+            entry, *words = keeping.words(action, [remark.entry.decode(), *remark.labels.values()])
+        except Exception as error:
+            log.warning("the history of action %s quotes nothing of it: %r", action.id, error)
+            known = {k: v for k, v in orjson.loads(remark.entry).items() if k != "targets"}
+            entry, words = orjson.dumps(known).decode(), [""] * len(remark.labels)
+        return replace(remark, entry=entry.encode(), labels=dict(zip(remark.labels, words, strict=True)))
 
     async def _values(self, action: ActionEvent, *, again: bool) -> tuple[tuple[Mark, ...], bool]:
         """The actions in whose output something was that stands in this one; whether more stands in it

@@ -1,6 +1,7 @@
 """Outbox: what a script left to be done outside of its partition. Each at least once.
 
-Nobody but the scripts writes to the outbox, so what stands there has been decided.
+Only the scripts of policy workers and stewards write to the outbox, so what stands there has been decided.
+A credential of theirs can write there too: what would release an action needs a proof (grants/vouched.py).
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ class Outbox:
         op = delivery.text(b"op")
         handler = self._handlers.get(op)
         if handler is None:  # written by a newer worker: one of those takes it, or it is buried
-            raise LookupError(f"nobody here does {op!r}")
-        says = await handler(delivery.partition, delivery.id, delivery.fields.get(b"body", b""))
+            raise LookupError(f"nobody here does {op[:64]!r}")
+        try:
+            says = await handler(delivery.partition, delivery.id, delivery.fields.get(b"body", b""))
+        except ValueError as error:  # pydantic's, orjson's: another try would read the same
+            await self.bury(lane, delivery, f"its body can't be used: {type(error).__name__}")
+            return
         await lane.ledger.done(delivery, says=says or ())
 
     async def bury(self, lane: Lane, delivery: Delivery, why: str) -> None:
         """Keep a copy of what failed again and again for people to look at."""
-        log.error("outbox: %s of %s is given up: %s", delivery.text(b"op"), delivery.id, why)
+        log.error("outbox: %.64r of %.80r is given up: %s", delivery.text(b"op"), delivery.id, why)
         await lane.ledger.done(delivery, dead_letter=why)

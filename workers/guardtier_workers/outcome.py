@@ -11,6 +11,7 @@ from guardtier.analyzers.flow.redact import redacted
 from guardtier.analyzers.flow.values import MAX_SECRETS, random_words
 from guardtier.analyzers.history import Note
 from guardtier.analyzers.text.fields import Texts
+from guardtier.analyzers.text.gitleaks import SecretRules
 from guardtier.analyzers.text.injection import InjectionAnalyzer
 from guardtier.analyzers.text.secrets import SecretsAnalyzer
 
@@ -28,20 +29,25 @@ class Outcome(NamedTuple):
     more: bool = False  #: it holds more secrets than these, or more than were looked at
 
 
+def secret_rules_of(ensemble: EnsembleSecurityAnalyzer) -> SecretRules:
+    """The rules for secrets of its member for them; the package's where it has none."""
+    found = next((one for one in ensemble.analyzers if isinstance(one, SecretsAnalyzer)), None)
+    return (found or SecretsAnalyzer()).rules
+
+
 class OutcomeReader:
     """Reads outputs with the configured rules for secrets and injections, or the package's."""
 
     def __init__(self, ensemble: EnsembleSecurityAnalyzer) -> None:
         children = ensemble.analyzers
-        secrets = next((one for one in children if isinstance(one, SecretsAnalyzer)), None)
         injection = next((one for one in children if isinstance(one, InjectionAnalyzer)), None)
-        self._secrets = secrets or SecretsAnalyzer()
+        self._secrets = secret_rules_of(ensemble)
         self._injection = injection or InjectionAnalyzer()
 
     def read(self, output: str, note: Note) -> Outcome:
         """What the output of the action shows that this note is about."""
         text = Texts(_READER.model_copy(update={"arguments": {"output": output}}))
-        matches = list(islice(self._secrets.rules.every(text.runs), _LOOKED_AT))
+        matches = list(islice(self._secrets.every(text.runs), _LOOKED_AT))
         secrets = [match.secret for match in matches]
         if "secret.read" in note.doing:
             secrets += random_words(output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
@@ -17,6 +17,7 @@ from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import POLICIES
 from guardtier.store.records import Records
+from guardtier_workers import cosigning
 from guardtier_workers.answering import Answering
 from guardtier_workers.approvers import Approvers
 from guardtier_workers.authority import Authority
@@ -32,13 +33,17 @@ from guardtier_workers.grants.requests import OPERATIONS as GRANTS
 from guardtier_workers.grants.requests import serve as serve_grants
 from guardtier_workers.halting import OPERATIONS as HALTS
 from guardtier_workers.halting import Halting
-from guardtier_workers.lane import Lane, Streams
+from guardtier_workers.keeper import Keeper
+from guardtier_workers.lane import Lane
 from guardtier_workers.looking import look
 from guardtier_workers.notices.plan import Planning, Put
 from guardtier_workers.outbox import Handler, Outbox
 from guardtier_workers.policies import Policies
+from guardtier_workers.reading import Streams
 from guardtier_workers.retrying import retry
 from guardtier_workers.revising import Revising
+from guardtier_workers.sealer import sealer, signing, signing_keys
+from guardtier_workers.shown import Shown
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +66,8 @@ class PolicyWorker(StreamWorker):
         name: str | None = None,
     ) -> None:
         super().__init__(settings, name=name)
+        keys = signing_keys(settings)
+        self.seal, shown = sealer(settings, keys), Shown(keys)
         self._approvers = Approvers(settings.approvers_file)
         try:
             self._approvers.named("")
@@ -70,15 +77,19 @@ class PolicyWorker(StreamWorker):
         self._policies = Policies(settings, self._records)
         self._warn_of_quorums()
         self._remembered = Remembered(settings, self._records, self._approvers)
+        self.pipes.append(self._remembered.pipe)
         copies = Copies(self._records)
         self._deciding = Deciding(
-            settings, self._policies, self._records, self._remembered, schedule, parked=copies.keep
+            settings, self._policies, self._records, self._remembered, schedule, copies.keep, shown
         )
         self._authority = Authority(self._approvers, self._records)
-        self._answering = Answering(self._authority, copies, partitions=settings.partitions)
-        self._editing = Editing(self._authority)
+        self._keeper = Keeper(settings, self._redis)
+        self._answering = Answering(
+            self._authority, self._approvers, copies, self._keeper, shown, partitions=settings.partitions
+        )
+        self._editing = Editing(self._authority, self._keeper)
         self._revising = Revising(settings, self._authority, self._records, self._policies)
-        self._halting = Halting(self._approvers, self._records, lambda: self.lanes)
+        self._halting = Halting(self._approvers, self._records, self._keeper, lambda: self.lanes)
         handlers: dict[str, Handler] = {
             "block": Blocks(lambda: self.lanes).spread,
             "halt": self._halting.spread,
@@ -93,6 +104,12 @@ class PolicyWorker(StreamWorker):
             await super().run(stop)
         finally:
             await self._remembered.close()
+
+    async def join(self) -> None:
+        await cosigning.check(self._redis, lambda: signing(self.seal)["keys"], name=self.name)
+
+    def says(self, partition: int) -> dict[str, Any]:
+        return super().says(partition) | signing(self.seal)
 
     async def streams(self, partition: int) -> Streams:
         keys = self.lanes[partition].keys
@@ -122,7 +139,7 @@ class PolicyWorker(StreamWorker):
         elif op in HALTS:
             await self._halting.serve(lane, delivery)
         elif op == b"retry":
-            await retry(lane, delivery, self._approvers)
+            await retry(lane, delivery, self._approvers, self._keeper)
         elif op == b"edit":
             await self._editing.edit(lane, delivery)
         elif op in GRANTS:
@@ -165,14 +182,16 @@ class PolicyWorker(StreamWorker):
         reply = lane.keys.told(client) if client else None
         op = delivery.text(b"op")
         asks = delivery.fields.get(b"op") in _REQUESTS
-        log.info("answer to %s refused: %s", delivery.id[:80], error.message)
+        said = await self._keeper.refused(delivery, error)  # it may quote the arguments of an edit
+        log.info("answer to %r refused: %s", delivery.id[:80], said.message[:500])
         await lane.ledger.refuse(
             delivery,
-            error,
+            said,
             event=f"{op.partition('_')[0]}_refused" if asks else "answer_refused",
             reply=reply,
             sender=_asked_by(delivery) if asks else delivery.text(b"approver")[:128],
             dead_letter=dead_letter or ("" if reply else "the sender can't be told"),
+            wipe=op == "edit",  # it has arguments, and they may hold a secret
         )
 
 

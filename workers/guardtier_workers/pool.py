@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import orjson
 from arq import Worker
-from arq.connections import RedisSettings
 from arq.worker import func
 
 from guardtier.action import ActionEvent
@@ -29,7 +28,7 @@ from guardtier.errors import ConfigError
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, connect, is_away, refuses_writes
 from guardtier.store.keys import pool_alive, pool_queue, pool_seen
-from guardtier_workers.arqredis import arq_url, dumps
+from guardtier_workers.arqredis import arq_redis, arq_url, dumps
 from guardtier_workers.clock import now_ms
 
 log = logging.getLogger(__name__)
@@ -158,7 +157,7 @@ def arq_worker(settings: Settings, pool: PoolWorker) -> Worker:
     return Worker(
         functions=[func(vote, name=JOB, keep_result=0, max_tries=1)],
         queue_name=pool_queue(pool.pool),
-        redis_settings=RedisSettings.from_dsn(arq_url(settings)),
+        redis_pool=arq_redis(settings, pool_queue(pool.pool)),
         job_serializer=dumps,
         job_deserializer=orjson.loads,
         ctx={"pool": pool},

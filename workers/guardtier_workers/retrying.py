@@ -10,13 +10,14 @@ from guardtier.policy.retry import RetryRequest
 from guardtier.store.dead import DeadLetter, DeadLetters
 from guardtier.store.delivery import Delivery
 from guardtier_workers.approvers import EVERY_FLEET, Approver, Approvers
+from guardtier_workers.keeper import Keeper
 from guardtier_workers.lane import Lane
 from guardtier_workers.proving import asked_by
 
 log = logging.getLogger(__name__)
 
 
-async def retry(lane: Lane, delivery: Delivery, approvers: Approvers) -> None:
+async def retry(lane: Lane, delivery: Delivery, approvers: Approvers, keeper: Keeper) -> None:
     """Put it back to work. A letter of another fleet is told as one that is not there."""
     request, proof = RetryRequest.from_fields(delivery.fields)
     approver = asked_by(request, proof, approvers, delivery.partition)
@@ -32,7 +33,7 @@ async def retry(lane: Lane, delivery: Delivery, approvers: Approvers) -> None:
         letter=letter.entry,
         fleet=letter.fleet,
         by=approver.name,
-        reason=request.reason,
+        reason=await keeper.words(letter.fleet or "", request.reason),
         told=request.client,
     )
     if done.what == "unknown":

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from guardtier.action import ActionEvent
 from guardtier.answer import Choice
 from guardtier.assessment import Assessment
+from guardtier.canonical import canonical
 from guardtier.errors import (
     AnalysisFailed,
     EditRefused,
     GuardtierError,
+    InvalidAction,
     InvalidAnswer,
     NotAuthorized,
     UnknownAction,
+    UnusableEntry,
 )
 from guardtier.policy.edit import Edit, Revised, is_riskier, stricter
 from guardtier.policy.ruling import Effect, Ruling
 from guardtier.policy.tally import Vote, tally, votes_to_json
 from guardtier.policy.terms import Terms
+from guardtier.redacted import has_marks, rules_marked_in
 from guardtier.settings import Settings
 from guardtier.store.delivery import Delivery
 from guardtier.store.edits import Revision
@@ -48,13 +54,13 @@ class Revising:
 
     async def decide(self, lane: Lane, delivery: Delivery) -> None:
         """Decide on an edit that was rated; once more for as long as something changes."""
-        action = ActionEvent.from_json(delivery.fields[b"payload"])
-        assessment = Assessment.from_json(delivery.fields[b"assessment"])
+        action, assessment = delivery.action, delivery.assessment
         under = self._policies.expected(delivery.partition, action.fleet)
         for _ in range(MOST_TURNS):
             found = await self._awaited(delivery)
             if found is None:
-                await lane.ledger.drop_edit(delivery)
+                if (await lane.ledger.drop_edit(delivery)).what == "moved":
+                    continue
                 return
             record, edit = found
             try:
@@ -75,17 +81,18 @@ class Revising:
         for _ in range(MOST_TURNS):
             found = await self._awaited(delivery)
             if found is None:
-                await lane.ledger.drop_edit(delivery, dead_letter=why)
-                return
-            if (await _drop(lane, delivery, *found, error, dead_letter=why)).what != "moved":
+                done = await lane.ledger.drop_edit(delivery, dead_letter=why)
+            else:
+                done = await _drop(lane, delivery, *found, error, dead_letter=why)
+            if done.what != "moved":
                 return
 
     async def _awaited(self, delivery: Delivery) -> tuple[Record, Edit] | None:
         """The record, and its edit, where it is the one that was rated."""
         try:
             record = await self._records.get(delivery.id)
-        except UnknownAction:
-            return None
+        except (InvalidAction, UnknownAction) as error:
+            raise UnusableEntry(f"it is about no action: {error.message}", field="id") from error
         edit = Edit.read(record.edit)
         return (record, edit) if edit is not None and edit.proof == delivery.text(b"proof") else None
 
@@ -99,6 +106,12 @@ class Revising:
         under: Circumstances,
     ) -> Revision:
         """What the edit comes to. Raises what its approver is told where it comes to nothing."""
+        if has_marks(canonical(action.arguments)):  # by an analyzer worker: nobody else has the rules
+            raise EditRefused(
+                "the edit holds a secret, which would be kept: have the agent take it from its environment "
+                "or a secret store",
+                field="arguments",
+            )
         ruling = await self._ruling(delivery, action, assessment, under)
         terms = Terms.read(record.terms)
         if ruling.effect is Effect.PARK:
@@ -148,7 +161,8 @@ class Revising:
         if asked and action.conversation is None:  # of one in a conversation, they are known
             labels = self._labels.of(action, assessment)
             assessment = assessment.model_copy(update={"labels": labels})
-        ruling = policy.rule(facts_of(delivery, assessment, action))
+        facts = facts_of(delivery, assessment, action)
+        ruling = policy.rule(replace(facts, redacted=rules_marked_in(action)))
         if ruling.effect is Effect.REJECT:
             rules = f" (rule {', '.join(ruling.rules)})" if ruling.rules else ""
             why = f": {ruling.reason}" if ruling.reason else ""

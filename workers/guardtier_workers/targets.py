@@ -5,12 +5,18 @@ What rates is imported when somebody asks, and no sooner: a policy worker withou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Finding
 from guardtier.errors import ConfigError
+
+#: An address whose host, or a path whose part, stands in what was redacted: an agent could hide it so.
+_HIDDEN = re.compile(
+    r"[a-zA-Z][\w+.-]*://(?:[^@/]*@)?redacted:|(?![a-zA-Z][\w+.-]*://)(?:.*/)?redacted:", re.DOTALL
+)
 
 
 class TargetsUnknown(ValueError):
@@ -48,4 +54,6 @@ def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...
     found = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed, *targets_in(findings))))
     if any(UNKNOWN_PART in target for target in found):
         raise TargetsUnknown(f"a target of {action.id} is computed when it runs")
+    if any(_HIDDEN.match(target) for target in found):
+        raise TargetsUnknown(f"a target of {action.id} stands in what was taken for a secret")
     return found

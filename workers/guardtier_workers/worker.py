@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from guardtier.errors import ConfigError, GuardtierError
 from guardtier.settings import Settings
-from guardtier.store.connection import is_away
+from guardtier.store.connection import is_away, refuses_writes
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.health import LOOPBACK, Health, health_server
+from guardtier_workers.logs import log_to_stderr
 from guardtier_workers.policy import PolicyWorker
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ class HealthAt:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one worker until SIGTERM or SIGINT. Returns the exit code: 0, or 2 for bad settings."""
     options = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=options.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr(level=options.log_level.upper())
     given = {"redis_url": options.redis_url} if options.redis_url else {}
     try:
         settings = Settings.load(options.config, **given)
@@ -102,11 +101,16 @@ async def _serve(kind: str, settings: Settings, health: HealthAt, pool: str | No
             )
             log.info("health at http://%s:%d/healthz", health.host, port)
         log.info("%s worker starts", kind)
-        await work(stop)
-    await _end_what_is_left()
+        try:
+            await work(stop)
+        except Exception:
+            log.exception("the %s worker ends", kind)
+            await _end_what_is_left(1)
+            raise
+    await _end_what_is_left(0)
 
 
-async def _end_what_is_left() -> None:
+async def _end_what_is_left(code: int) -> None:
     """Tasks that an analyzer left behind are told to end. One that does not listen is not waited for."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
@@ -115,7 +119,7 @@ async def _end_what_is_left() -> None:
         return
     log.warning("an analyzer still runs and does not listen: ending without it")
     logging.shutdown()
-    os._exit(0)
+    os._exit(code)
 
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
@@ -139,21 +143,23 @@ async def _made(
         return _console(settings)
     # Here, so that an analyzer worker does without arq.
     from guardtier_workers.steward import Deadlines, Steward, arq_worker
+    from guardtier_workers.trail.exporting import exporters
 
     deadlines = Deadlines(settings)
     parts.push_async_callback(deadlines.close)
     if kind == "policy":
         from guardtier_workers.notices.queue import NoticeQueue
 
-        notices = NoticeQueue(settings)
-        parts.push_async_callback(notices.close)
-        return _stream_worker(PolicyWorker(settings, schedule=deadlines, notices=notices))
+        queue = NoticeQueue(settings)
+        parts.push_async_callback(queue.close)
+        return _stream_worker(PolicyWorker(settings, schedule=deadlines, notices=queue))
 
     steward = Steward(settings, schedule=deadlines)
     parts.push_async_callback(steward.close)
+    exports = exporters(settings)
 
     async def is_well() -> dict[str, Any]:
-        return {"ok": await steward.is_well(), "kind": "steward"}
+        return {"ok": await steward.is_well(), "kind": "steward", "audit": [one.state for one in exports]}
 
     def make() -> arq.Worker:
         steward.stopped = False
@@ -163,7 +169,8 @@ async def _made(
         steward.stopped = True
         await worker.close()
 
-    return _together([_arq_work("steward", make, end), *_notices_work(settings, parts)]), is_well
+    works = [_arq_work("steward", make, end), *_notices_work(settings, parts)]
+    return _together([*works, *(one.run for one in exports)]), is_well
 
 
 def _console(settings: Settings) -> tuple[Work, Health]:
@@ -225,7 +232,7 @@ def _arq_work(what: str, make: Callable[[], arq.Worker], end: Callable[[arq.Work
             try:
                 await _until(stop, worker.async_run(), partial(end, worker))
             except Exception as error:
-                if not is_away(error):
+                if not (is_away(error) or refuses_writes(error)):
                     raise
                 log.warning("the %s waits for Redis: %s", what, error)
                 with suppress(TimeoutError):

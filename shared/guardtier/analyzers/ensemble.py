@@ -30,6 +30,7 @@ from guardtier.analyzers.base import ABSTAINS, SecurityAnalyzer
 from guardtier.analyzers.calls import NoAnswer
 from guardtier.analyzers.child import Child, Terms
 from guardtier.analyzers.history import History
+from guardtier.analyzers.sweeps import unswept
 from guardtier.assessment import MAX_FINDINGS, Assessment, Finding
 from guardtier.risk import SecurityRisk, highest
 
@@ -111,7 +112,7 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
         """The rating. ``recall`` is asked once, where the action names a conversation and a child asks."""
         costly = [self._start(child, action) for child in self._costly if not child.traced]
         try:
-            results = self._cheap_results(action)
+            results = self._cheap_results_unswept(action)
             history = await self._history(action, results, recall) if self.wants_history else None
             costly += [self._start(child, action, history) for child in self._costly if child.traced]
             results += self._traced_results(action, history, results)
@@ -139,6 +140,7 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
             return None
         return self.assess_cheap_ones(action)
 
+    @unswept
     def assess_cheap_ones(self, action: ActionEvent) -> Assessment:
         """What the cheap children alone say of it, as if it named no conversation."""
         asked = self._asked(action)
@@ -188,6 +190,8 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
             later = self._later_cheap
             results += [as_skipped(child) for child, _ in later] if skips else self._ask(later, action)
         return results
+
+    _cheap_results_unswept = unswept(_cheap_results)
 
     def _asked(self, action: ActionEvent) -> Asked:
         """Whom to ask of such a call. There are few kinds: remembered."""

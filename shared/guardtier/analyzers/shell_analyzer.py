@@ -71,6 +71,9 @@ def rate_flow(script: Script, text: str, flow: Flow) -> list[Rated]:
 
 _FUNCTION = re.compile(r"(?<![\w:.-])([\w:.-]{1,32}+)(?:\s|\\\n){0,9}+\(\)")
 _FEW = 16
+_NAME = re.compile(r"[\w:.-]+")
+_FEW_MADE = 1024  #: functions
+_BLANKS = 9  #: between a function's name and its brackets
 _BOMB = "Starts itself over and over until the machine stands still (ATT&CK T1499)."
 _TOO_DEEP = "Is nested too deep, or too long, to tell what it does (ATT&CK T1027)."
 _UNPARSED = "Is no complete shell command: a shell may take it otherwise than it reads."
@@ -89,8 +92,21 @@ def _fork_bomb(script: Script, text: str) -> Span | None:
     made = _FUNCTION
     if len(doubled) <= _FEW:  # nearly always; measured: a tenth of the time, in a megabyte of scripts
         names = "|".join(map(re.escape, doubled))
+        if text.count("()") <= _FEW_MADE and all(map(_NAME.fullmatch, doubled)):
+            return _made_before(names, max(map(len, doubled)), text)
         made = re.compile(rf"(?<![\w:.-])({names})(?:\s|\\\n){{0,9}}\(\)")
     return next((found.span() for found in made.finditer(text) if found[1] in doubled), None)
+
+
+def _made_before(names: str, longest: int, text: str) -> Span | None:
+    """The same, looked for backwards from each ``()``: no search of all that is between them."""
+    head = re.compile(rf"(?<![\w:.-])(?:{names})(?:\s|\\\n){{0,9}}\Z")
+    at = text.find("()")
+    while at >= 0:
+        if found := head.search(text, max(at - longest - 2 * _BLANKS, 0), at):
+            return found.start(), at + 2
+        at = text.find("()", at + 2)
+    return None
 
 
 def _obscured(obscured: tuple[Span, ...], touched: list[Span]) -> list[Rated]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from guardtier.analyzers.effects.targets import place_of
@@ -144,19 +145,22 @@ def _code_fields(view: View) -> list[Field]:
 
 def _magics(text: str) -> str:
     """Only what a notebook hands to the shell; the rest is blank, so that spans stay true."""
-    return _each_line(text, _magic)
+    return _halves(text)[0]
+
+
+@lru_cache(maxsize=1)
+def _halves(text: str) -> tuple[str, str]:
+    """What a notebook hands to the shell, and the rest. Kept, since one is asked for after the other."""
+    lines = text.split("\n")
+    unique = dict.fromkeys(lines)
+    both = [{line: become(line) for line in unique} for become in (_magic, _without_magic)]
+    shell, rest = ("\n".join(map(half.__getitem__, lines)) for half in both)
+    return shell, rest
 
 
 def _magic(line: str) -> str:
-    found = _LINE.match(line)
+    found = _LINE.match(line) if "!" in line or "%" in line else None
     return " " * len(line) if found is None else " " * found.start(2) + found[2]
-
-
-def _each_line(text: str, become: Callable[[str], str]) -> str:
-    """The text with each line changed; what a line becomes is asked once, however often it is there."""
-    lines = text.split("\n")
-    changed = {line: become(line) for line in dict.fromkeys(lines)}
-    return "\n".join(map(changed.__getitem__, lines))
 
 
 def _blank(text: str) -> str:
@@ -172,10 +176,12 @@ def _without_magics(text: str) -> str:
     """The code of a cell without what Python can't read."""
     if ("%" not in text and "!" not in text) or not _MAGIC.search(text):
         return text
-    return _each_line(text, _without_magic)
+    return _halves(text)[1]
 
 
 def _without_magic(line: str) -> str:
+    if "!" not in line and "%" not in line:
+        return line
     if found := _RUNS.match(line):
         return f"{found[1]}{'0;'.ljust(len(found[2]))}{line[found.end() :]}"
     return " " * len(line) if _MAGIC_LINE.match(line) else line

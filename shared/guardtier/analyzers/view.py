@@ -159,3 +159,12 @@ def view_of(action: ActionEvent) -> View:
     if found is None or found.action is not action:
         found = _last = View(action)
     return found
+
+
+def is_known_clean(action: ActionEvent) -> bool:
+    """Whether somebody has found out that :attr:`Call.clean` holds; it parses nothing to answer."""
+    found = _last
+    if found is None or found.action is not action:
+        return False
+    call: Call | None = found.__dict__.get("call")
+    return call is not None and call.clean

@@ -39,7 +39,7 @@ def _of(rule: Rule, others: Sequence[Rule], covering: Covering) -> Iterator[str]
             f"rule {rule.name!r} never decides: what it matches, {over.name!r} matches too, and says "
             f"{over.outcome.value}"
         )
-    if rule.asks and rule.tool is None and rule.finding is None:
+    if rule.asks and rule.tool is None and rule.finding is None and rule.redacted is None:
         what = "when" if rule.when is not None else "target"
         yield (
             f"rule {rule.name!r} asks {what} of every action of its fleets, and an action that it can't be "

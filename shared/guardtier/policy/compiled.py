@@ -54,6 +54,7 @@ class CompiledPolicy:
         self._tool = GlobMasks((rule.tool, bit) for rule, bit in rows)
         self._finding = GlobMasks((rule.finding, bit) for rule, bit in rows)
         self._label = GlobMasks((rule.label, bit) for rule, bit in rows)
+        self._redacted = GlobMasks((rule.redacted, bit) for rule, bit in rows)
         self._time = Timetable([(rule.time, bit) for rule, bit in rows])
         self._risk = {risk: sum(bit for rule, bit in rows if risk in rule.risks) for risk in SecurityRisk}
         self._levels = {
@@ -166,6 +167,7 @@ class CompiledPolicy:
             mask &= self._label.any_of(facts.labels)
         if len(facts.findings) < MAX_FINDINGS:
             mask &= self._finding.any_of(facts.findings)
+        mask &= self._redacted.any_of(facts.redacted)
         if not mask:
             return 0
         mask = self._agent.narrowed(mask, facts.agent)

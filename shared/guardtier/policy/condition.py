@@ -80,6 +80,7 @@ def activation_of(facts: Facts, targets: tuple[str, ...]) -> Any:
                 "risk": facts.risk.value,
                 "findings": list(facts.findings),
                 "labels": list(facts.labels),
+                "redacted": list(facts.redacted),
                 "targets": list(targets),
                 "now": datetime.fromtimestamp(facts.now_ms / 1000, UTC),
             }
@@ -110,6 +111,7 @@ def _environment() -> tuple[Any, Any]:
         "risk": kinds.STRING,
         "findings": texts,
         "labels": texts,
+        "redacted": texts,
         "targets": texts,
         "now": kinds.TIMESTAMP,
     }

@@ -83,6 +83,9 @@ def _covers(command: SimpleCommand, said: Said) -> bool:
     return True
 
 
+_LONGEST = 4096  #: of a path that is remembered: an action may hold one of a megabyte
+
+
 def is_below(path: str, folder: str) -> bool:
     """Whether a path, as it is written, leads below the folder, which has no detours.
 
@@ -92,9 +95,13 @@ def is_below(path: str, folder: str) -> bool:
     return normal is not None and normal.startswith(folder.rstrip("/") + "/")
 
 
-@lru_cache(maxsize=256)
 def _normal(path: str) -> str | None:
     """The path without detours; None where it does not say which it is. It is asked for by every grant."""
+    return _remembered(path) if len(path) <= _LONGEST else _remembered.__wrapped__(path)
+
+
+@lru_cache(maxsize=256)
+def _remembered(path: str) -> str | None:
     return posixpath.normpath(path) if is_plain_path(path) else None
 
 

@@ -14,7 +14,7 @@ from guardtier.errors import ConfigError
 from guardtier.policy.compiled import CompiledPolicy
 from guardtier.policy.complaint import complaint, in_rule
 from guardtier.policy.inline import InlineTest
-from guardtier.policy.known import unknown_id, unknown_label
+from guardtier.policy.known import unknown_id, unknown_label, unknown_mark
 from guardtier.policy.rules import Ids, Rule
 from guardtier.policy.section import FleetSection
 
@@ -122,6 +122,7 @@ def _check_can_match(file: PolicyFile, name: str) -> None:
     for rule in file.rule:
         wrong = [("finding", unknown_id(glob, file.own)) for glob in rule.finding or ()]
         wrong += [("label", unknown_label(glob, file.own)) for glob in rule.label or ()]
+        wrong += [("redacted", unknown_mark(glob, file.own)) for glob in rule.redacted or ()]
         for key, says in wrong:
             if says is not None:
                 raise in_rule(name, rule.name, ConfigError(f"{key}: {says}", field=key))

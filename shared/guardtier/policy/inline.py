@@ -21,6 +21,7 @@ from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment, Finding
 from guardtier.policy.confirmation import ConfirmRisky, Policy
 from guardtier.policy.ruling import Effect, Facts, Ruling
+from guardtier.redacted import rules_marked_in
 from guardtier.risk import SecurityRisk
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class InlineTest(BaseModel):
     risk: SecurityRisk | None = None
     findings: tuple[FindingId, ...] = ()
     labels: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
     targets: tuple[str, ...] | None = None
     failed: bool = False
     at: datetime | None = None
@@ -155,6 +157,7 @@ class _Run:
             conversation=action.conversation,
             findings=tuple(found.id for found in rated.findings),
             labels=(*rated.labels, *test.labels),
+            redacted=(*rules_marked_in(action), *test.redacted),
             failed=rated.failed,
             now_ms=int(test.at.timestamp() * 1000) if test.at else NOON,
             action=action,

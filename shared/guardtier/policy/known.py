@@ -6,6 +6,7 @@ Kept here as data, since a policy worker loads no analyzer; tests/unit/policy/te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
@@ -46,10 +47,12 @@ FAMILIES: Final[dict[str, frozenset[str] | None]] = {
     **dict.fromkeys(
         (
             *("http", "mcp", "pattern", "rail", "text", "secrets", "injection", "flow", "pool"),
-            *("llm", "judge", "grayswan", "invariant", "analysis", "analyzer", "agent"),
+            *("llm", "judge", "grayswan", "invariant", "analysis", "analyzer", "agent", "redaction"),
         )
     ),
 }
+
+_OUR_MARK = re.compile(r"[a-z_*]+")
 
 LOST: Final = "history.lost"  #: a conversation's labels are not all known
 
@@ -58,6 +61,31 @@ LABELS: Final = frozenset(
         *("secret.read", "private.read", "untrusted.in", "network.send", "network.url_data"),
         *("message.sent", "download", "code.run", "persistence"),
         *("secret.seen", "injection.seen", LOST),
+    )
+)
+
+#: The rules for secrets, by their marks: of what was redacted (docs/roles.md).
+MARKS: Final = frozenset(
+    (
+        *("redacted", "by_name", "everything", "assigned", "bearer", "jwt", "private_key", "url_password"),
+        *(
+            "aws_access_key",
+            "aws_secret_key",
+            "github_token",
+            "gitlab_token",
+            "slack_token",
+            "slack_webhook",
+        ),
+        *(
+            "stripe_key",
+            "google_api_key",
+            "google_oauth",
+            "anthropic_key",
+            "openai_key",
+            "huggingface_token",
+        ),
+        *("npm_token", "pypi_token", "sendgrid_key", "twilio_key", "azure_storage_key"),
+        *("azure_client_secret", "digitalocean_token", "telegram_token"),
     )
 )
 
@@ -83,6 +111,14 @@ def unknown_label(glob: str, own: Sequence[str]) -> str | None:
     if _is_own(glob, own) or any(matches(label) for label in LABELS):
         return None
     return _nobody(f"no label matches {glob!r}", glob, LABELS)
+
+
+def unknown_mark(glob: str, own: Sequence[str]) -> str | None:
+    """The same for a glob over rules for secrets. A user's file may name its own otherwise than ours."""
+    matches = matcher(glob)
+    if not _OUR_MARK.fullmatch(glob) or _is_own(glob, own) or any(matches(mark) for mark in MARKS):
+        return None
+    return _nobody(f"no rule for secrets matches {glob!r}", glob, MARKS)
 
 
 def _is_own(glob: str, own: Sequence[str]) -> bool:

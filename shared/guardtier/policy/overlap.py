@@ -11,7 +11,7 @@ from guardtier.policy.rules import Rule
 from guardtier.risk import SecurityRisk
 
 _ONE_VALUE = ("fleet", "agent", "conversation", "tool")  #: of which an action has one at most
-_MATCHERS = (*_ONE_VALUE, "finding", "label", "target")
+_MATCHERS = (*_ONE_VALUE, "finding", "label", "redacted", "target")
 
 
 class Covering:

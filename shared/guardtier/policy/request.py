@@ -16,7 +16,7 @@ from guardtier.errors import InvalidAnswer
 class SignedRequest(BaseModel):
     """One request to the partition that its id names. ``op`` says which; a subclass has the rest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     op: str
     id: Annotated[str, StringConstraints(pattern=ACTION_ID)]

@@ -77,6 +77,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_globs(r"[A-Za-z0-9_*-]+", 64
 Labels = Annotated[tuple[str, ...], BeforeValidator(_globs(r"[!-~]+", 128)), _Many]
 Tools = Annotated[tuple[str, ...], BeforeValidator(_globs(r"[^\x00]+", 256)), _Many]
 Ids = Annotated[tuple[str, ...], BeforeValidator(_globs(r"[a-z0-9_.*]+", 128)), _Many]
+Marks = Annotated[tuple[str, ...], BeforeValidator(_globs(r"[A-Za-z0-9_*-]+", 40)), _Many]
 Targets = Annotated[tuple[str, ...], BeforeValidator(_globs(r"[^\x00]+", 4096)), _Many]
 Risks = Annotated[tuple[SecurityRisk, ...], BeforeValidator(_risks)]
 
@@ -103,6 +104,7 @@ class Rule(BaseModel):
     risk: Risks | None = None
     finding: Ids | None = None
     label: Ids | None = None
+    redacted: Marks | None = None
     target: Targets | None = None
     time: Hours | None = None
     when: Annotated[str, StringConstraints(min_length=1)] | None = None

@@ -34,7 +34,8 @@ def _no_targets() -> tuple[str, ...]:
 class Facts:
     """What is known of a rated action when it is decided on.
 
-    ``findings`` are the detectors' ids, ``labels`` those of the conversation so far and of this action.
+    ``findings`` are the detectors' ids, ``labels`` those of the conversation so far and of this action,
+    ``redacted`` the rules of the secrets that it holds and the tier does not keep.
     ``action`` is None unless the policy asked for it (``needs_action``); ``targets`` tells the paths and
     addresses that it touches, and may raise: then everything that asks for targets matches and parks.
     ``failed``: the tier could not analyze it. ``now_ms``: milliseconds since 1970.
@@ -47,6 +48,7 @@ class Facts:
     conversation: str | None = None
     findings: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    redacted: tuple[str, ...] = ()
     failed: bool = False
     now_ms: int = 0
     action: ActionEvent | None = None

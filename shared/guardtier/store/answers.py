@@ -70,7 +70,7 @@ class Answers(Scripts):
             made.seen,
             made.votes,
             made.verdict.outcome.value if made.verdict else "answered",
-            made.verdict.to_json() if made.verdict else b"",
+            self._seal(made.verdict) if made.verdict else b"",
             made.counted,
             made.approver,
             made.reason,

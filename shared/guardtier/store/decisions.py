@@ -53,6 +53,7 @@ class Decision:
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done outside of this partition
     assessment: bytes = b""  #: of what is parked, with what holds it; b"": as it was rated
     limits: Limits = NO_LIMITS
+    sealed: bytes = b""  #: signature on what stands in place of a parked action with secrets
     #: where others stand, nothing is decided. None: for what is parked whatever they are.
     under: Circumstances | None = NOTHING
 
@@ -106,7 +107,7 @@ class Decisions(Scripts):
         head = [delivery.group, delivery.entry, action_id]
         tail = [
             decision.outcome,
-            decision.verdict.to_json() if decision.verdict else b"",
+            self._seal(decision.verdict) if decision.verdict else b"",
             decision.policy,
             b"" if decision.under is None else b"1",
             *(decision.under or Circumstances()),
@@ -125,9 +126,14 @@ class Decisions(Scripts):
             limits.over_pace,
             limits.over_rejections,
             b"1" if limits.spread else b"",
+            decision.sealed,
             *(part for entry in decision.outbox for part in entry),
         ]
         return await self._with_waiters("decide", fixed, head, tail, fleet, waiters)
+
+    async def clock(self) -> int:
+        """The time (ms since 1970) by the clock of this partition's server, which dates deadlines."""
+        return int(await self._pipe.script("clock", [self._keys.parked], []))
 
     async def expire(
         self, verdict: Verdict, *, fleet: str, agent: str, waiters: str, halt: HaltLeft | None = None
@@ -147,7 +153,7 @@ class Decisions(Scripts):
             keys.outbox,
         ]
         tail = [
-            verdict.to_json(),
+            self._seal(verdict),
             verdict.digest,
             self._keep.record_ms,
             self._keep.reply_ms,

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from guardtier.action import is_name
+from pydantic import ValidationError
+
+from guardtier.action import ActionEvent, is_name
+from guardtier.assessment import Assessment
+from guardtier.errors import InvalidAction, UnusableEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,22 @@ class Delivery:
     def text(self, field: bytes) -> str:
         """A field of the envelope as text; what is no UTF-8 is shown as such, never raised."""
         return self.fields.get(field, b"").decode(errors="backslashreplace")
+
+    @property
+    def action(self) -> ActionEvent:
+        """The action that a script put here. Raises UnusableEntry where it can't be read."""
+        try:
+            return ActionEvent.from_json(self.fields[b"payload"])
+        except (KeyError, InvalidAction) as error:
+            raise UnusableEntry(f"it holds no action: {error}", field="payload") from error
+
+    @property
+    def assessment(self) -> Assessment:
+        """Its rating. Raises UnusableEntry where it can't be read."""
+        try:
+            return Assessment.from_json(self.fields[b"assessment"])
+        except (KeyError, ValidationError) as error:
+            raise UnusableEntry("it holds no assessment", field="assessment") from error
 
     @property
     def id(self) -> str:

@@ -64,8 +64,13 @@ class Edits(Scripts):
             [*entry, seen, edit, proof, event, fleet, body, self._keep.reply_ms],
         )
 
-    async def rated(self, delivery: Delivery, action: ActionEvent, assessment: Assessment) -> Transition:
-        """Hand an edited action's rating to the policy workers; ``stale`` where nobody waits for it."""
+    async def rated(
+        self, delivery: Delivery, action: ActionEvent, assessment: Assessment, *, event: bytes | None = None
+    ) -> Transition:
+        """Hand an edited action's rating to the policy workers; ``stale`` where nobody waits for it.
+
+        ``event``: what is kept of it, where that is not all; then the entry goes.
+        """
         keys, entry = self._keys, (delivery.group, delivery.entry, delivery.id)
         return await self._run(
             "rated",
@@ -78,8 +83,9 @@ class Edits(Scripts):
                 action.tool_name,
                 action.conversation or "",
                 action.digest,
-                delivery.fields[b"payload"],
+                delivery.fields[b"payload"] if event is None else event,
                 assessment.to_json(),
+                "" if event is None else "1",
             ],
         )
 
@@ -108,7 +114,7 @@ class Edits(Scripts):
             action.agent,
             action.conversation or "",
             made.verdict.outcome.value if made.verdict else "parked",
-            made.verdict.to_json() if made.verdict else b"",
+            self._seal(made.verdict) if made.verdict else b"",
             made.body,
             action.digest,
             made.event,
@@ -150,5 +156,6 @@ class Edits(Scripts):
                 error.to_json() if error else b"",
                 self._keep.reply_ms,
                 dead_letter,
+                delivery.fields.get(b"proof", b""),
             ],
         )

@@ -93,7 +93,7 @@ class Halts(Scripts):
             digest,
             scope,
             halt,
-            verdict.to_json() if verdict else b"",
+            self._seal(verdict) if verdict else b"",
             by,
             reason,
             details,

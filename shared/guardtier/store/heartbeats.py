@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from redis.exceptions import ResponseError
 
 from guardtier.store.connection import AnyRedis
@@ -14,13 +14,19 @@ from guardtier.store.keys import ANALYZERS, POLICIES, Keys, all_keys
 from guardtier.store.upkeep import home
 
 MOST = 1000  #: workers of one group in one partition that are looked at
+MOST_KEYS = 64  #: of a worker that signs
 _KINDS = {ANALYZERS: "analyzer", POLICIES: "policy"}
+
+
+KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 
 
 class Heartbeat(BaseModel):
     """One worker, over all partitions. What it counts began when it started (ms since 1970; 0: an older
     worker, which does not say). ``lasts`` are the milliseconds after which it counts as dead unless it says
     something. ``children``: of each child analyzer its votes, and the microseconds that they took in all.
+    ``keys``: those that count for its verdicts, of which ``signs`` signs now; none where it does not sign,
+    None where it does not say. ``spent``: it has keys to sign with, and none that is valid now.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -34,6 +40,9 @@ class Heartbeat(BaseModel):
     lasts: int = 0
     partitions: int = 1  #: in so many it is heard of
     children: Mapping[str, tuple[int, int]] = Field(default_factory=dict)
+    signs: KeyId | Literal[""] = ""
+    keys: Annotated[tuple[KeyId, ...], Field(max_length=MOST_KEYS)] | None = None
+    spent: bool = False
 
     @classmethod
     def read(cls, name: str, group: str, raw: bytes, lasts: int) -> Self:
@@ -79,14 +88,30 @@ async def heartbeats(redis: AnyRedis, partitions: int) -> list[Heartbeat]:
     return sorted(found.values(), key=lambda one: (one.kind, one.name))
 
 
-async def _of(redis: AnyRedis, keys: Keys, group: str) -> list[Heartbeat]:
+async def deciders(redis: AnyRedis) -> list[Heartbeat]:
+    """The policy workers that live, as one of them may see them: in the first partition, as in all."""
+    keys = Keys(0)
+    names = await _names(redis, keys, POLICIES)
+    pipeline = redis.pipeline(transaction=False)
+    for name in names:
+        pipeline.get(keys.alive(POLICIES, name))
+    said = await pipeline.execute() if names else []
+    return [Heartbeat.read(name, POLICIES, raw, 0) for name, raw in zip(names, said, strict=True) if raw]
+
+
+async def _names(redis: AnyRedis, keys: Keys, group: str) -> list[str]:
+    """Who has read in this group, alive or not."""
     try:
         consumers = await redis.xinfo_consumers(home(keys, group), group)
     except ResponseError as error:
         if not str(error).startswith(("no such key", "NOGROUP")):
             raise
         return []  # no worker has ever run here
-    names = [consumer["name"].decode(errors="backslashreplace") for consumer in consumers[:MOST]]
+    return [consumer["name"].decode(errors="backslashreplace") for consumer in consumers[:MOST]]
+
+
+async def _of(redis: AnyRedis, keys: Keys, group: str) -> list[Heartbeat]:
+    names = await _names(redis, keys, group)
     pipeline = redis.pipeline(transaction=False)
     for name in names:
         pipeline.get(keys.alive(group, name))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import Any, Self
 
+from guardtier.errors import ConfigError
 from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import HISTORY_KEY, HistoryKeys, Keys
 from guardtier.store.pipe import CommandPipe
@@ -170,11 +171,27 @@ class Histories:
 
     async def fingerprint_key(self) -> bytes:
         """The tier's key for fingerprints of secrets, made once and kept in Redis."""
-        await self._pipe.execute("SET", HISTORY_KEY, token_hex(32), "NX")
-        return bytes(await self._pipe.execute("GET", HISTORY_KEY))
+        return await fingerprint_key(self._redis)
 
     async def close(self) -> None:
         await self._pipe.close()
+
+
+async def fingerprint_key(redis: AnyRedis) -> bytes:
+    """The tier's key for fingerprints of secrets, made once and kept in Redis. Raises what Redis raises."""
+    found = await redis.get(HISTORY_KEY)  # first, since a full Redis takes no SET
+    if not found:
+        await redis.set(HISTORY_KEY, token_hex(32), nx=True)
+        found = await redis.get(HISTORY_KEY)
+    return bytes(found)
+
+
+async def kept_fingerprint_key(redis: AnyRedis) -> bytes:
+    """The same, where it was made. Raises ConfigError where none was."""
+    found = await redis.get(HISTORY_KEY)
+    if not found:
+        raise ConfigError("the tier has made no key for fingerprints: nothing was redacted", field="key")
+    return bytes(found)
 
 
 def _record_of(action_id: str) -> str | None:

@@ -6,6 +6,7 @@ on a Redis Cluster, and one Redis serves any number of partitions.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from zlib import crc32
 
 ANALYZERS = "analyzers"  #: the consumer group of the analyzer workers, on actions
@@ -14,20 +15,23 @@ POLICIES = "policies"  #: the consumer group of the policy workers, on assessed 
 #: The steward's arq queue. arq puts keys of its own (``arq:job:…``) beside it.
 ARQ_QUEUE = "gt:arq"
 _NOTICES = "gt:arq:notices:"  #: the notices of one channel, likewise
+STEWARD_ALIVE = "gt:arq:steward"  #: STRING with a time to live: the steward that took a job last
 _POOL = "gt:arq:pool:"  #: pools live where arq does, and have no partitions
 TIER = "gt:tier"  #: HASH: what every worker must agree on (the number of partitions)
 
 
 class Keys:
-    """The keys of one partition."""
+    """The keys of one partition. ``glob``: patterns for those of several, in place of its number."""
 
-    def __init__(self, partition: int) -> None:
+    def __init__(self, partition: int, *, glob: str | None = None) -> None:
         self.partition = partition
-        self._slot = f"gt:{{{partition}}}:"
+        self._slot = f"gt:{{{partition if glob is None else glob}}}:"
         self.assessed = f"{self._slot}assessed"  #: STREAM: rated actions, for the policy workers
         self.answers = f"{self._slot}answers"  #: STREAM: what approvers answered
         self.parked = f"{self._slot}parked"  #: ZSET: the confirmation set, id → deadline (ms)
         self.audit = f"{self._slot}audit"  #: STREAM: every transition and every refusal
+        self.chain = f"{self._slot}chain"  #: STRING: the end of the audit stream's chain, "n hash entry"
+        self.exported = f"{self._slot}exported"  #: HASH: an export's id → how far it has got
         self.dead = f"{self._slot}dead"  #: STREAM: copies of what could not be handled
         self.fleets = f"{self._slot}fleets"  #: SET: the registered fleets
         self.strays = f"{self._slot}strays"  #: STREAM: what was sent to fleets that don't exist
@@ -36,6 +40,7 @@ class Keys:
         self.halts = f"{self._slot}halts"  #: HASH: "fleet[ agent[ conversation]]" → what is stopped (JSON)
         self.outbox = f"{self._slot}outbox"  #: STREAM: what is to be done outside of this partition
         self.edits = f"{self._slot}edits"  #: STREAM: edited actions, to be rated once more
+        self.replicated = f"{self._slot}replicated"  #: a channel that nobody reads (replication.py)
 
     def action(self, action_id: str) -> str:
         """HASH: the record of truth of one action."""
@@ -69,9 +74,17 @@ class Keys:
         """ZSET: what one agent has asked and not yet finished, id → when it may be forgotten (ms)."""
         return f"{self._slot}open:{fleet}:{agent}"
 
+    def turned(self, fleet: str) -> str:
+        """HASH: what of a fleet was turned away unrated since the last audit line about it."""
+        return f"{self._slot}turned:{fleet}"
+
     def reply(self, fleet: str, client: str) -> str:
         """STREAM: what one client of one fleet is told."""
         return f"{self._slot}reply:{fleet}:{client}"
+
+    def listings(self, fleet: str) -> str:
+        """LIST with a time to live: the replies to one fleet that are listings, block by block."""
+        return f"{self._slot}listings:{fleet}"
 
     def told(self, approver_client: str) -> str:
         """STREAM: what one approver's client is told."""
@@ -119,6 +132,12 @@ def votes(worker: str) -> str:
 def partition_for(client: str, partitions: int) -> int:
     """The partition in which a client lives, so that it reads one reply stream."""
     return crc32(client.encode()) % partitions
+
+
+@lru_cache(1024)
+def keys_of(partition: int) -> Keys:
+    """The same object for whoever asks again: to spell them all takes 3 µs."""
+    return Keys(partition)
 
 
 def all_keys(partitions: int) -> list[Keys]:
@@ -169,5 +188,21 @@ class GrantKeys:
         return f"{self._slot}uses:{grant}"
 
 
+class QuotaKeys:
+    """The keys of one fleet's quota. Their slot is the fleet's: it counts for all partitions together."""
+
+    def __init__(self, fleet: str, *, polls: bool = False) -> None:
+        #: STRING with a time to live: when (µs since 1970) the fleet's bucket of tokens is full again;
+        #: what asks after earlier actions (``polls``) draws on another one
+        self.quota = f"gt:{{q:{fleet}}}:{'polls' if polls else 'quota'}"
+
+    def of_agent(self, agent: str) -> str:
+        """STRING with a time to live: the same of one agent."""
+        return f"{self.quota}:{agent}"
+
+
 #: STRING: the key of the fingerprints of secrets, where the settings give none.
 HISTORY_KEY = "gt:history:key"
+
+#: What arq keeps, as patterns: its queues, the heartbeats beside them, and its jobs, which it names itself.
+ARQ_PATTERNS = ("gt:arq", "gt:arq:*", "arq:*")

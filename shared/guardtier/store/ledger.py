@@ -7,6 +7,7 @@ those of what approvers change, ``looks.py`` what they are shown, ``halts.py`` t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import time
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
@@ -19,11 +20,12 @@ from guardtier.store.files import PolicyFiles
 from guardtier.store.halts import Halts
 from guardtier.store.looks import Looks
 from guardtier.store.scripting import Retention, Transition
+from guardtier.store.turning import TurnAway
 
 __all__ = ["Circumstances", "Decision", "Ledger", "Retention", "Transition"]
 
 
-class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
+class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks, TurnAway):
     """The transitions of one partition, sent through one pipe."""
 
     async def assess(
@@ -35,11 +37,16 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
         event: bytes,
         assessment: Assessment,
         dead_letter: str = "",
+        redacted: str = "",
+        rules: str = "",
+        shown: str = "",
     ) -> Transition:
         """Record the rating of a new action, or answer one that is known.
 
-        ``conflict`` where the id is known under another digest: refuse it then. ``dead_letter`` says
-        why a copy goes to the dead letters.
+        ``conflict`` where the id is known under another digest, ``ahead`` where its entry is dated to come:
+        refuse it then. ``dead_letter`` says why a copy goes to the dead letters. ``redacted`` are the marks
+        of what ``event`` does not hold: the entry, which does, goes, and the audit stream shows them.
+        ``rules`` are those of the marks, and ``shown`` is the SHA-256 of ``event``: policies see both.
         """
         keys, fleet = self._keys, delivery.fleet or ""
         return await self._run(
@@ -70,6 +77,10 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
                 action.tool_name,
                 action.conversation or "",
                 _accepts(delivery),
+                redacted,
+                rules,
+                shown,
+                "1" if _seems_ahead(delivery) else "",
             ],
         )
 
@@ -138,7 +149,13 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
         keys, fleet = self._keys, delivery.fleet or ""
         return await self._run(
             "list",
-            [delivery.stream, keys.reply(fleet, client), keys.open(fleet, agent), *map(keys.action, over)],
+            [
+                delivery.stream,
+                keys.reply(fleet, client),
+                keys.open(fleet, agent),
+                keys.listings(fleet),
+                *map(keys.action, over),
+            ],
             [delivery.group, delivery.entry, delivery.id, listing, self._keep.reply_ms, *over],
         )
 
@@ -151,10 +168,17 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
         reply: str | None,
         sender: str = "",
         dead_letter: str = "",
+        payload: bytes | None = None,
+        wipe: bool = False,
     ) -> Transition:
-        """Answer a request with an error. ``reply`` is the sender's stream; None: nobody to tell."""
+        """Answer a request with an error. ``reply`` is the sender's stream; None: nobody to tell.
+
+        ``payload`` is what a dead letter keeps, where not what came. ``wipe``: the entry goes, as one with
+        an output always does.
+        """
         keys = [delivery.stream, self._keys.audit, self._keys.dead]
         output = delivery.fields.get(b"op") == b"observe"  # it may hold a secret, and goes nowhere
+        kept = delivery.fields.get(b"payload", b"") if payload is None else payload
         return await self._run(
             "refuse",
             [*keys, reply] if reply else keys,
@@ -167,8 +191,8 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
                 error.to_json(),
                 self._keep.reply_ms,
                 dead_letter,
-                delivery.fields.get(b"payload", b"") if dead_letter and not output else b"",
-                "1" if output else "",
+                kept if dead_letter and not output else b"",
+                "1" if output or wipe else "",
             ],
         )
 
@@ -226,6 +250,11 @@ class Ledger(Decisions, Answers, Edits, PolicyFiles, Halts, Looks):
                 self._keep.reply_ms,
             ],
         )
+
+
+def _seems_ahead(delivery: Delivery) -> bool:
+    """Whether its entry is dated ahead by our clock; that may be wrong, so the script asks the server's."""
+    return int(delivery.entry.partition("-")[0]) > time() * 1000 + 30_000
 
 
 def _accepts(delivery: Delivery) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from guardtier.redacted import has_marks
 from guardtier.state import State
 from guardtier.store.connection import AnyRedis
 from guardtier.store.cursor import Cursor, behind
@@ -19,7 +20,7 @@ from guardtier.store.keys import Keys
 PAGE = 100  #: actions that one page looks at
 CHUNK = 10  #: records of one round trip: a record may hold 1 MiB
 PAGE_BYTES = 128 * 1024  #: of actions in one page; a page that has reached them ends there
-MOST_BYTES = 16 * 1024  #: an action that is longer is listed without its arguments
+MOST_BYTES = 16 * 1024  #: an action that is longer is listed by its id alone, as one that was redacted is
 
 _OPEN = frozenset({State.ASSESSED, State.PARKED, State.APPROVED})
 
@@ -88,5 +89,5 @@ def _item(action_id: str, fleet: str, row: list[bytes | None]) -> dict[str, Any]
         "digest": digest.decode(),
         "deadline": int(deadline) if deadline else None,
         "conversation": action.get("conversation"),
-        "action": action if len(event) <= MOST_BYTES else None,
+        "action": action if len(event) <= MOST_BYTES and not has_marks(event) else None,
     }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from guardtier.risk import SecurityRisk
 from guardtier.state import State
-from guardtier.store.connection import AnyRedis
+from guardtier.store.connection import AnyRedis, is_wrong_type
 from guardtier.store.cursor import Cursor, behind
 from guardtier.store.keys import Keys
+from guardtier.store.pipe import CommandPipe
 from guardtier.store.records import Record, read_row, record_fields, rows_of
 
 PAGE = 100  #: actions of one page at the most
@@ -85,15 +87,20 @@ class _Filling:
 
 
 async def parked_count(
-    redis: AnyRedis, keys: Keys, fleets: frozenset[str] | None, *, after: str = ""
+    redis: AnyRedis, pipe: CommandPipe, keys: Keys, fleets: frozenset[str] | None, *, after: str = ""
 ) -> tuple[int, str | None]:
-    """How many are parked of these fleets, and where to go on counting; None: that is all."""
+    """How many are parked of these fleets, and where to go on counting; None: that is all.
+
+    It asks by the pipe: redis-py takes ten times as long to ask for so little.
+    """
     if fleets is None:
         return int(await redis.zcard(keys.parked)), None
     listed, more = await behind(redis, keys.parked, after, COUNT_SCAN)
     counted = 0
     for part in _parts(listed, FLEETS_CHUNK):
-        counted += len(await _of_fleets(redis, keys, part, fleets))
+        asked = [pipe.post("HGET", keys.action(at.action_id), "fleet") for at in part]
+        owners = await asyncio.gather(*asked, return_exceptions=True)
+        counted += sum(_is_of(owner, fleets) for owner in owners)
     return counted, str(listed[-1]) if more else None
 
 
@@ -105,8 +112,15 @@ async def _of_fleets(
     pipeline = redis.pipeline(transaction=False)
     for at in part:
         pipeline.hget(keys.action(at.action_id), "fleet")
-    owners = [owner if isinstance(owner, bytes) else b"" for owner in await rows_of(pipeline)]
-    return [at for at, owner in zip(part, owners, strict=True) if owner.decode(errors="replace") in fleets]
+    owners = await rows_of(pipeline)
+    return [at for at, owner in zip(part, owners, strict=True) if _is_of(owner, fleets)]
+
+
+def _is_of(owner: Any, fleets: frozenset[str]) -> bool:
+    """Raises what Redis says, but of what is no record."""
+    if isinstance(owner, BaseException) and not is_wrong_type(owner):
+        raise owner
+    return isinstance(owner, bytes) and owner.decode(errors="replace") in fleets
 
 
 async def _rows(redis: AnyRedis, keys: Keys, chunk: list[Cursor]) -> list[Any]:

@@ -11,19 +11,20 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from random import uniform
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from guardtier.errors import TierUnavailable
-from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_away, refuses_writes
+from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_away, refuses_writes, wire_to
 from guardtier.store.scripts import Script, script
-from guardtier.store.wire import wire_to
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256  #: commands of one round trip
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0  #: seconds between tries while Redis is away
+SPREAD = 0.5  #: so much longer at random, or 10,000 clients would all come back at once
 
 
 class _Call:
@@ -44,13 +45,17 @@ class CommandPipe:
 
     def __init__(self, redis: AnyRedis, *, insist: bool) -> None:
         self._wire = wire_to(redis, answer_seconds=ANSWER_SECONDS)
-        self._redis = redis
         self._insist = insist
         self._queue: deque[_Call] = deque()
         self._sending: list[_Call] = []
         self._flusher: asyncio.Task[None] | None = None
         self._closed = False
         self.trouble: str | None = None  #: why nothing gets through at the moment
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether somebody waits for what does not get through at the moment."""
+        return self.trouble is not None and self._flusher is not None
 
     async def execute(self, *args: Any) -> Any:
         """Send one command and return its reply. Raises what Redis answers."""
@@ -85,13 +90,18 @@ class CommandPipe:
     async def _flush(self) -> None:
         pause = FIRST_PAUSE
         try:
-            while self._queue:
+            while (
+                self._queue and not self._closed
+            ):  # redis-py may turn a cancellation into an error of its own
                 self._sending = [call for call in self._take() if not call.future.done()]
                 if await self._send(self._sending):
                     pause = FIRST_PAUSE
                 else:
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(pause * (1 + uniform(0, SPREAD)))  # noqa: S311
                     pause = min(pause * 2, LONGEST_PAUSE)
+        except BaseException:  # whatever ends it, nobody may wait for ever for what it had in hand
+            self._fail_all()
+            raise
         finally:
             self._flusher = None
 
@@ -139,10 +149,12 @@ class CommandPipe:
     async def _load(self, calls: list[_Call]) -> bool:
         """Give the server the scripts that it does not have, and put the calls back."""
         try:
-            for source in {call.script.source for call in calls if call.script}:
-                await self._redis.script_load(source)
+            sources = {call.script.source for call in calls if call.script}
+            for reply in await self._wire.round_trip([("SCRIPT", "LOAD", one) for one in sources]):
+                if isinstance(reply, BaseException):  # else they would go round in a circle
+                    raise reply
         except Exception as error:
-            if not is_away(error):
+            if not (is_away(error) or (self._insist and refuses_writes(error))):
                 for call in calls:
                     _fail(call, error)
                 return True
@@ -155,6 +167,9 @@ class CommandPipe:
             log.warning("Redis takes no commands (%s: %s); trying again", type(error).__name__, error)
         self.trouble = f"{type(error).__name__}: {error}"
         self._queue.extendleft(reversed(calls))
+        for call in [self._queue.popleft() for _ in range(len(self._queue))]:
+            if not call.future.done():  # else nobody waits any more: a long time away must not fill memory
+                self._queue.append(call)
         return False
 
     def _fail_all(self) -> None:
@@ -167,5 +182,6 @@ def _fail(call: _Call, error: BaseException) -> None:
     if call.future.done():
         return
     if refuses_writes(error):
-        error = TierUnavailable(f"Redis refuses writes: {error}")
+        full = "out of memory, " if isinstance(error, OutOfMemoryError) else ""
+        error = TierUnavailable(f"Redis refuses writes: {full}{error}")
     call.future.set_exception(error)

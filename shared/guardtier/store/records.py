@@ -6,133 +6,25 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ResponseError
 
-from guardtier.action import ActionEvent, partition_of
-from guardtier.assessment import Assessment
+from guardtier.action import partition_of
 from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
-from guardtier.state import State
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.pipe import CommandPipe
-from guardtier.verdict import Verdict
+from guardtier.store.record import FIELDS, Record, as_text
+
+__all__ = ["MAX_TEXT", "Asked", "Record", "Records", "read_row", "record_fields", "rows_of"]
 
 log = logging.getLogger(__name__)
 
 MAX_TEXT = 256 * 1024  #: bytes of a policy file
-
-_FIELDS = (
-    "state",
-    "fleet",
-    "waiters",
-    "digest",
-    "event",
-    "entry",
-    "assessment",
-    "policy",
-    "deadline",
-    "verdict",
-    "terms",
-    "votes",
-    "edit",
-    "asked",
-    "accepts",
-    "revised",
-    "revised_at",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One action as the ledger has it. Times are milliseconds since 1970, Redis' clock.
-
-    ``terms`` (JSON) are what it is parked under, b"" for the usual; ``votes`` (JSON) the answers that
-    count so far; ``edit`` (JSON) an edit that is being rated. Where an edit has taken effect, ``event``,
-    ``digest`` and ``assessment`` are those of the edited action, ``asked`` is the digest of what the agent
-    asked for, and ``revised`` the proof of the edit, which took effect at ``revised_at``.
-    ``accepts_edits``: the agent's client takes edits.
-    """
-
-    id: str
-    state: State
-    fleet: str
-    waiters: str
-    digest: str
-    event: bytes
-    received_at: int
-    assessment: Assessment
-    policy: str | None = None
-    deadline: int | None = None
-    verdict: Verdict | None = None
-    terms: bytes = b""
-    votes: bytes = b""
-    edit: bytes = b""
-    asked: str | None = None
-    accepts_edits: bool = False
-    revised: str = ""
-    revised_at: int = 0
-    _action: list[ActionEvent] = field(default_factory=list, repr=False, compare=False)
-
-    @property
-    def action(self) -> ActionEvent:
-        """The action as it was received. Raises InvalidAction for a dead letter's unread payload."""
-        if not self._action:
-            self._action.append(ActionEvent.from_json(self.event))
-        return self._action[0]
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether :attr:`action` can be had."""
-        try:
-            return bool(self.action)
-        except InvalidAction:
-            return False
-
-    @property
-    def agent(self) -> str:
-        """Who asked; empty where the action can't be read."""
-        return self.action.agent if self.is_readable else ""
-
-    def edited(self, *, allowed: bool) -> dict[str, Any]:
-        """The fields by which a verdict says that an approver edited the action; none where nobody did."""
-        if self.asked is None:
-            return {}
-        return {"edited_from": self.asked} | ({"arguments": self.action.arguments} if allowed else {})
-
-    @classmethod
-    def from_fields(cls, action_id: str, values: Sequence[bytes | None]) -> Self | None:
-        """Build from the reply to HMGET; None where there is no such record."""
-        found = dict(zip(_FIELDS, values, strict=True))
-        state, event, assessment = found["state"], found["event"], found["assessment"]
-        if state is None or event is None or assessment is None:
-            return None
-        deadline, verdict = found["deadline"], found["verdict"]
-        return cls(
-            id=action_id,
-            state=State(state.decode()),
-            fleet=_text(found["fleet"]),
-            waiters=_text(found["waiters"]),
-            digest=_text(found["digest"]),
-            event=event,
-            received_at=int((found["entry"] or b"0").partition(b"-")[0]),
-            assessment=Assessment.from_json(assessment),
-            policy=_text(found["policy"]) or None,
-            deadline=int(deadline) if deadline else None,
-            verdict=Verdict.from_json(verdict) if verdict else None,
-            terms=found["terms"] or b"",
-            votes=found["votes"] or b"",
-            edit=found["edit"] or b"",
-            asked=_text(found["asked"]) or None,
-            accepts_edits=found["accepts"] == b"edit",
-            revised=_text(found["revised"]),
-            revised_at=int(found["revised_at"] or 0),
-        )
 
 
 class Asked:
@@ -159,7 +51,7 @@ class Records:
         UnreadableRecord where it is damaged.
         """
         key = self._partition(action_id).action(action_id)
-        return _found(action_id, await self._redis.hmget(key, list(_FIELDS)))  # type: ignore[misc]
+        return _found(action_id, await self._redis.hmget(key, list(FIELDS)))  # type: ignore[misc]
 
     async def original(self, action_id: str) -> bytes:
         """An edited action as its agent sent it; b"" where nobody has edited it. Raises InvalidAction."""
@@ -169,7 +61,7 @@ class Records:
     def ask(self, action_id: str, pipe: CommandPipe) -> Asked:
         """Ask for one record, by the pipe of its partition, and go on meanwhile. Raises InvalidAction."""
         key = self._partition(action_id).action(action_id)
-        return Asked(action_id, pipe.post("HMGET", key, *_FIELDS))
+        return Asked(action_id, pipe.post("HMGET", key, *FIELDS))
 
     async def pending(self, *, limit: int = 50, after: int = 0) -> list[Record]:
         """The confirmation set, the nearest deadline first; ``after`` skips as many."""
@@ -177,7 +69,7 @@ class Records:
         pages = await asyncio.gather(
             *(self._redis.zrange(keys.parked, 0, wanted - 1, withscores=True) for keys in self._keys)
         )
-        order = heapq.merge(*([(score, _text(name)) for name, score in page] for page in pages))
+        order = heapq.merge(*([(score, as_text(name)) for name, score in page] for page in pages))
         return await self.many([name for _, name in islice(order, after, wanted)])
 
     async def count(self) -> int:
@@ -227,7 +119,7 @@ class Records:
         found = await self._redis.zrangebyscore(
             self._keys[partition].parked, "-inf", now_ms, start=after, num=limit
         )
-        return [_text(name) for name in found]
+        return [as_text(name) for name in found]
 
     async def many(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that there are and can be read, in one round trip."""
@@ -235,7 +127,7 @@ class Records:
             return []
         pipeline = self._redis.pipeline(transaction=False)
         for action_id in ids:
-            pipeline.hmget(self._partition(action_id).action(action_id), list(_FIELDS))
+            pipeline.hmget(self._partition(action_id).action(action_id), list(FIELDS))
         rows = await rows_of(pipeline)
         found = (read_row(name, row) for name, row in zip(ids, rows, strict=True))
         return [record for record in found if record is not None]
@@ -269,10 +161,6 @@ def _looked_at(reply: asyncio.Future[Any]) -> None:
         reply.exception()
 
 
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else (value or "")
-
-
 async def rows_of(pipeline: Pipeline | ClusterPipeline) -> list[Any]:
     """The rows that a pipeline of HMGETs gives. What is no record at all is an error in its own row."""
     rows: list[Any] = await pipeline.execute(raise_on_error=False)
@@ -295,4 +183,4 @@ def read_row(action_id: str, row: Sequence[bytes | None] | ResponseError) -> Rec
 
 def record_fields() -> list[str]:
     """What :meth:`Record.from_fields` takes, in its order."""
-    return list(_FIELDS)
+    return list(FIELDS)

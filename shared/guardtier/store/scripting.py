@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from guardtier.store.keys import Keys
 from guardtier.store.pipe import CommandPipe
+from guardtier.store.scripts import script
+from guardtier.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,17 @@ class Transition:
 
 
 class Scripts:
-    """Sends the scripts of one partition through one pipe."""
+    """Sends the scripts of one partition through one pipe. ``seal`` makes the bytes of a verdict."""
 
-    def __init__(self, pipe: CommandPipe, keys: Keys, retention: Retention | None = None) -> None:
+    def __init__(
+        self,
+        pipe: CommandPipe,
+        keys: Keys,
+        retention: Retention | None = None,
+        seal: Callable[[Verdict], bytes] = Verdict.to_json,
+    ) -> None:
         self._pipe = pipe
+        self._seal = seal
         self._keys = keys
         self._keep = retention or Retention()
 
@@ -59,6 +68,8 @@ class Scripts:
             waiters = done.state
 
     async def _run(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Transition:
+        if script(name).audits:
+            keys = [*keys, self._keys.chain]
         what, state, *more = await self._pipe.script(name, keys, args)
         return Transition(_text(what), _text(state), tuple(more))
 

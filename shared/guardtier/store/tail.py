@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from random import uniform
 from time import monotonic
 from typing import Any
 
-from guardtier.store.connection import AnyRedis, connect, is_away
-from guardtier.store.wire import entries_of, wire_to
+from guardtier.store.connection import AnyRedis, connect, is_away, wire_to
+from guardtier.store.wire import entries_of
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ STALL_SECONDS = 30.0  #: well below reply_seconds, for which an unread reply is 
 PAGE = 1000
 LINGER_SECONDS = 0.001  #: after a read of several entries, to gather what is on its way
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0  #: seconds between tries while Redis is away
+SPREAD = 0.5  #: so much longer at random, or 10,000 clients would all come back at once
 
 Fields = dict[bytes, bytes]
 
@@ -28,6 +30,8 @@ class Tail:
     ``on_back`` is called whenever the connection is back after it was lost: a server that was
     restored from an older copy may have forgotten what was asked and what was told. Also where this
     process stood still for so long that what it was told may have been dropped unread.
+
+    Where ``room`` is given, nothing more is read while it is not set; one read brings up to 1,000 entries.
     """
 
     def __init__(
@@ -36,11 +40,14 @@ class Tail:
         key: str,
         on_entry: Callable[[str, Fields], None],
         on_back: Callable[[], None] = lambda: None,
+        *,
+        room: asyncio.Event | None = None,
     ) -> None:
         self._redis: AnyRedis = connect(url, answer_seconds=None)
         self._wire = wire_to(self._redis, answer_seconds=BLOCK_SECONDS + 5.0)
         self._key = key
         self._on_entry, self._on_back = on_entry, on_back
+        self._room = room
         self._last = b"0-0"
         self._task: asyncio.Task[None] | None = None
         self._closed = False  # redis-py may turn a cancellation into an error of its own
@@ -76,6 +83,9 @@ class Tail:
     async def _follow(self) -> None:
         pause, read_at = FIRST_PAUSE, monotonic()
         while not self._closed:
+            if self._room is not None and not self._room.is_set():
+                await self._room.wait()
+                read_at = monotonic()
             try:
                 found = await self._call(
                     "XREAD",
@@ -87,27 +97,26 @@ class Tail:
                     self._key,
                     self._last,
                 )
-            except Exception as error:
+                stood_still = monotonic() - read_at > STALL_SECONDS
+                read_at = monotonic()
+                if self.trouble is not None or stood_still:
+                    await self._come_back()
+                pause = FIRST_PAUSE
+                for _, entries in found or ():
+                    self._hand_out(entries_of(entries))
+                    # After one, whoever waits for it goes on before more is asked for.
+                    await asyncio.sleep(LINGER_SECONDS if len(entries) > 1 else 0)
+            except Exception as error:  # whatever it is: who waits is told nothing once nobody reads
                 await self._survive(error, pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            stood_still = monotonic() - read_at > STALL_SECONDS
-            read_at = monotonic()
-            if self.trouble is not None or stood_still:
-                await self._come_back()
-            pause = FIRST_PAUSE
-            for _, entries in found or ():
-                self._hand_out(entries_of(entries))
-                # After one, whoever waits for it goes on before more is asked for.
-                await asyncio.sleep(LINGER_SECONDS if len(entries) > 1 else 0)
 
     def _hand_out(self, entries: list[tuple[bytes, Fields | None]]) -> None:
         for entry, fields in entries:
             self._last = entry
             try:
                 self._on_entry(entry.decode(), fields or {})
-            except Exception:
-                log.exception("entry %s of %s can't be read", entry.decode(), self._key)
+            except Exception as error:  # one line: there may be many
+                log.error("entry %s of %s can't be read: %.200r", entry.decode(), self._key, error)  # noqa: TRY400
 
     async def _come_back(self) -> None:
         """After a break: where the stream was lost or is older than we know, read it from its start."""
@@ -138,7 +147,7 @@ class Tail:
         elif self.trouble is None:
             log.warning("Redis is away (%s: %s); trying again", type(error).__name__, error)
         self.trouble = f"{type(error).__name__}: {error}"
-        await asyncio.sleep(max(pause, FIRST_PAUSE))
+        await asyncio.sleep(max(pause, FIRST_PAUSE) * (1 + uniform(0, SPREAD)))  # noqa: S311
 
 
 def _number(entry: bytes) -> tuple[int, int]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from redis.exceptions import ResponseError
 
 from guardtier.errors import ConfigError
-from guardtier.store.connection import AnyRedis
-from guardtier.store.keys import ANALYZERS, POLICIES, TIER, Keys, all_keys, pool_alive
+from guardtier.store.connection import AnyRedis, is_wrong_type
+from guardtier.store.keys import ANALYZERS, POLICIES, STEWARD_ALIVE, TIER, Keys, all_keys, pool_alive
 from guardtier.store.pipe import CommandPipe
+
+log = logging.getLogger(__name__)
 
 STUCK_MS = 60_000  #: pending or unread for so long: no worker of the group seems to live
 
@@ -71,20 +74,37 @@ class Upkeep:
 
     async def _waits(self, stream: str, group: str, idle_ms: int, *, now_ms: int) -> bool:
         """Whether an entry has been in somebody's hands, or unread, for so long."""
-        if await self._redis.xpending_range(stream, group, "-", "+", 1, idle=idle_ms):
-            return True
-        for info in await self._redis.xinfo_groups(stream):
+        try:
+            if await self._redis.xpending_range(stream, group, "-", "+", 1, idle=idle_ms):
+                return True
+            groups = await self._redis.xinfo_groups(stream)
+        except ResponseError as error:
+            if not str(error).startswith(("no such key", "NOGROUP")):
+                raise
+            return False  # a fleet was registered, and no worker has ever run here
+        for info in groups:
             if info["name"].decode() == group:
                 behind = f"({info['last-delivered-id'].decode()}"
                 unread = await self._redis.xrange(stream, min=behind, count=1)
                 return any(int(entry.partition(b"-")[0]) < now_ms - idle_ms for entry, _ in unread)
         return False
 
-    async def forget_before(self, oldest_ms: int) -> None:
-        """Drop audit records and dead letters that are older. Nobody reads them in a group."""
-        for keys in self._keys:
-            for stream in (keys.audit, keys.dead):
-                await self._redis.execute_command("XTRIM", stream, "MINID", "~", str(oldest_ms))
+    async def forget_before(self, oldest_ms: int, *, exporting: bool = False) -> None:
+        """Drop audit records and dead letters that are older. Nobody reads them in a group.
+
+        No audit record goes that an export still lacks; ``exporting``: there is to be one. Where a key is
+        of another type, nothing of it goes, and the log says so each time.
+        """
+        pipe = CommandPipe(self._redis, insist=False)
+        try:
+            for keys in self._keys:
+                args = [oldest_ms, "1" if exporting else ""]
+                with said_if_damaged(keys.audit, keys.exported):
+                    await pipe.script("forget", [keys.audit, keys.exported], args)
+                with said_if_damaged(keys.dead):
+                    await self._redis.execute_command("XTRIM", keys.dead, "MINID", "~", str(oldest_ms))
+        finally:
+            await pipe.close()
 
     async def retire_idle(self, stream: str, group: str, idle_ms: int) -> int:
         """Forget consumers that hold nothing and have not read for so long; returns how many."""
@@ -105,8 +125,20 @@ class Upkeep:
         try:
             await self._redis.xgroup_create(stream, group, id="0", mkstream=True)
         except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
+            if is_wrong_type(error):  # the worker serves what it can; whoever looks after Redis mends it
+                log.warning("%s is no stream: DEL or RENAME it, and it is made anew", stream)
+            elif not str(error).startswith("BUSYGROUP"):
                 raise
+
+
+async def readable(redis: AnyRedis, streams: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Those that are streams, or not there yet; what is of another type is left out."""
+    kinds = [await redis.type(stream) for stream in streams]
+    return {
+        stream: fleet
+        for (stream, fleet), kind in zip(streams.items(), kinds, strict=True)
+        if kind in (b"stream", b"none")
+    }
 
 
 async def trim(pipe: CommandPipe, stream: str) -> int:
@@ -149,9 +181,38 @@ async def workers(redis: AnyRedis, partitions: int) -> dict[str, bytes]:
     return found
 
 
+async def steward_alive(redis: AnyRedis) -> bytes | None:
+    """The steward that took a job last, by arq's Redis; None where none did for 20 s."""
+    found: bytes | None = await redis.get(STEWARD_ALIVE)
+    return found
+
+
 async def pools_alive(redis: AnyRedis, pools: Iterable[str]) -> list[bytes | None]:
     """In the order of ``pools``: the worker of each that beat last; None where none is alive."""
     return [await redis.get(pool_alive(pool)) for pool in pools]
 
 
-__all__ = ["Keys", "Upkeep", "heartbeat", "home", "pools_alive", "retire", "trim", "workers"]
+__all__ = [
+    "Keys",
+    "Upkeep",
+    "heartbeat",
+    "home",
+    "pools_alive",
+    "readable",
+    "retire",
+    "said_if_damaged",
+    "steward_alive",
+    "trim",
+    "workers",
+]
+
+
+@contextmanager
+def said_if_damaged(*keys: str) -> Iterator[None]:
+    """A key of another type holds up nothing but what is in it."""
+    try:
+        yield
+    except ResponseError as error:
+        if not is_wrong_type(error):
+            raise
+        log.error("%s: damaged, so nothing of it is trimmed: %s", " or ".join(keys), error)  # noqa: TRY400

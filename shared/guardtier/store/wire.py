@@ -2,20 +2,20 @@
 
 redis-py's pipeline takes a connection from its pool, polls it and packs every argument in Python for
 each batch: about 60 µs, and 15 µs a command. Ours holds the connection and packs with hiredis where it
-is installed (1 µs a command). On a cluster redis-py's own pipeline knows the way.
+is installed (1 µs a command). ``cluster.py`` holds one of these for each node.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ReadOnlyError, RedisError  # noqa: A004 - redis' own
 
-from guardtier.store.connection import AnyRedis
+from guardtier.store.talk import Talk, talk_over
 
 Command = Sequence[Any]
 
@@ -28,32 +28,43 @@ class Wire(Protocol):
     async def close(self) -> None: ...
 
 
-def wire_to(redis: AnyRedis, *, answer_seconds: float) -> Wire:
-    """A wire to where this client points. A round trip that takes longer breaks the connection."""
-    if isinstance(redis, Redis):
-        return SingleWire(redis, answer_seconds)
-    return ClusterWire(redis)
-
-
 class SingleWire:
-    """One connection to one Redis. Not for two callers at once."""
+    """One connection to one server. Not for two callers at once.
 
-    def __init__(self, redis: Redis, answer_seconds: float) -> None:
-        self._pool = redis.connection_pool
+    A round trip that takes longer than ``answer_seconds`` breaks it (to open it may take as long besides).
+    So does a server that says it is no master (any more): the next connection goes to whoever is, where
+    name or sentinels say so.
+    """
+
+    def __init__(self, pool: ConnectionPool, answer_seconds: float) -> None:
+        self._pool = pool
+        self._is_current: Callable[[AbstractConnection], bool] = getattr(pool, "is_current", _always)
         self._seconds = answer_seconds
         self._connection: AbstractConnection | None = None
+        self._talk: Talk | None = None
 
     async def round_trip(self, commands: Sequence[Command]) -> list[Any]:
         """Raises what redis-py raises for a connection, and TimeoutError; both leave it closed."""
+        if self._connection is not None and not self._is_current(self._connection):
+            await self.close()
         connection = self._connection or self._open()
         try:
-            async with asyncio.timeout(self._seconds):
-                await connection.send_packed_command(_join_packed(commands), check_health=False)
-                return [await _reply(connection) for _ in commands]
+            talk = self._talk
+            if talk is None or not connection.is_connected:
+                talk = await self._connected(connection)
+            replies = await talk.exchange(_join_packed(commands), len(commands))
+            if not self._is_current(connection):  # it may have hung with the question, and knows no better
+                raise ConnectionError("it is not the master any more")
         except BaseException:
-            self._connection = None
+            self._forget()
             await connection.disconnect(nowait=True)
             raise
+        if self._connection is not connection:  # closed while it was opened: nobody else knows of it
+            talk.end()
+            await connection.disconnect(nowait=True)
+        elif any(isinstance(reply, ReadOnlyError) for reply in replies):
+            await self.close()
+        return replies
 
     def _open(self) -> AbstractConnection:
         """A connection without a time limit of its own: redis-py spends a task on each send there."""
@@ -62,32 +73,36 @@ class SingleWire:
         self._connection = connection
         return connection
 
+    async def _connected(self, connection: AbstractConnection) -> Talk:
+        if not connection.is_connected:  # redis-py 8 would send without asking the sentinels
+            async with asyncio.timeout(self._seconds):
+                await connection.connect()  # type: ignore[no-untyped-call]
+        talk = talk_over(connection, self._seconds)
+        if self._connection is connection:
+            self._talk = talk
+        return talk
+
     async def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
+        """Close what is open; the next round trip opens another."""
+        connection = self._connection
+        self._forget()
+        if connection is None:
+            return
+        writer = getattr(connection, "_writer", None)
+        try:
             await connection.disconnect()
+        except (RedisError, OSError):  # TLS says goodbye first, and a server may not answer that
+            if writer is not None:
+                writer.transport.abort()
+
+    def _forget(self) -> None:
+        talk, self._connection, self._talk = self._talk, None, None
+        if talk is not None:
+            talk.end()
 
 
-class ClusterWire:
-    """redis-py's cluster client behind the same face."""
-
-    def __init__(self, redis: RedisCluster) -> None:
-        self._redis = redis
-
-    async def round_trip(self, commands: Sequence[Command]) -> list[Any]:
-        if len(commands) == 1:
-            try:
-                return [await self._redis.execute_command(*commands[0])]
-            except ResponseError as error:
-                return [error]
-        pipeline = self._redis.pipeline()
-        for command in commands:
-            pipeline.execute_command(*command)
-        replies: list[Any] = await pipeline.execute(raise_on_error=False)
-        return replies
-
-    async def close(self) -> None:
-        """Nothing is held here; whoever made the client closes it."""
+def _always(_connection: AbstractConnection) -> bool:
+    return True
 
 
 def entries_of(reply: Any) -> list[tuple[bytes, dict[bytes, bytes] | None]]:
@@ -99,13 +114,6 @@ def entries_of(reply: Any) -> list[tuple[bytes, dict[bytes, bytes] | None]]:
             fields = dict(zip(pairs, pairs, strict=True))  # noqa: PLW2901
         found.append((entry, fields))
     return found
-
-
-async def _reply(connection: AbstractConnection) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
 
 
 def _packed_by_hiredis(commands: Iterable[Command]) -> bytes:

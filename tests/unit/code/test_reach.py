@@ -35,6 +35,12 @@ REACHED = [
     "def execute(q): c.execute(q)\nexecute('DROP TABLE users')",
     'c.execute("SELECT 1" + "; DROP TABLE users")',
     "f = lambda execute: execute('DROP TABLE users')\nf(c.execute)",
+    "import os\n\uff47etattr(os, 'sys' + 'tem')('rm -rf ~')",
+    "import sys\nsys.\uff4dodules['o' + 's'].system('rm -rf ~')",
+    "import os\nsend(dict(os.\uff45nviron))",
+    "import os, random\nprint(os.getcwd())\ngetattr(random, '_o' + 's').system('rm -rf ~')",
+    "import os, random as r\nprint(os.getcwd())\nx = r\ngetattr(x, '_o' + 's').system('rm -rf ~')",
+    "import os\nfrom json import (decoder)\nos.getcwd()\nf(decoder)\ndef f(m): getattr(m, n)('id')",
     '# c.execute("""\nc.execute("DROP TABLE users")\n# """)',
 ]
 

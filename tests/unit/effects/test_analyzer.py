@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import pytest
 
+from bounded import bounded
 from guardtier.action import ActionEvent
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell_analyzer import ShellSecurityAnalyzer, rate_script
@@ -85,8 +84,7 @@ def test_a_megabyte_of_anything_is_rated_in_bounded_time(unit):
     text = "rm " + unit * (MIB // len(unit))
     script = read(text)
 
-    start = perf_counter()
-    found = rate_script(script, text)
+    with bounded():
+        found = rate_script(script, text)
 
-    assert perf_counter() - start < 1.0  # ten times what it takes on an idle core
     assert found

@@ -12,7 +12,8 @@ from typing import Any, get_args
 import guardtier.analyzers
 from guardtier.analyzers.effects.schema import Effect
 from guardtier.analyzers.flow.labels import OWN
-from guardtier.policy.known import FAMILIES, LABELS, unknown_id, unknown_label
+from guardtier.policy.known import FAMILIES, LABELS, MARKS, unknown_id, unknown_label, unknown_mark
+from guardtier.redacted import EVERYTHING
 
 ANALYZERS = Path(guardtier.analyzers.__file__).parent
 
@@ -72,6 +73,14 @@ def test_labels_are_those_of_the_analyzers():
     data = tomllib.loads((files("guardtier.analyzers.flow") / "data" / "labels.toml").read_text())
 
     assert {label["name"] for label in data["label"]} | OWN == LABELS
+
+
+def test_marks_are_those_of_the_rules_for_secrets():
+    data = tomllib.loads((ANALYZERS / "text" / "data" / "secrets.toml").read_text())
+
+    assert {rule["id"] for rule in data["rules"]} | {EVERYTHING, "by_name"} == MARKS
+    assert unknown_mark("acme_till", ()) is not None
+    assert unknown_mark("acme_till", ("acme_*",)) is None
 
 
 def test_ones_own_are_named_by_globs_that_cover_or_are_covered():

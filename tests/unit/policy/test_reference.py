@@ -19,12 +19,14 @@ IDS = ("shell.read.home", "shell.delete.home", "sql.drop.table", "http.upload")
 GLOBS = st.lists(st.sampled_from((*WORDS, "*", "data-*", "*-1", "w*b")), min_size=1, max_size=2)
 ID_GLOBS = st.lists(st.sampled_from((*IDS, "shell.*", "*.home", "*")), min_size=1, max_size=2)
 LABELS = ("secret.read", "download")
+MARKS = ("by_name", "aws_secret_key")
 
 MATCHERS = {
     **dict.fromkeys(("fleet", "agent", "conversation", "tool"), GLOBS),
     "risk": st.lists(st.sampled_from([*SecurityRisk]), min_size=1, max_size=2),
     "finding": ID_GLOBS,
     "label": st.lists(st.sampled_from((*LABELS, "secret.*")), min_size=1, max_size=1),
+    "redacted": st.lists(st.sampled_from((*MARKS, "aws_*", "*")), min_size=1, max_size=1),
     "target": st.lists(st.sampled_from(("/srv/*", "*.md")), min_size=1, max_size=1),
 }
 
@@ -53,6 +55,7 @@ ACTIONS = st.builds(
     risk=st.sampled_from([*SecurityRisk]),
     findings=st.lists(st.sampled_from(IDS), max_size=2).map(tuple),
     labels=st.lists(st.sampled_from(LABELS), max_size=2).map(tuple),
+    redacted=st.lists(st.sampled_from(MARKS), max_size=2).map(tuple),
     targets=st.sampled_from((lambda: (), lambda: ("/srv/a", "b.md"), lambda: ("c.md",))),
     failed=st.booleans(),
 )
@@ -91,6 +94,7 @@ def matches(one: Rule, action: Facts) -> bool:
         (one.tool, (action.tool,)),
         (one.finding, action.findings),
         (one.label, action.labels),
+        (one.redacted, action.redacted),
         (one.target, action.targets()),
     ]
     return (one.risk is None or action.risk in one.risk) and all(

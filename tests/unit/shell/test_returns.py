@@ -45,7 +45,7 @@ def test_what_bash_runs_is_read(text: str):
 def test_bash_runs_it(text: str, tmp_path):
     wrapped = f"rm() {{ builtin echo RAN; }}; export -f rm\n{text}"
     done = subprocess.run(
-        [str(BASH), "-c", wrapped], cwd=tmp_path, capture_output=True, timeout=10, check=False
+        [str(BASH), "-c", wrapped], cwd=tmp_path, capture_output=True, timeout=60, check=False
     )
 
     assert b"RAN" in done.stdout

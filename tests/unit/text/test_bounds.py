@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bounded import bounded
 from guardtier import ActionEvent, Assessment
 from guardtier.analyzers.text import (
     InjectionAnalyzer,
@@ -25,8 +26,6 @@ ANALYZERS = (
     InjectionAnalyzer(),
 )
 MIB = 1 << 20
-#: Seconds for 1 MiB, all four. Idle it is 15 to 100 ms; a quadratic search would need minutes.
-LIMIT = 2.0
 
 
 def action(arguments: dict[str, Any], tool_name: str = "some_server", **fields: str) -> ActionEvent:
@@ -79,14 +78,12 @@ HEAVY = {
 
 @pytest.mark.parametrize("tool", ["bash", "some_server", "write_file"])
 @pytest.mark.parametrize("name", HEAVY)
-def test_a_megabyte_of_anything_takes_well_below_a_second(name: str, tool: str):
+def test_a_megabyte_of_anything_is_rated_in_bounded_time(name: str, tool: str):
     one = action({"command": HEAVY[name]}, tool)
     assessed(action({"command": "ü"}, tool))  # loads what is loaded once
 
-    start = perf_counter()
-    assessed(one)
-
-    assert perf_counter() - start < LIMIT
+    with bounded():
+        assessed(one)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +99,11 @@ def test_a_megabyte_of_anything_takes_well_below_a_second(name: str, tool: str):
     ],
     ids=["short", "hits", "rails", "nested", "keys", "instructions", "long key"],
 )
-def test_many_strings_take_well_below_a_second(arguments: dict[str, Any]):
+def test_many_strings_are_rated_in_bounded_time(arguments: dict[str, Any]):
     one = action(arguments)
 
-    start = perf_counter()
-    assessed(one)
-
-    assert perf_counter() - start < LIMIT
+    with bounded():
+        assessed(one)
 
 
 def test_time_grows_with_the_length():
@@ -117,9 +112,9 @@ def test_time_grows_with_the_length():
         rounds = []
         for _ in range(5):
             one = action({"command": text}, "bash")
-            start = perf_counter()
+            start = thread_time()
             assessed(one)
-            rounds.append(perf_counter() - start)
+            rounds.append(thread_time() - start)
         return min(rounds)
 
     assert seconds(MIB) < 40 * seconds(MIB // 16)

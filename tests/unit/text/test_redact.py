@@ -87,7 +87,7 @@ def test_the_value_of_a_field_that_is_called_like_a_secret_goes(name: str):
     assert REDACT({name: "hunter22"}) == {name: "[redacted by its name]"}
 
 
-@pytest.mark.parametrize("value", ["$DB_PASSWORD", "<your password>", "{{ password }}", "no", 4096, None])
+@pytest.mark.parametrize("value", ["$DB_PASSWORD", "<your password>", "{{ password }}", "no", 12, None])
 def test_what_only_stands_for_a_secret_stays(value: Any):
     assert REDACT({"password": value, "max_tokens": 5}) == {"password": value, "max_tokens": 5}
 

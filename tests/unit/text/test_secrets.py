@@ -252,3 +252,15 @@ def test_a_rule_of_another_shape_is_refused(tmp_path: Path):
 
     with pytest.raises(ConfigError, match="keywords"):
         SecretsAnalyzer(file=file)
+
+
+def test_a_mark_counts_as_what_was_rated_where_it_stands():
+    by_name, known = "redacted:by_name:0123456789abcdef", "redacted:github_token:0123456789abcdef"
+    headers = [["Authorization", f"Bearer {by_name}"], ["Cookie", by_name]]
+
+    def found(*more: str) -> list[str]:
+        asked = call("http_request", url="https://x.example", headers=headers, body=list(more))
+        return [one.message for one in SecretsAnalyzer().assess(asked).findings]
+
+    assert found() == []
+    assert known in found(known)[0]

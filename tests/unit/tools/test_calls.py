@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import mcp.types
 import pytest
-from anthropic.types import ToolUseBlock
-from openai.types.chat import ChatCompletionMessageFunctionToolCall
-from openai.types.responses import ResponseFunctionToolCall
 
 from guardtier import ActionEvent, SecurityRisk
 from guardtier.errors import InvalidAction
 from guardtier.tools import action_of_call, enhance_tool
+
+if TYPE_CHECKING:  # the SDKs take seconds, in each process that collects tests
+    from openai.types.chat import ChatCompletionMessageFunctionToolCall
 
 WHO = {"fleet": "web", "agent": "coder"}
 ARGUMENTS = {"command": "ls", "security_risk": "MEDIUM"}
@@ -21,30 +21,40 @@ TEXT = json.dumps(ARGUMENTS)
 
 
 def chat_call(arguments: str) -> ChatCompletionMessageFunctionToolCall:
+    from openai.types.chat import ChatCompletionMessageFunctionToolCall
+
     return ChatCompletionMessageFunctionToolCall.model_validate(
         {"id": "call_1", "type": "function", "function": {"name": "run", "arguments": arguments}}
     )
 
 
-def response_call(arguments: str) -> ResponseFunctionToolCall:
-    return ResponseFunctionToolCall(call_id="call_1", name="run", arguments=arguments, type="function_call")
+FORMS = ("openai chat", "openai responses", "anthropic", "mcp", "mcp request")
 
 
-CALLS: dict[str, Any] = {
-    "openai chat": chat_call(TEXT),
-    "openai responses": response_call(TEXT),
-    "anthropic": ToolUseBlock.model_validate(
-        {"id": "toolu_1", "name": "run", "input": ARGUMENTS, "type": "tool_use"}
-    ),
-    "mcp": mcp.types.CallToolRequestParams(name="run", arguments=ARGUMENTS),
-    "mcp request": {"method": "tools/call", "params": {"name": "run", "arguments": ARGUMENTS}},
-}
+@cache
+def calls() -> dict[str, Any]:
+    """One of each form."""
+    import mcp.types
+    from anthropic.types import ToolUseBlock
+    from openai.types.responses import ResponseFunctionToolCall
+
+    return {
+        "openai chat": chat_call(TEXT),
+        "openai responses": ResponseFunctionToolCall(
+            call_id="call_1", name="run", arguments=TEXT, type="function_call"
+        ),
+        "anthropic": ToolUseBlock.model_validate(
+            {"id": "toolu_1", "name": "run", "input": ARGUMENTS, "type": "tool_use"}
+        ),
+        "mcp": mcp.types.CallToolRequestParams(name="run", arguments=ARGUMENTS),
+        "mcp request": {"method": "tools/call", "params": {"name": "run", "arguments": ARGUMENTS}},
+    }
 
 
-@pytest.mark.parametrize("form", CALLS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("plain", [False, True], ids=["object", "dict"])
 def test_a_call_of_each_sdk_becomes_an_action(form: str, plain: bool):
-    call = CALLS[form]
+    call = calls()[form]
     if plain and not isinstance(call, dict):
         call = call.model_dump(mode="json", by_alias=True)
 

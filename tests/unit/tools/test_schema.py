@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from enum import Enum
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import anthropic
-import mcp.types
-import openai
 import pytest
-from anthropic.types import ToolParam
-from jsonschema import Draft202012Validator, ValidationError
-from mcp.server.mcpserver import MCPServer
-from openai.types.chat import ChatCompletionFunctionToolParam
-from openai.types.responses import FunctionToolParam
 from pydantic import BaseModel, Field, TypeAdapter
 
 from guardtier import SecurityRisk
 from guardtier.errors import ConfigError, InvalidAction
 from guardtier.tools import PARAMETER, enhance_tool, extract_security_risk, is_read_only
+
+if TYPE_CHECKING:  # the SDKs take seconds, in each process that collects tests
+    import mcp.types
 
 Plain = dict[str, Any]
 
@@ -59,6 +55,9 @@ def run(command: str, timeout: float | None = None) -> str:
 
 async def mcp_tools() -> dict[str, mcp.types.Tool]:
     """Tools as an MCP server lists them, of its own making."""
+    import mcp.types
+    from mcp.server.mcpserver import MCPServer
+
     server = MCPServer("files")
     server.tool()(run)
     server.tool(name="read", annotations=mcp.types.ToolAnnotations(read_only_hint=True))(run)
@@ -67,6 +66,8 @@ async def mcp_tools() -> dict[str, mcp.types.Tool]:
 
 
 def chat(model: type[BaseModel]) -> Plain:
+    import openai
+
     return dict(openai.pydantic_function_tool(model))
 
 
@@ -75,40 +76,67 @@ def responses(model: type[BaseModel]) -> Plain:
 
 
 def claude(function: Callable[..., Any]) -> Plain:
+    import anthropic
+
     return dict(anthropic.beta_tool(function).to_dict())
 
 
-#: A tool as each SDK makes it, where its schema is, the type that the SDK has for it, valid arguments.
 SEARCH = {"pattern": "x", "mode": "slow", "where": {"city": "Rome", "inside": []}}
-TOOLS: dict[str, tuple[Plain, list[str], Any, Plain]] = {
-    "openai chat": (chat(Search), ["function", "parameters"], ChatCompletionFunctionToolParam, SEARCH),
-    "openai chat without arguments": (
-        chat(NoArguments),
-        ["function", "parameters"],
-        ChatCompletionFunctionToolParam,
-        {},
-    ),
-    "openai chat without a schema": (
-        {"type": "function", "function": {"name": "now"}},
-        ["function", "parameters"],
-        ChatCompletionFunctionToolParam,
-        {},
-    ),
-    "openai responses": (responses(Search), ["parameters"], FunctionToolParam, SEARCH),
-    "openai responses without a schema": (
-        {"type": "function", "name": "now", "parameters": None, "strict": True},
-        ["parameters"],
-        FunctionToolParam,
-        {},
-    ),
-    "anthropic": (claude(run), ["input_schema"], ToolParam, {"command": "ls"}),
-    "anthropic, by hand": (
-        {"name": "run", "input_schema": {"type": "object"}},
-        ["input_schema"],
-        ToolParam,
-        {},
-    ),
-}
+NAMES = (
+    "openai chat",
+    "openai chat without arguments",
+    "openai chat without a schema",
+    "openai responses",
+    "openai responses without a schema",
+    "anthropic",
+    "anthropic, by hand",
+)
+
+
+@cache
+def sdk_tools() -> dict[str, tuple[Plain, list[str], Any, Plain]]:
+    """A tool as each SDK makes it, where its schema is, the SDK's type for it, valid arguments."""
+    from anthropic.types import ToolParam
+    from openai.types.chat import ChatCompletionFunctionToolParam
+    from openai.types.responses import FunctionToolParam
+
+    return {
+        "openai chat": (chat(Search), ["function", "parameters"], ChatCompletionFunctionToolParam, SEARCH),
+        "openai chat without arguments": (
+            chat(NoArguments),
+            ["function", "parameters"],
+            ChatCompletionFunctionToolParam,
+            {},
+        ),
+        "openai chat without a schema": (
+            {"type": "function", "function": {"name": "now"}},
+            ["function", "parameters"],
+            ChatCompletionFunctionToolParam,
+            {},
+        ),
+        "openai responses": (responses(Search), ["parameters"], FunctionToolParam, SEARCH),
+        "openai responses without a schema": (
+            {"type": "function", "name": "now", "parameters": None, "strict": True},
+            ["parameters"],
+            FunctionToolParam,
+            {},
+        ),
+        "anthropic": (claude(run), ["input_schema"], ToolParam, {"command": "ls"}),
+        "anthropic, by hand": (
+            {"name": "run", "input_schema": {"type": "object"}},
+            ["input_schema"],
+            ToolParam,
+            {},
+        ),
+    }
+
+
+def valid(schema: Plain) -> Any:
+    """What validates by this schema, which is one."""
+    from jsonschema import Draft202012Validator
+
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
 
 
 def schema_at(tool: Plain, path: list[str]) -> Plain:
@@ -118,16 +146,12 @@ def schema_at(tool: Plain, path: list[str]) -> Plain:
 
 
 def accepts(schema: Plain, arguments: Plain) -> bool:
-    try:
-        Draft202012Validator(schema).validate(arguments)
-    except ValidationError:
-        return False
-    return True
+    return bool(valid(schema).is_valid(arguments))
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_sdks_tool_asks_for_the_risk_and_is_still_its_tool(name: str):
-    tool, path, kind, arguments = TOOLS[name]
+    tool, path, kind, arguments = sdk_tools()[name]
     before = deepcopy(tool)
 
     made = enhance_tool(tool)
@@ -135,7 +159,7 @@ def test_an_sdks_tool_asks_for_the_risk_and_is_still_its_tool(name: str):
     assert tool == before
     TypeAdapter(kind).validate_python(made)
     schema = schema_at(made, path)
-    Draft202012Validator.check_schema(schema)
+    valid(schema)
     assert schema["properties"][PARAMETER]["enum"] == ["LOW", "MEDIUM", "HIGH", "UNKNOWN"]
     assert all(
         level.description in schema["properties"][PARAMETER]["description"] for level in SecurityRisk
@@ -145,9 +169,9 @@ def test_an_sdks_tool_asks_for_the_risk_and_is_still_its_tool(name: str):
     assert not accepts(schema, arguments | {PARAMETER: "none"})
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_the_tool_is_called_with_fits_its_own_schema(name: str):
-    tool, path, _, arguments = TOOLS[name]
+    tool, path, _, arguments = sdk_tools()[name]
     risk, rest = extract_security_risk(arguments | {PARAMETER: "HIGH"})
 
     assert (risk, rest) == (SecurityRisk.HIGH, arguments)
@@ -155,9 +179,9 @@ def test_what_the_tool_is_called_with_fits_its_own_schema(name: str):
     assert own is None or accepts(own, rest)
 
 
-@pytest.mark.parametrize("name", [name for name in TOOLS if name.startswith("openai")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("openai")])
 def test_a_strict_schema_of_openai_stays_one(name: str):
-    tool, path, *_ = TOOLS[name]
+    tool, path, *_ = sdk_tools()[name]
     made = enhance_tool(tool)
     if not schema_at(made, path[:-1]).get("strict"):
         return
@@ -169,6 +193,8 @@ def test_a_strict_schema_of_openai_stays_one(name: str):
 
 
 async def test_an_mcp_tool_stays_an_object_of_the_sdk():
+    import mcp.types
+
     tools = await mcp_tools()
     before = tools["run"].model_copy(deep=True)
 
@@ -177,7 +203,7 @@ async def test_an_mcp_tool_stays_an_object_of_the_sdk():
     assert isinstance(made, mcp.types.Tool)
     assert tools["run"] == before
     assert made.input_schema["required"] == ["command", PARAMETER]
-    Draft202012Validator.check_schema(made.input_schema)
+    valid(made.input_schema)
     assert accepts(made.input_schema, {"command": "ls", "timeout": None, PARAMETER: "LOW"})
     assert not accepts(made.input_schema, {"command": "ls"})
     wire = tools["run"].model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -196,9 +222,9 @@ async def test_a_read_only_tool_is_left_alone():
     assert PARAMETER in enhance_tool(hinted)["inputSchema"]["properties"]
 
 
-@pytest.mark.parametrize("name", TOOLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_enhancing_twice_changes_nothing(name: str):
-    once = enhance_tool(TOOLS[name][0])
+    once = enhance_tool(sdk_tools()[name][0])
 
     assert enhance_tool(once) == once
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from guardtier.answer import Choice
+from guardtier.approver import ApproverClient
 from guardtier.approver_answers import Draft
-from guardtier.errors import GuardtierError
+from guardtier.errors import GuardtierError, InvalidAnswer
 from guardtier.policy.grants import Remember, grant_id
 from guardtier.policy.tally import Counted
 from guardtier.policy.terms import seconds
@@ -44,6 +45,16 @@ Digest = Annotated[
         show_default=False,
     ),
 ]
+Shown = Annotated[
+    str | None,
+    typer.Option(
+        "--shown",
+        metavar="SHA256",
+        help="Answer only if it still stands there as you saw it: guardtier show prints this of an action "
+        "that holds secrets.",
+        show_default=False,
+    ),
+]
 BlockFor = Annotated[
     str | None,
     typer.Option(
@@ -71,6 +82,7 @@ def approve(
     action_ids: Ids,
     reason: Annotated[str, typer.Option(help="Kept with the verdict.")] = "",
     digest: Digest = None,
+    as_shown: Shown = None,
     remember: RememberAs = None,
     scope: ForWhom = None,
     remember_for: ForHowLong = None,
@@ -85,7 +97,7 @@ def approve(
     as_json: Json = False,
 ) -> int:
     """Let parked actions run, once each; exit code 1 where one of several failed."""
-    drafts = _drafts(action_ids, Choice.APPROVE, digest, reason)
+    drafts = _drafts(action_ids, Choice.APPROVE, (digest, as_shown), reason)
     wanted = wish(remember, scope, remember_for, uses, below)
     where = _Where(redis_url, config, name, token_file, timeout)
     return _answer(drafts, where, as_json, wanted, sure=yes)
@@ -95,6 +107,7 @@ def reject(
     action_ids: Ids,
     reason: Annotated[str, typer.Option(help="Told to the agent's model: say what to do instead.")],
     digest: Digest = None,
+    as_shown: Shown = None,
     block_for: BlockFor = None,
     name: ApproverName = None,
     token_file: TokenFile = None,
@@ -104,17 +117,24 @@ def reject(
     as_json: Json = False,
 ) -> int:
     """Forbid parked actions; exit code 1 where one of several failed."""
-    drafts = _drafts(action_ids, Choice.REJECT, digest, reason, _retry(block_for))
+    drafts = _drafts(action_ids, Choice.REJECT, (digest, as_shown), reason, _retry(block_for))
     return _answer(drafts, _Where(redis_url, config, name, token_file, timeout), as_json)
 
 
 def _drafts(
-    ids: Sequence[str], choice: Choice, digest: str | None, reason: str, retry: int | None = None
+    ids: Sequence[str],
+    choice: Choice,
+    seen: tuple[str | None, str | None],
+    reason: str,
+    retry: int | None = None,
 ) -> list[Draft]:
+    """``seen``: by digest, and as shown. Raises UsageError."""
     ids = list(dict.fromkeys(ids))
-    if digest is not None and len(ids) > 1:
-        raise UsageError("--digest is that of one action: answer this one by itself", field="digest")
-    return [Draft(action_id, choice, digest, reason, retry) for action_id in ids]
+    for field, value in zip(("digest", "shown"), seen, strict=True):
+        if value is not None and len(ids) > 1:
+            raise UsageError(f"--{field} is that of one action: answer this one by itself", field=field)
+    digest, as_shown = seen
+    return [Draft(action_id, choice, digest, reason, retry, shown=as_shown) for action_id in ids]
 
 
 def _retry(block_for: str | None) -> int | None:
@@ -160,9 +180,24 @@ async def _sent(
         tier_at(where.redis_url, where.config) as tier,
         tier.approver(where.name, where.token_file) as approver,
     ):
+        for one in drafts:
+            await _check_seen(one, approver, where.timeout)
         if remember is not None:
             drafts = await shown(drafts, remember, approver, sure=sure)
         return await approver.answer_many(drafts, timeout=where.timeout)
+
+
+async def _check_seen(draft: Draft, approver: ApproverClient, timeout: float) -> None:
+    """Raises InvalidAnswer where the digest by which an action is approved does not tell what was shown."""
+    if draft.choice is Choice.REJECT or draft.digest is None or draft.shown is not None:
+        return
+    record = await approver.get(draft.id, timeout=timeout)
+    if record.digest == draft.digest and record.is_readable and record.action.digest != draft.digest:
+        raise InvalidAnswer(
+            "it holds secrets, and its digest is that of the whole: it does not tell what you were shown: "
+            f"look at it (guardtier show {draft.id}), and name by --shown what that prints as shown",
+            field="shown",
+        )
 
 
 def _body(action_id: str, came: Came) -> dict[str, Any]:

@@ -40,8 +40,20 @@ COMMANDS: Mapping[str, str] = {
 }
 #: Family → what it is for, and its commands.
 FAMILIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "acl": (
+        "Makes the roles of Redis' ACL: each part's credential may do what its work needs, and no more.",
+        {"file": "acl.file", "agents": "acl.agents"},
+    ),
     "fleet": ("Registers fleets.", {"add": "fleet.add", "list": "fleet.list_fleets"}),
-    "approver": ("Names who may answer.", {"add": "approver.add"}),
+    "approver": (
+        "Names who may answer.",
+        {
+            "add": "approver.add",
+            "list": "approvers.list_approvers",
+            "rotate": "approvers.rotate",
+            "remove": "approvers.remove",
+        },
+    ),
     "channel": (
         "Says where notices of what waits go.",
         {"list": "channel.list_channels", "test": "channel.try_out"},
@@ -54,7 +66,29 @@ FAMILIES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "Shows what no worker could handle, and tries it again.",
         {"list": "dead.list_dead", "retry": "dead.retry"},
     ),
+    "audit": (
+        "Verifies, searches and hands out the audit trail.",
+        {
+            "verify": "audit.verify",
+            "checkpoint": "audit.checkpoint",
+            "status": "audit_status.status",
+            "forget": "audit_status.forget",
+            "export": "audit_export.export",
+            "search": "audit_export.search",
+            "fingerprint": "fingerprint.fingerprint",
+        },
+    ),
     "trace": ("Shows what conversations came to.", {"export": "trace.export"}),
+    "keys": (
+        "Tends the keys that verdicts are signed with.",
+        {
+            "new": "keys.new",
+            "list": "keys.list_keys",
+            "public": "keys.public",
+            "rotate": "keys.rotate",
+            "check": "keys.check",
+        },
+    ),
     "policy": (
         "Says what a fleet's actions wait for, while the tier runs.",
         {

@@ -6,38 +6,33 @@ import os
 import platform
 import stat
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from time import time
-from typing import Literal
 
 from guardtier.analyzers.member import MemberSettings
 from guardtier.analyzers.registry import check
 from guardtier.errors import ConfigError, NoRedisServer
+from guardtier.keyfile import read_private
 from guardtier.settings import Settings
 from guardtier.settings_help import unknown_variables
-from guardtier.store.connection import AnyRedis, RedisError, connect
-from guardtier.store.heartbeats import heartbeats
-from guardtier.store.upkeep import pools_alive
+from guardtier.store.connection import RedisError
+from guardtier.store.exports import LATE_SECONDS, Exports
+from guardtier.store.heartbeats import Heartbeat, heartbeats
+from guardtier.store.records import Records
+from guardtier.verifying import Verifier
+from guardtier_workers import cosigning
 from guardtier_workers.approvers import read
+from guardtier_workers.cli import checkjobs, checkserver
+from guardtier_workers.cli.found import Found
+from guardtier_workers.cli.halt import shown
 from guardtier_workers.cli.tier import Tier, shown_url
 from guardtier_workers.clock import now_ms
 from guardtier_workers.embedded import find_redis_server
 from guardtier_workers.filecheck import check_quorums
+from guardtier_workers.keyring import complaints, newest
 from guardtier_workers.policyfiles import own_file
 
-Grade = Literal["ok", "warning", "failure"]
-
-CLOCK_SECONDS = 60.0  #: proofs of answers hold for ten minutes: clocks should agree far better
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One line of the report."""
-
-    grade: Grade
-    what: str
-    says: str
+OVERDUE_SECONDS = 30  #: a steward that lives finds what its jobs have missed within 5
+MOST_HALTS = 10
 
 
 def machine() -> list[Found]:
@@ -63,6 +58,8 @@ def configuration(settings: Settings, file: Path | None) -> Iterator[Found]:
         yield _approvers(settings.approvers_file)
     if settings.policy_file is not None:
         yield _policy(settings, settings.policy_file)
+    if settings.signing_key_file is not None:
+        yield from _signing(settings.signing_key_file)
     for member in settings.analyzer.values():
         code = Path((member.use or "").rpartition(":")[0])
         if code.suffix == ".py" and code.is_file():
@@ -77,6 +74,20 @@ def _approvers(file: Path) -> Found:
     except (ConfigError, OSError) as error:
         return Found("failure", "approvers file", f"can't be read, so nobody can answer: {error}")
     return _who_may_write("approvers file", file)
+
+
+def _signing(file: Path) -> Iterator[Found]:
+    try:
+        keys = read_private(file, tending=True)
+        found = list(complaints(keys, Verifier.of(None)))
+    except ConfigError as error:
+        yield Found("failure", "signing keys", error.message)
+        return
+    for fails, says in found:
+        yield Found("failure" if fails else "warning", "signing keys", says)
+    signs = newest(keys, now_ms())
+    if signs is not None:
+        yield Found("ok", "signing keys", f"key {signs.id} of {file} signs verdicts")
 
 
 def _policy(settings: Settings, file: Path) -> Found:
@@ -102,63 +113,38 @@ def _who_may_write(what: str, file: Path) -> Found:
 async def tier(at: Tier) -> AsyncIterator[Found]:
     """What a tier that answers says of itself."""
     yield Found("ok", "redis", f"{shown_url(at.url)} answers")
-    async for found in _server(at.redis):
+    yield _partitions(at)
+    refuses = False
+    async for found in checkserver.server(at.redis):
+        refuses |= found.what in checkserver.REFUSE and found.grade == "failure"
         yield found
-    async for found in _workers(at):
+    async for found in _workers(at, refuses=refuses):
         yield found
-    async for found in _pools(at):
+    async for found in checkjobs.jobs(at, refuses=refuses):
         yield found
     async for found in _streams(at):
         yield found
+    async for found in _held_up(at):
+        yield found
+    async for found in _exports(at):
+        yield found
 
 
-async def _server(redis: AnyRedis) -> AsyncIterator[Found]:
-    info = await redis.info()
-    number = str(info.get("redis_version", "0.0"))
-    major, minor = (int(part) for part in number.split(".")[:2])
-    if (major, minor) < (6, 2):
-        yield Found("failure", "redis version", f"{number}: 6.2 is the least, 7.0 is advised")
-    elif major < 7:
-        yield Found(
-            "warning",
-            "redis version",
-            f"{number}: roles (ACL) hold only from 7.0 on; fine for one team",
-        )
-    else:
-        yield Found("ok", "redis version", number)
-
-    try:
-        settings = await redis.config_get("append*")
-        settings |= await redis.config_get("maxmemory-policy")
-    except RedisError as error:
-        yield Found("warning", "durability", f"can't be read ({error}): look at it on the server")
-    else:
-        yield _durability(settings)
-        policy = settings.get("maxmemory-policy")
-        if policy == "noeviction":
-            yield Found("ok", "eviction", "none: a full Redis refuses, it forgets nothing")
-        else:
-            yield Found("failure", "eviction", f"{policy}: parked actions may vanish; set noeviction")
-
-    seconds, micros = await redis.time()
-    skew = abs(time() - seconds - micros / 1e6)
-    grade: Grade = "ok" if skew < CLOCK_SECONDS else "failure"
-    yield Found(grade, "clocks", f"this machine and Redis differ by {skew:.1f} s")
+def _partitions(at: Tier) -> Found:
+    mine = at.settings.partitions
+    if mine == at.partitions:
+        return Found("ok", "partitions", str(mine))
+    told = "partitions" in at.settings.model_fields_set
+    return Found(
+        "failure" if told else "warning",
+        "partitions",
+        f"the tier has {at.partitions}, {'these settings' if told else 'without a setting it is'} {mine}: "
+        f"a worker that is started so ends at once; set partitions = {at.partitions}",
+    )
 
 
-def _durability(settings: dict[str, str]) -> Found:
-    if settings.get("appendonly") != "yes":
-        return Found("failure", "durability", "no append-only file: a restart forgets what is parked")
-    if settings.get("appendfsync") != "always":
-        return Found(
-            "warning",
-            "durability",
-            f"appendfsync {settings.get('appendfsync')}: a power cut may lose the last second; set always",
-        )
-    return Found("ok", "durability", "append-only file, appendfsync always")
-
-
-async def _workers(at: Tier) -> AsyncIterator[Found]:
+async def _workers(at: Tier, *, refuses: bool) -> AsyncIterator[Found]:
+    """``refuses``: Redis takes no writes, so those that live can't say so."""
     try:
         alive = await heartbeats(at.redis, at.partitions)
     except RedisError:
@@ -168,28 +154,26 @@ async def _workers(at: Tier) -> AsyncIterator[Found]:
         if mine:
             handled = sum(one.handled for one in mine)
             yield Found("ok", f"{kind} workers", f"{len(mine)} alive, {handled} handled")
+        elif refuses:
+            says = "nobody can say that it lives while Redis refuses writes: mend that first"
+            yield Found("failure", f"{kind} workers", says)
         else:
             yield Found("failure", f"{kind} workers", f"none alive: start one with guardtier worker {kind}")
+    for found in _signers([one for one in alive if one.kind == "policy"], at):
+        yield found
 
 
-async def _pools(at: Tier) -> AsyncIterator[Found]:
-    pools = at.settings.pools
-    if not pools:
-        return
-    url = at.settings.arq_url or at.url
-    redis = connect(url)
+def _signers(deciding: list[Heartbeat], at: Tier) -> Iterator[Found]:
+    """Whether the workers that live sign with the same keys, and agents here have them."""
     try:
-        alive = await pools_alive(redis, pools)
-    except RedisError as error:
-        yield Found("failure", "pools", f"arq's Redis at {shown_url(url)} can't be reached ({error})")
-        return
-    finally:
-        await redis.aclose()
-    for (pool, members), one in zip(pools.items(), alive, strict=True):
-        if one:
-            yield Found("ok", f"pool {pool}", f"alive, votes as {', '.join(members)}")
-        else:
-            yield Found("failure", f"pool {pool}", f"no worker alive: guardtier worker pool {pool}")
+        wrong = list(cosigning.complaints(deciding, at.verdict_keys))
+    except ConfigError as error:
+        wrong = [(True, error.message)]
+    for fails, says in wrong:
+        yield Found("failure" if fails else "warning", "signatures", says)
+    signs = sorted({one.signs for one in deciding if one.signs})
+    if signs and not wrong:
+        yield Found("ok", "signatures", f"all policy workers sign with {', '.join(signs)}")
 
 
 async def _streams(at: Tier) -> AsyncIterator[Found]:
@@ -200,6 +184,62 @@ async def _streams(at: Tier) -> AsyncIterator[Found]:
         yield Found("failure", "fleets", "none is registered: guardtier fleet add NAME")
         return
     if waiting := [stream for stream, _ in await at.upkeep.stuck(now_ms())]:
-        yield Found("failure", "work", f"entries are stuck in {', '.join(waiting)}")
+        yield Found(
+            "failure",
+            "work",
+            f"entries have waited for more than a minute in {', '.join(waiting)}: no worker takes them, or "
+            "one is frozen; docs/operations.md, GuardtierQueueStuck",
+        )
     async with at.reader() as reader:
         yield Found("ok", "parked", f"{await reader.count()} wait for a person")
+
+
+async def _held_up(at: Tier) -> AsyncIterator[Found]:
+    """What stands still though its workers live: on purpose, or since nobody ends what is over."""
+    async with at.reader() as reader:
+        halts = dict.fromkeys(f"{one.scope.words}: {shown(one)}" for one in await reader.halts())
+    for says in list(halts)[:MOST_HALTS]:
+        yield Found("warning", "halted", f"{says} (guardtier resume ends it)")
+    if len(halts) > MOST_HALTS:
+        yield Found("warning", "halted", f"and {len(halts) - MOST_HALTS} more: guardtier halts")
+    records, (seconds, _) = Records(at.redis, at.partitions), await at.redis.time()
+    before = (int(seconds) - OVERDUE_SECONDS) * 1000
+    overdue = [await records.due(number, now_ms=before, limit=1) for number in range(at.partitions)]
+    if first := next((found[0] for found in overdue if found), None):
+        says = f"{first} should have expired, and has not: does a steward run (guardtier worker steward)?"
+        yield Found("failure", "deadlines", f"{says} Its log says what is wrong")
+
+
+async def _exports(at: Tier) -> AsyncIterator[Found]:
+    exports = Exports(at.redis, at.partitions)
+    for partition, key in await exports.damaged():
+        says = f"{key} is of another type than it should be (partition {partition}): docs/audit.md, Damage"
+        yield Found("failure", "audit trail", says)
+    found = await exports.behind()
+    if not found:
+        yield Found(
+            "warning", "audit export", "none: Redis alone has the trail; set audit_dir for the steward"
+        )
+    for one in found:
+        what = f"audit export {one.export}"
+        if one.reached is None:
+            says = (
+                f"partition {one.partition}: gt:{{{one.partition}}}:exported does not say how far it is, so"
+            )
+            yield Found("failure", what, f"{says} nothing is trimmed: docs/audit.md, Damage")
+            continue
+        faults, waits = one.reached.faults, one.waits(now_ms())
+        if faults:
+            says = (
+                f"partition {one.partition}: {faults} times something was wrong; the steward's log says "
+                "what, and guardtier audit verify where (with --sql the database, too)"
+            )
+            yield Found("failure", what, says)
+        if one.lines > at.settings.audit_backlog or waits > LATE_SECONDS:
+            says = (
+                f"lacks {one.lines} lines of partition {one.partition}, the first for {waits:.0f} s: does "
+                "a steward write to its folder? Its log and its /healthz say what is wrong."
+            )
+            yield Found("failure", what, f"{says} guardtier audit forget {one.export}, where it is gone")
+        elif not faults:
+            yield Found("ok", what, f"partition {one.partition}: has all but {one.lines} lines")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from guardtier.errors import TierUnavailable
+from guardtier.errors import GuardtierError
 from guardtier_workers.cli import checkup
-from guardtier_workers.cli.checkup import Found
-from guardtier_workers.cli.exits import Exit
+from guardtier_workers.cli.exits import Exit, exit_code_of
+from guardtier_workers.cli.found import Found
 from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import cell, console, emit, table
 from guardtier_workers.cli.safe_text import json_text
@@ -19,7 +19,8 @@ STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 def doctor(redis_url: RedisUrl = None, config: Config = None, as_json: Json = False) -> int:
     """Check this machine and the tier, and say where each setting came from.
 
-    Exits 0 where nothing fails, 1 or 4 where something does.
+    Exits 0 where nothing fails (warnings or not), 1 where something does, 2 where Redis refuses the URL or
+    its password, 4 where it can't be reached.
     """
     settings = load_settings(redis_url, config)
     shown = settings.shown(config, {"redis_url": redis_url} if redis_url else {})
@@ -32,9 +33,9 @@ def doctor(redis_url: RedisUrl = None, config: Config = None, as_json: Json = Fa
 
     try:
         asyncio.run(run())
-    except TierUnavailable as error:
+    except GuardtierError as error:
         found.append(Found("failure", "redis", error.message))
-        code = Exit.UNREACHABLE
+        code = exit_code_of(error)
     if code is Exit.DONE and any(one.grade == "failure" for one in found):
         code = Exit.ERROR
     if as_json:

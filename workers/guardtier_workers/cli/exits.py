@@ -13,6 +13,7 @@ from guardtier.errors import (
     InvalidAction,
     InvalidAnswer,
     TierUnavailable,
+    TurnedAway,
 )
 from guardtier_workers.cli.safe_text import json_text, safe
 
@@ -52,8 +53,10 @@ def tell(error: GuardtierError, *, as_json: bool) -> None:
 
 
 def error_body(error: GuardtierError) -> dict[str, Any]:
-    """The error as plain data: code, field, message, and the limit where one was broken."""
+    """The error as plain data: code, field, message, the limit where one was broken, when to ask again."""
     body: dict[str, Any] = {"code": error.code, "field": error.field, "message": error.message}
     if error.limit is not None:
         body["limit"] = error.limit
+    if isinstance(error, TurnedAway):
+        body["retry_after"] = error.retry_after
     return body

@@ -101,7 +101,7 @@ def resume(
     if as_json:
         emit({"resumed": [_body(found) for found in lifted], "halted": [_body(found) for found in left]})
         return
-    say(f"resumed: {lifted[0].scope.words}; it was {_shown(lifted[0])}")
+    say(f"resumed: {lifted[0].scope.words}; it was {shown(lifted[0])}")
     for line in dict.fromkeys(found.scope.words for found in left):
         say(f"still halted: {line}")
 
@@ -122,7 +122,7 @@ def halts(
     if as_json:
         emit({"halts": [_body(one) for one in found]})
         return
-    for line in dict.fromkeys(f"{one.scope.words}: {_shown(one)}" for one in found):
+    for line in dict.fromkeys(f"{one.scope.words}: {shown(one)}" for one in found):
         say(line)
     if not found:
         say("nothing is halted")
@@ -169,7 +169,8 @@ def _tell(reports: list[HaltReport]) -> None:
         say(f"  {one['id']}  {one['agent']}  {one['tool']}  {one['event']} {ago} ago")
 
 
-def _shown(found: PartitionHalt) -> str:
+def shown(found: PartitionHalt) -> str:
+    """By whom, since when and why."""
     halt = found.halt
     held = "rejected" if halt.then == "reject" else "parked"
     return f"halted by {halt.by} {span_text(now_ms() - halt.at)} ago, {held}: {halt.reason}"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from guardtier.approver_looks import Count
 from guardtier.readmodel import view_of
 from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
@@ -43,25 +44,35 @@ def pending(
 ) -> None:
     """List the actions that wait for a person: your fleets' with a token, else all that Redis shows."""
 
-    async def run() -> tuple[int, list[Record]]:
+    async def run() -> tuple[Count, list[Record]]:
         async with tier_at(redis_url, config) as tier, tier.viewer(name, token_file) as viewer:
             found = await viewer.pending(
                 limit=limit, after=after, fleet=fleet, agent=agent, risk=risk or ()
             )
-            return await viewer.count(fleet=fleet), found
+            return await viewer.counted(fleet=fleet), found
 
     total, records = asyncio.run(run())
     if as_json:
-        emit({"total": total, "pending": [view_of(record) for record in records]})
+        emit(
+            {
+                "total": total.number,
+                "total_is_all": total.is_all,
+                "pending": [view_of(record) for record in records],
+            }
+        )
     elif records:
         _print(records, after, total, filtered=bool(agent or risk))
     elif agent or risk:
-        say(f"none of these among {total} that wait" + (f", after {after}" if after else ""))
+        say(f"none of these among {total.words} that wait" + (f", after {after}" if after else ""))
     else:
-        say("nothing waits for an answer" if not total else f"{total} wait, none after {after}")
+        say(
+            "nothing waits for an answer"
+            if total == (0, True)
+            else f"{total.words} wait, none after {after}"
+        )
 
 
-def _print(records: list[Record], after: int, total: int, *, filtered: bool) -> None:
+def _print(records: list[Record], after: int, total: Count, *, filtered: bool) -> None:
     listed = table(("id", "fleet", "agent", "risk", "left", "needs", "tool", "call"), wraps=("call",))
     for record in records:
         action = record.action if record.is_readable else None
@@ -76,5 +87,5 @@ def _print(records: list[Record], after: int, total: int, *, filtered: bool) -> 
             cell(shortened(call_text(action), 200) if action else "(it can't be read)"),
         )
     console().print(listed)
-    shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total}")
+    shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total.words}")
     say(f"{shown}; guardtier show ID for all of one, then guardtier approve or reject ID")

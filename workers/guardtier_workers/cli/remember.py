@@ -98,7 +98,14 @@ async def shown(
         record = await approver.get(one.id)
         grant = draft(remember, approval_of(record, "you"))
         note(f"{one.id} is to be remembered {lasting(grant)}: {grant.words}")
-        bound.append(replace(one, digest=one.digest or record.digest, remember=remember))
+        bound.append(
+            replace(
+                one,
+                digest=one.digest or record.digest,
+                shown=one.shown or record.shown,
+                remember=remember,
+            )
+        )
     if sure or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return bound
     return bound if typer.confirm("Release all that from now on?", err=True) else []

@@ -8,7 +8,6 @@ So each of these is shown as its escape (``\\x1b``, ``\\u202e``), never sent to 
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -71,13 +70,6 @@ def json_text(value: Any) -> str:
     if text.isascii() and "\x7f" not in text:
         return text
     return json.dumps(value, separators=(",", ":")).replace("\x7f", "\\u007f")
-
-
-class SafeFormatter(logging.Formatter):
-    """Log records quote what agents sent (an id, a field): each line of them is made safe."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return safe_lines(super().format(record))
 
 
 def _spelled(text: str) -> Iterator[str]:

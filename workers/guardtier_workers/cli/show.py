@@ -63,6 +63,11 @@ def _lines(record: Record) -> list[str]:
         f"tool          {action.tool_name}",
         f"summary       {action.summary or '-'}",
         f"digest        {record.digest}",
+        *(
+            [f"shown         {record.shown}, with marks for secrets"]
+            if action.digest != record.digest
+            else []
+        ),
         *([f"edited        by an approver; asked for was {record.asked}"] if record.asked else []),
         f"claimed risk  {action.security_risk.value} (by the agent itself)",
         f"rated risk    {assessment.risk.value}" + "".join(f", {_said(vote)}" for vote in assessment.votes),

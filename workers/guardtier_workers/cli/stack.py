@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,11 +21,14 @@ from guardtier.analyzers.member import MemberSettings
 from guardtier.analyzers.noop import NoOpSecurityAnalyzer
 from guardtier.analyzers.registry import check, ensemble
 from guardtier.errors import ConfigError, TierUnavailable
+from guardtier.sealing import SigningKeys
 from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, RedisError, connect
 from guardtier.store.upkeep import pools_alive, workers
+from guardtier_workers import cosigning
 from guardtier_workers.approvers import Right
 from guardtier_workers.arqredis import arq_url
+from guardtier_workers.cli.exported import folder_for
 from guardtier_workers.cli.state import Operator, Running, StateDir
 from guardtier_workers.cli.tier import TOKEN
 from guardtier_workers.embedded import EmbeddedRedis
@@ -35,6 +38,7 @@ from guardtier_workers.supervisor import ProcessSpec, Supervisor
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 CONSOLE = "console-1"
+SIGN = ("policy", "steward")  #: who decides, and so signs
 KEEP_SECONDS = 0.5  #: between looks at the embedded Redis
 
 log = logging.getLogger(__name__)
@@ -84,6 +88,8 @@ async def stack(plan: Plan, state: StateDir) -> AsyncIterator[Stack]:
             server = parts.enter_context(EmbeddedRedis(plan.data))
         url = server.url if server else str(plan.redis_url)
         settings = _settings(plan, url, state)
+        if server is None:
+            await _check_keys(settings)
         supervisor = Supervisor(_specs(plan, settings, _environment(plan, settings, state)))
         running = Running(
             redis_url=url,
@@ -92,6 +98,8 @@ async def stack(plan: Plan, state: StateDir) -> AsyncIterator[Stack]:
             fleets=tuple(settings.fleets),
             approver=operator.approver,
             token=operator.token,
+            verdict_keys=str(state.verdict_keys_file.absolute()),
+            audit_dir=str(settings.audit_dir),
         )
         stop = asyncio.Event()
         task = asyncio.create_task(supervisor.run(stop))
@@ -126,6 +134,7 @@ def _settings(plan: Plan, url: str, state: StateDir) -> Settings:
         given["fleets"] = plan.fleets
     if plan.policy_file is not None:
         given["policy_file"] = plan.policy_file
+    given |= _audit_dir(plan, state)
     settings = Settings.load(plan.config, **given)
     ensemble(  # told here, not by a worker's log
         settings.analyzers,
@@ -134,7 +143,31 @@ def _settings(plan: Plan, url: str, state: StateDir) -> Settings:
         remote=_looked_at,
     )
     own_file(settings)
-    return settings
+    keys = state.signing_keys(settings.signing_key_file)
+    SigningKeys(keys)
+    return settings.model_copy(update={"signing_key_file": keys.absolute()})
+
+
+async def _check_keys(settings: Settings) -> None:
+    """Raises ConfigError where a tier lives there that signs with other keys: told here, not by a worker.
+
+    Where Redis is away, or does not let us look, the workers wait for it and look themselves.
+    """
+    assert settings.signing_key_file is not None  # noqa: S101 - up always signs
+    redis = connect(settings.redis_url)
+    keys = SigningKeys(settings.signing_key_file)
+    try:
+        with suppress(RedisError, OSError):
+            await cosigning.check(redis, lambda: keys.ids)
+    finally:
+        await redis.aclose()
+
+
+def _audit_dir(plan: Plan, state: StateDir) -> dict[str, Path]:
+    """Where the audit trail goes: below the state directory, unless the settings name another place."""
+    named = Settings.load(plan.config).audit_dir
+    own = folder_for(state, data=plan.data, redis_url=plan.redis_url)
+    return {"audit_dir": (named or own).absolute()}
 
 
 def _looked_at(name: str, member: MemberSettings) -> SecurityAnalyzer:
@@ -148,6 +181,7 @@ def _environment(plan: Plan, settings: Settings, state: StateDir) -> dict[str, s
         "GUARDTIER_REDIS_URL": settings.redis_url,
         "GUARDTIER_CONSOLE__STATE_DIR": str(state.path.absolute()),
         "GUARDTIER_APPROVERS_FILE": str(state.approvers_file),
+        "GUARDTIER_AUDIT_DIR": str(settings.audit_dir),
         TOKEN: "",  # a worker has no use for an approver's token
     }
     if plan.fleets:
@@ -177,8 +211,13 @@ def _specs(plan: Plan, settings: Settings, env: dict[str, str]) -> list[ProcessS
     kinds |= {f"pool-{pool}": ["pool", pool] for pool in settings.pools}
     config = ["--config", str(plan.config.absolute())] if plan.config else []
     worker = [sys.executable, "-m", "guardtier_workers.worker"]
+    signs = {"GUARDTIER_SIGNING_KEY_FILE": str(settings.signing_key_file)}  # the others need no key
     return [
-        ProcessSpec(name, [*worker, *kind, "--log-level", "warning", *config], env)
+        ProcessSpec(
+            name,
+            [*worker, *kind, "--log-level", "warning", *config],
+            env | signs if kind[0] in SIGN else env,
+        )
         for name, kind in kinds.items()
     ]
 

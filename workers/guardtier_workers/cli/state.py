@@ -1,7 +1,8 @@
 """The state directory: where ``guardtier up`` leaves word, so that other terminals find its tier.
 
-It holds ``approvers.toml``, the operator's token (``operator.json``) and, while a tier runs,
-``up.json``. All of it is for its owner alone: whoever reads the token may approve.
+It holds ``approvers.toml``, the operator's token (``operator.json``), the keys that verdicts are signed
+with and verified by, and, while a tier runs, ``up.json``. All of it is for its owner alone: whoever reads
+the token may approve, and whoever reads the signing keys may say so.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardtier.errors import ConfigError
-from guardtier_workers import approvers
+from guardtier_workers import approvers, keyring
 from guardtier_workers.approvers import Right
 from guardtier_workers.console.access.word import Word, word_in
 
@@ -43,6 +44,8 @@ class Running(BaseModel):
     fleets: tuple[str, ...] = ()
     approver: str | None = None
     token: str | None = Field(default=None, repr=False)
+    verdict_keys: str | None = None  #: the file of public keys that its verdicts are verified by
+    audit_dir: str | None = None  #: the folder that its audit trail is exported to
 
 
 #: Everything that a person may do.
@@ -55,6 +58,8 @@ class StateDir:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or _usual_path()
         self.approvers_file = self.path / "approvers.toml"
+        self.signing_file = self.path / "signing-keys.json"
+        self.verdict_keys_file = self.path / "verdict-keys.json"
         self._up = self.path / "up.json"
 
     def make(self) -> None:
@@ -99,6 +104,28 @@ class StateDir:
         made = Operator(approver=name, token=approvers.add(self.approvers_file, name, may=may))
         _write_private(file, made.model_dump_json())
         return made
+
+    def renewed(self, name: str, token: str) -> None:
+        """Keep an approver's new token wherever the one that they had is kept here."""
+        for file in self.path.glob("*.json"):
+            with suppress(OSError, ValidationError):
+                kept = Operator.model_validate_json(file.read_bytes())
+                if kept.approver == name:
+                    _write_private(file, kept.model_copy(update={"token": token}).model_dump_json())
+        running = self.running()
+        if running is not None and running.approver == name:
+            self.announce(running.model_copy(update={"token": token}))
+
+    def signing_keys(self, named: Path | None) -> Path:
+        """The file of signing keys: the one that is named, else ``up``'s own, made at the first call.
+
+        The public keys are written beside it, for this machine's agents. Raises ConfigError.
+        """
+        file = named or self.signing_file
+        if named is None and not file.exists():
+            keyring.make(file)
+        keyring.publish(file, self.verdict_keys_file)
+        return file
 
     def announce(self, running: Running) -> None:
         """Leave word of the tier that runs."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from redis.exceptions import NoPermissionError
 
 from guardtier.action import ActionEvent
 from guardtier.canonical import parse_strict
@@ -78,7 +79,12 @@ async def _action(tier: Tier, body: dict[str, Any], fleet: str | None) -> Action
     """The action with its fleet: as told, as it says, the default one, or the only one there is."""
     named = fleet or body.get("fleet")
     if named is None:
-        fleets = await tier.upkeep.fleets()
+        try:
+            fleets = await tier.upkeep.fleets()
+        except NoPermissionError as error:  # an agent's credential
+            raise UsageError(
+                "which fleet? name it with --fleet: these credentials may not list them", field="fleet"
+            ) from error
         if DEFAULT_FLEET not in fleets and len(fleets) != 1:
             known = ", ".join(fleets) or "none"
             raise UsageError(f"which fleet? name it with --fleet; registered: {known}")

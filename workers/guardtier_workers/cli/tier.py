@@ -16,6 +16,7 @@ from guardtier.settings import Settings
 from guardtier.store.connection import AnyRedis, RedisError, connect, is_away
 from guardtier.store.keys import TIER
 from guardtier.store.upkeep import Upkeep
+from guardtier.verifying import Verifier
 from guardtier_workers.cli.state import Running, StateDir
 
 TOKEN = "GUARDTIER_APPROVER_TOKEN"  # noqa: S105 - the name of a variable
@@ -38,7 +39,14 @@ class Tier:
             client_id=client_id,
             partitions=self.partitions,
             accept_edits=accept_edits,
+            verdict_keys=self.verdict_keys,
         )
+
+    @property
+    def verdict_keys(self) -> Verifier | None:
+        """What GUARDTIER_VERDICT_KEYS says, else the keys of the tier that ``up`` runs; None: no keys."""
+        told = self.running.verdict_keys if self.running else None
+        return Verifier.of(None) or (Verifier(file=Path(told)) if told else None)
 
     @property
     def upkeep(self) -> Upkeep:

@@ -120,6 +120,7 @@ def _introduce(stack: Stack) -> None:
     where = f", data in {stack.directory}" if stack.directory else ""
     say(f"redis     {shown_url(stack.running.redis_url)}{where}")
     say(f"fleets    {', '.join(stack.running.fleets)}")
+    say(f"agents    verify its verdicts by GUARDTIER_VERDICT_KEYS={stack.running.verdict_keys}")
     say("try       guardtier submit 'rm -rf ~/.ssh'    and, in another terminal:")
     say("          guardtier pending; guardtier approve ID; guardtier watch")
     say()
@@ -134,6 +135,7 @@ def _body(stack: Stack) -> dict[str, object]:
         "partitions": running.partitions,
         "processes": stack.supervisor.processes,
         "state_dir": str(StateDir().path),
+        "verdict_keys": running.verdict_keys,
     }
 
 

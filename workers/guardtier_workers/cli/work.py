@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.safe_text import SafeFormatter, json_text
+from guardtier_workers.cli.safe_text import json_text
 from guardtier_workers.cli.tier import load_settings
 from guardtier_workers.health import LOOPBACK
+from guardtier_workers.logs import SafeFormatter
+from guardtier_workers.logs import log_to_stderr as log_by
 from guardtier_workers.worker import HealthAt, Kind, serve
 
 
@@ -37,12 +39,7 @@ def worker(
 
 
 def log_to_stderr(*, as_json: bool = False, level: int = logging.INFO) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if as_json else SafeFormatter(LOG_FORMAT))
-    logging.basicConfig(level=level, handlers=[handler])
-
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    log_by(JsonFormatter() if as_json else SafeFormatter(), level)
 
 
 class JsonFormatter(logging.Formatter):

@@ -47,7 +47,11 @@ async def run_demo(settings: Settings, running: Running, second: Operator, *, as
         guards = {
             fleet: await parts.enter_async_context(
                 GuardClient(
-                    settings.redis_url, fleet=fleet, partitions=settings.partitions, accept_edits=True
+                    settings.redis_url,
+                    fleet=fleet,
+                    partitions=settings.partitions,
+                    accept_edits=True,
+                    verdict_keys=running.verdict_keys,
                 )
             )
             for fleet in FLEETS

@@ -25,6 +25,7 @@ from guardtier.policy.grants import (
     grant_id,
 )
 from guardtier.policy.terms import Terms
+from guardtier.redacted import has_marks
 from guardtier.risk import SecurityRisk
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _holds_secret(line: Line) -> bool:
 
     text = " ".join(word for said in line.commands for word in said.words)
     try:
-        return bool(_redactor()(text) != text)
+        return has_marks(text) or bool(_redactor()(text) != text)
     except TooManySecrets:
         return True
 

@@ -27,6 +27,7 @@ from guardtier.store.pipe import CommandPipe
 from guardtier.store.records import Records
 from guardtier_workers.approvers import Approvers
 from guardtier_workers.clock import now_ms
+from guardtier_workers.grants.vouched import vouched_for
 from guardtier_workers.outbox import Says
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,8 @@ class Remembered:
 
     def __init__(self, settings: Settings, records: Records, approvers: Approvers) -> None:
         self._redis = connect(settings.redis_url)
-        self._pipe = CommandPipe(self._redis, insist=False)
-        self._kept = KeptGrants(self._pipe)
+        self.pipe = CommandPipe(self._redis, insist=False)
+        self._kept = KeptGrants(self.pipe)
         self._records = records
         self._approvers = approvers
         self._seen: dict[str, tuple[bytes, tuple[Grant, ...]]] = {}
@@ -75,7 +76,8 @@ class Remembered:
         return ()
 
     async def keep(self, partition: int, action_id: str, body: bytes) -> Says:
-        """Keep what an approval has left. Raises ValueError for what is no grant."""
+        """Keep what an approval has left. Raises ValueError for what is no grant, or no policy worker's."""
+        body = vouched_for(body, self._approvers)
         grant = Grant.from_json(body)
         done = await self._kept.keep(grant.fleet, grant.id, body, expires_at=grant.expires_at)
         if done in ("full", "expired"):
@@ -102,7 +104,7 @@ class Remembered:
         return await granted_page(self._kept, fleet, after, now_ms=now_ms())
 
     async def close(self) -> None:
-        await self._pipe.close()
+        await self.pipe.close()
         await self._redis.aclose()
 
     async def _covering(

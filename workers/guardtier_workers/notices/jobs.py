@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 from arq import Retry, Worker
-from arq.connections import RedisSettings
 from arq.worker import func
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +18,7 @@ from guardtier.state import State
 from guardtier.store.connection import AnyRedis, connect
 from guardtier.store.keys import notices_queue
 from guardtier.store.records import Records
-from guardtier_workers.arqredis import arq_url, dumps
+from guardtier_workers.arqredis import arq_redis, dumps
 from guardtier_workers.clock import now_ms
 from guardtier_workers.notices.channels import Channels
 from guardtier_workers.notices.plan import Notice
@@ -125,7 +124,7 @@ def arq_worker(settings: Settings, notifier: Notifier, channel: str) -> Worker:
     return Worker(
         functions=[func(notify, name="notify", max_tries=TRIES, timeout=seconds)],
         queue_name=notices_queue(channel),
-        redis_settings=RedisSettings.from_dsn(arq_url(settings)),
+        redis_pool=arq_redis(settings, notices_queue(channel)),
         job_serializer=dumps,
         job_deserializer=orjson.loads,
         ctx={"notifier": notifier, "channel": channel},

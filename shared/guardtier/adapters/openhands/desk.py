@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from time import monotonic
 from typing import Any
@@ -12,6 +13,7 @@ from guardtier.adapters.openhands.seal import Seal
 from guardtier.adapters.openhands.steps import Ruling, Step, said_of, said_of_error
 from guardtier.blocking import BlockingGuardClient
 from guardtier.client import Status
+from guardtier.errors import StaleVerdict
 from guardtier.state import State
 from guardtier.verdict import Verdict
 
@@ -23,6 +25,13 @@ _MAY_HAVE_RUN = (
     "rejected: it was let through before, and the agent stopped before there was a result. It may have "
     "run: look at what it changed before you ask for it again"
 )
+
+
+_CHANGED = (
+    "rejected: an approver changed the arguments, and the call can't be changed here. It did not run; ask "
+    "for it as they would have it: {}"
+)
+_RENEWALS = 2  #: times that one call is asked for as a new action
 
 
 class Desk:
@@ -42,13 +51,13 @@ class Desk:
         self._agent = agent or conversation.agent.name
         self._rating_seconds = rating_seconds
         self._partition = client.partition_for(str(conversation.id))
-        self._granted: dict[str, str] = {}  # event id → digest
+        self._granted: dict[str, Verdict] = {}  # event id → the yes
 
-    def action(self, event: Any) -> ActionEvent:
+    def action(self, event: Any, again: int = 0) -> ActionEvent:
         """The action as the tier will know it. Raises where it can't be said exactly."""
         return action_of(
             event,
-            action_id=action_id_of(self.conversation.id, event.id, self._partition),
+            action_id=action_id_of(self.conversation.id, event.id, self._partition, again),
             fleet=self._client.fleet,
             agent=self._agent,
             conversation=self.conversation,
@@ -77,13 +86,15 @@ class Desk:
     def let_through(self, step: Step) -> bool:
         """Unseal a step that was allowed, where it is still what the SDK would run; else nothing.
 
-        The digests are taken again, from what is pending now.
+        The digests are taken again, from what is pending now, and each verdict must be good now.
         """
         with self.conversation.state:
             pending = self.seal.pending()
             allowed = {r.event.id: r.action.digest for r in step.rulings if r.allowed and r.action}
             if {event.id: self._digest(event) for event in pending} != allowed:
                 return False
+            if not all(self._is_good(ruling.verdict) for ruling in step.rulings):
+                return False  # a release may be over once others have been waited for
             self.seal.let_through(pending)
         for event in pending:
             self._granted.pop(event.id, None)
@@ -95,10 +106,13 @@ class Desk:
         action = None
         try:
             action = self.action(event)
-            if self._granted.get(event.id) == action.digest:
-                return Ruling(event, action, allowed=True)
+            known = self._granted.get(event.id)
+            if known is not None and known.digest == action.digest:
+                return Ruling(event, action, allowed=self._is_good(known) or None, verdict=known)
             status = self._client.submit(action, timeout=self._rating_seconds)
         except Exception as error:
+            if _is_over(error):  # as after a restart: it was released, and never let through
+                return Ruling(event, action, allowed=None)
             return self._failed(event, action, error)
         if status.verdict is None or status.state in (State.APPROVED, State.REDEEMED):
             return Ruling(event, action, allowed=None)  # a person's approval has to be redeemed
@@ -107,17 +121,45 @@ class Desk:
     def _waited_for(self, ruling: Ruling, ends: float | None) -> Ruling:
         event, action = ruling.event, ruling.action
         assert action is not None  # noqa: S101 - what is not mapped was refused when it was asked
-        left = None if ends is None else max(ends - monotonic(), 0.001)
+        known = self._granted.pop(event.id, None)
+        first = 0 if known is None or known.digest != action.digest else 1
+        if first and ends is not None:
+            ends = max(ends, monotonic() + self._rating_seconds)
+        return self._newest(event, action, ends, first)
+
+    def _newest(self, event: Any, action: ActionEvent, ends: float | None, again: int) -> Ruling:
+        """Wait for a verdict. What was released and is over, and was never let through, is a new action."""
         try:
-            verdict = self._client.check(action, timeout=left)
+            asked = self.action(event, again)
+            return self._ruled(event, asked, self._checked(asked, ends))
         except Exception as error:
+            if again < _RENEWALS and _is_over(error):
+                return self._newest(event, action, ends, again + 1)
             return self._failed(event, action, error)
-        return self._ruled(event, action, verdict)
+
+    def _checked(self, action: ActionEvent, ends: float | None) -> Verdict:
+        left = None if ends is None else max(ends - monotonic(), 0.001)
+        verdict = self._client.check(action, timeout=left)
+        if verdict.allowed:
+            self._client.still_good(verdict)
+        return verdict
+
+    def _is_good(self, verdict: Verdict | None) -> bool:
+        try:
+            if verdict is not None:
+                self._client.still_good(verdict)
+        except Exception as error:
+            log.info("asked for again: %s", error)
+            return False
+        return verdict is not None
 
     def _ruled(self, event: Any, action: ActionEvent, verdict: Verdict) -> Ruling:
         if not verdict.allowed:
             return Ruling(event, action, allowed=False, reason=said_of(verdict), verdict=verdict)
-        self._granted[event.id] = action.digest
+        if verdict.is_edited:  # the SDK runs the call as the model made it
+            reason = _CHANGED.format(json.dumps(verdict.arguments, ensure_ascii=False))
+            return Ruling(event, action, allowed=False, reason=reason, verdict=verdict)
+        self._granted[event.id] = verdict
         return Ruling(event, action, allowed=True, reason=verdict.reason, verdict=verdict)
 
     def _failed(self, event: Any, action: ActionEvent | None, error: Exception) -> Ruling:
@@ -133,3 +175,8 @@ class Desk:
     def _digest(self, event: Any) -> str | None:
         action = self._mapped(event)
         return action.digest if action is not None else None
+
+
+def _is_over(error: Exception) -> bool:
+    """Whether it was released, and its time is past; not where a clock is wrong, or it counts later."""
+    return isinstance(error, StaleVerdict) and error.field == "valid_until"

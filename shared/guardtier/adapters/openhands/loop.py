@@ -47,7 +47,8 @@ def run_guarded(
     ``rating_seconds`` how long for the tier's rating of an action. ``agent`` names the agent to the
     tier (default: the name of its class). ``max_steps`` bounds the steps (default: the
     conversation's ``max_iteration_per_run``, which the SDK itself counts anew in each ``run()``); at the
-    end the status is ERROR. ``on_step`` is told each step before it runs or is rejected.
+    end the status is ERROR. ``on_step`` is told each step before it runs or is rejected, once more where it
+    has changed, or a release was over, in between.
 
     *A process may end anywhere.* Before the SDK has saved the step: it is forgotten, and the model asks
     anew. Before the verdict: the action is still pending and sealed, and asked for again. After the

@@ -19,13 +19,15 @@ from guardtier.risk import SecurityRisk
 _HINTS = tuple(ToolAnnotations.model_fields)
 
 
-def action_id_of(conversation_id: object, event_id: str, partition: int = 0) -> str:
+def action_id_of(conversation_id: object, event_id: str, partition: int = 0, again: int = 0) -> str:
     """The id under which the tier knows an action: the same after every restart.
 
     Made of the SDK's own event id, which is random and saved with the event. The model's tool-call id
-    is no use: models repeat theirs.
+    is no use: models repeat theirs. ``again``: how often it is asked for anew, as another action, since
+    what was said of the one before is over.
     """
-    name = sha256(f"{conversation_id}\n{event_id}".encode()).hexdigest()
+    said = f"{conversation_id}\n{event_id}" + (f"\n{again}" if again else "")
+    name = sha256(said.encode()).hexdigest()
     return f"oh-{name[:40]}.{partition}"
 
 

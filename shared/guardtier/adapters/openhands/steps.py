@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guardtier.action import ActionEvent
-from guardtier.errors import GuardtierError, GuardTimeout, TierUnavailable
+from guardtier.errors import GuardtierError, GuardTimeout, TierUnavailable, TurnedAway
 from guardtier.verdict import Outcome, Verdict
 
 MAX_REASON = 1000  #: characters of one action's reason, as the model reads it
@@ -69,6 +69,8 @@ def said_of_error(error: Exception) -> str:
         return "rejected: the guard tier can't be reached"  # where it is, is no business of the model's
     if isinstance(error, GuardTimeout):
         return f"rejected: the guard tier was too slow ({error})"
+    if isinstance(error, TurnedAway):
+        return f"rejected unrated: {error} ({error.code}, in {error.retry_after:.0f} s)"
     if isinstance(error, GuardtierError):
         return f"rejected: {error} ({error.code})"
     return f"rejected: the guard failed ({type(error).__name__})"

@@ -73,27 +73,34 @@ class Folder:
 
     def value(self, node: ast.expr) -> Value:
         key = id(node)
-        found = self._memo.get(key)
-        if found is not None and not self._local:
+        if not self._local and (found := self._memo.get(key)) is not None:
             return found
         if key in self._open or self._depth > MAX_DEPTH or self._left < 0:
             return NOTHING
-        handler = _HANDLERS.get(type(node))
-        if handler is None:
-            return NOTHING
-        self._open.add(key)
-        self._depth += 1
-        try:
-            result = handler(self, node)
-        except RecursionError:
-            result = NOTHING
-        finally:
-            self._depth -= 1
-            self._open.discard(key)
+        result = self._leaf(node)
+        if result is None:
+            handler = _HANDLERS.get(type(node))
+            if handler is None:
+                return NOTHING
+            self._open.add(key)
+            self._depth += 1
+            try:
+                result = handler(self, node)
+            except RecursionError:
+                result = NOTHING
+            finally:
+                self._depth -= 1
+                self._open.discard(key)
         self._left -= 1 + sum(map(size, result.consts)) if result.consts else 1
         if not self._local:
             self._memo[key] = result
         return result
+
+    def _leaf(self, node: ast.expr) -> Value | None:
+        """Of a constant, or of a name that is known already: most of what is asked."""
+        if isinstance(node, ast.Constant):
+            return constant(node)
+        return self._by_name.get(node.id) if isinstance(node, ast.Name) and not self._local else None
 
     def function(self, node: ast.Call) -> Value:
         """What is called: its origin, and for a method the value that it is called on."""
@@ -108,9 +115,8 @@ class Folder:
             return self._local[name]
         if self._local:
             return self._named(name)
-        if name not in self._by_name:
-            self._by_name[name] = self._named(name)
-        return self._by_name[name]
+        found = self._by_name[name] = self._named(name)
+        return found
 
     def _named(self, name: str) -> Value:
         bound = self._names.bindings.get(name)

@@ -51,8 +51,9 @@ class CallFolder:
             *(arg.marks for arg in args), *(self._folder.value(k.value).marks for k in node.keywords)
         )
         name = called.origin
-        result = self._computed(node, name, args)
-        return result.marked(marks | self._ruled_marks(name, args))
+        result = self._computed(node, name, args) if name else self._method(node, args)
+        marks |= self._ruled_marks(name, args)
+        return result.marked(marks) if marks else result
 
     def _computed(self, node: ast.Call, name: str, args: list[Value]) -> Value:
         if name in pure.FUNCTIONS:

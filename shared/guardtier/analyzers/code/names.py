@@ -80,32 +80,34 @@ class Names:
         outer: list[tuple[list[Any], bool, str]] = []
         nodes: list[Any] = [tree]
         looped, function = False, ""
+        around, leaves, telling, children = _AROUND, _LEAVES, _TELLING, _CHILDREN
         while nodes or outer:
             if not nodes:
                 nodes, looped, function = outer.pop()
                 continue
             node = nodes.pop()
             kind = type(node)
-            while kind in _AROUND:
+            while kind in around:
                 node = node.value
                 kind = type(node)
-            if kind in _LEAVES:
+            if kind in leaves:
                 continue
-            if kind is ast.Call:
-                self.calls.append(Site(node, looped))
-            elif kind in _HANDLERS:
-                _HANDLERS[kind](self, node)
-            elif kind is ast.Return and function and node.value:
-                self.returns.setdefault(function, []).append(node.value)
-            if kind in _PLACES:
-                outer.append((nodes, looped, function))
-                nodes = []
-                looped = looped or kind in _LOOPS
-                function = node.name if kind in _FUNCTIONS else function
-            for child in _CHILDREN[kind](node):
+            if kind in telling:
+                if kind is ast.Call:
+                    self.calls.append(Site(node, looped))
+                elif kind in _HANDLERS:
+                    _HANDLERS[kind](self, node)
+                elif kind is ast.Return and function and node.value:
+                    self.returns.setdefault(function, []).append(node.value)
+                if kind in _PLACES:
+                    outer.append((nodes, looped, function))
+                    nodes = []
+                    looped = looped or kind in _LOOPS
+                    function = node.name if kind in _FUNCTIONS else function
+            for child in children[kind](node):
                 if type(child) is list:
                     nodes += child
-                elif type(child) not in _LEAVES:
+                elif type(child) not in leaves:
                     nodes.append(child)
 
     def _bind(self, target: ast.expr, node: ast.expr, steps: tuple[int | None, ...] = ()) -> None:
@@ -242,3 +244,5 @@ _HANDLERS: dict[type, Callable[[Names, Any], None]] = {
     ast.While: Names._while,
     ast.BinOp: Names._product,
 }
+#: What is looked at besides its children.
+_TELLING = frozenset({ast.Call, ast.Return, *_HANDLERS, *_PLACES})

@@ -50,8 +50,13 @@ FAMILIAR = {
 }  # fmt: skip
 
 
+_HEADS = frozenset({"builtins", "__builtins__", *(dotted.partition(".")[0] for dotted in SAME)})
+
+
 def canonical(dotted: str) -> str:
     """The dotted name that the tables have, for one that means the same."""
+    if dotted.partition(".")[0] not in _HEADS:
+        return dotted
     if dotted.startswith(("builtins.", "__builtins__.", "__builtin__.")):
         return dotted.partition(".")[2]
     if dotted in SAME:

@@ -31,6 +31,7 @@ _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.l
 _LOOSE = re.compile(
     r"\.(?:system|popen|Popen|check_output|check_call|getoutput|rmtree)(?=[ \t]*(?:[,\]})\n]|$))"
 )
+_NAMED = frozenset({ast.Name, ast.Attribute})  #: what may be a function
 _RUNNERS = frozenset({"exec", "eval", "compile"})
 _WRITE_MODES = frozenset("wax+")
 
@@ -91,9 +92,11 @@ class Rater:
             elif not called.origin and not isinstance(function, ast.Attribute):
                 self._unclear = True
         for arg in site.node.args:
-            self._rate_passed(arg, site)
+            if type(arg) in _NAMED:
+                self._rate_passed(arg, site)
         for keyword in site.node.keywords:
-            self._rate_passed(keyword.value, site)
+            if type(keyword.value) in _NAMED:
+                self._rate_passed(keyword.value, site)
 
     def _rate_passed(self, arg: ast.expr, site: Site) -> None:
         """A function that is given to another one, which may call it."""
@@ -150,7 +153,7 @@ class Rater:
 
     def _rules_of(self, origin: str, node: ast.Call) -> list[Call]:
         found, rest = self._rules.calls.get(origin), origin
-        for _ in range(_MODULES_DEEP):  # pathlib.os.system
+        for _ in range(_MODULES_DEEP if found is None else 0):  # pathlib.os.system
             rest = rest.partition(".")[2].lstrip("_")  # random._os.system
             if found is not None or "." not in rest:
                 break
@@ -160,7 +163,7 @@ class Rater:
         if not found:
             return []
         text = self._report.text
-        return [rule for rule in found if all(word in text for word in rule.words)]
+        return [rule for rule in found if not rule.words or all(word in text for word in rule.words)]
 
     def _apply(self, rules: list[Call], site: Site, args: Arguments) -> None:
         self._rated += 1

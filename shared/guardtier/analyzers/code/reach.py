@@ -26,11 +26,13 @@ _MAX_MENTIONS = 100  #: of one module that are looked at
 _MAX_STATEMENTS = 16  #: different SQL statements that are looked at
 
 #: Statements that import; nothing is known of them where they go on over lines.
-_UNCLEAR = re2.compile(rb"[\r\f]|\\[xuUN0-7]")
+_ESCAPED = re2.compile(rb"\\[xuUN0-7]")
 _OVER_LINES = re2.compile(rb"(?:import|from)\b[^\n;]*(?:\\|\([^)\n]*\n|\bimport[ \t]*\*)")
 #: Words that code may have beside a name on the same line; any other word there is prose.
 _CODE = "|".join([*keyword.kwlist, *keyword.softkwlist, "print", "exec"])
 
+_IMPORTED = re.compile(r"\bimport[ \t]+([^\n;#]*)")
+_ANY = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*")
 _EXECUTE = re.compile(r"execute\b")
 #: One plain literal, and no more before the next argument.
 _LITERAL = re.compile(
@@ -52,7 +54,9 @@ class Reach:
     def _clear(self) -> bool:
         """Whether names stand in it as they are: Python compares them in NFKC, literals have escapes."""
         text = self._text
-        return text.isascii() and len(text) <= _MAX_TEXT and not _UNCLEAR.search(text.encode())
+        if not text.isascii() or len(text) > _MAX_TEXT or "\r" in text or "\f" in text:
+            return False
+        return "\\" not in text or not _ESCAPED.search(text.encode())
 
     def uses(self, module: str) -> bool:
         """Whether something of the module that a rule is about may be used."""
@@ -70,6 +74,22 @@ class Reach:
         if not raw or _OVER_LINES.search(raw):
             return True
         return any(not self._all(_is_called, module) for module in modules)
+
+    def hands_on(self) -> bool:
+        """Whether anything that it imports may be a value: other modules are reached through one.
+
+        ``getattr(random, "_o" + "s")`` is ``os``.
+        """
+        raw = self._text.encode() if self._clear else b""
+        if not raw or _OVER_LINES.search(raw):
+            return True
+        names = {
+            one.split(" as ")[-1].partition(".")[0].strip(" \t()")
+            for listed in _IMPORTED.findall(self._text)
+            for one in listed.split(",")
+        }
+        found = [_mention(self._text, one) for one in _ANY.finditer(self._text) if one[1] in names]
+        return not all(mention is None or _is_called(mention) for mention in found)
 
     def _all(self, harmless: Callable[[_Mention], bool], module: str) -> bool:
         found = list(islice(_mentions(module, self._text), _MAX_MENTIONS))
@@ -115,10 +135,14 @@ class _Mention(NamedTuple):
 
 def _mentions(module: str, text: str) -> Iterator[_Mention]:
     for found in _dotted(module).finditer(text):
-        start, end = found.span()
-        before = _before(text, start)
-        if not _PART.search(before):
-            yield _Mention(found[0], before, text[end : end + _AROUND])
+        if (mention := _mention(text, found)) is not None:
+            yield mention
+
+
+def _mention(text: str, found: re.Match[str]) -> _Mention | None:
+    start, end = found.span()
+    before = _before(text, start)
+    return None if _PART.search(before) else _Mention(found[0], before, text[end : end + _AROUND])
 
 
 #: The name is the end of another one: ``my_os``, but not ``random._os``, nor behind ``\\n``.

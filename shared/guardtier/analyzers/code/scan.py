@@ -25,11 +25,10 @@ HIGH, MEDIUM = SecurityRisk.HIGH, SecurityRisk.MEDIUM
 MAX_TEXT = 1 << 15  #: characters of different literals that are read as commands, and as SQL
 MAX_PATHS = 2048  #: different paths that are looked up
 
+#: Begins with one of two characters, which re looks for by themselves.
 _LITERAL = re.compile(
-    r"(?=['\"])(?:'''((?>(?:(?!''').)*))'''"
-    r'|"""((?>(?:(?!""").)*))"""'
-    r"|'((?>(?:[^'\\\n]|\\.)*))'"
-    r'|"((?>(?:[^"\\\n]|\\.)*))")',
+    r"'(?:''((?>(?:(?!''').)*))'''|((?>(?:[^'\\\n]|\\.)*))')"
+    r'|"(?:""((?>(?:(?!""").)*))"""|((?>(?:[^"\\\n]|\\.)*))")',
     re.DOTALL,
 )
 _JOINED = re.compile(r"(?P<q>['\"])\s*+\+\s*+(?P=q)")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import add
 
 from guardtier.analyzers.effects.rate import Rated
+from guardtier.analyzers.lazy import lazy
 from guardtier.analyzers.view import CodePart, Span
 from guardtier.assessment import MAX_MESSAGE, Finding
 from guardtier.risk import SecurityRisk
@@ -53,7 +54,7 @@ class Report:
             return field.place(first + start, min(first + end, last))
         return self.part.place(start, end)
 
-    @cached_property
+    @lazy
     def _stands_there(self) -> bool:
         return self.part.field.text.startswith(self.part.text.rstrip("\n"), self.part.span[0])
 
@@ -75,10 +76,10 @@ class Report:
         raw = self.text[start : None if end < 0 else end].encode("utf-8", "surrogatepass")
         return start + len(raw[:column].decode("utf-8", "replace"))
 
-    @cached_property
+    @lazy
     def _lines(self) -> list[int]:
         """Where lines start, as Python counts them."""
         if "\r" not in self.text:
-            ends = accumulate(map(len, self.text.split("\n")[:-1]))
-            return [0, *(end + breaks for breaks, end in enumerate(ends, 1))]
+            ends = accumulate(map(len, self.text.split("\n")[:-1]), initial=0)
+            return list(map(add, ends, count()))
         return [0, *(match.end() for match in _NEWLINE.finditer(self.text))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -47,13 +47,15 @@ class _Compiled(NamedTuple):
 
 #: Comments go (what MySQL runs in one stays), the inside of literals becomes blanks: the length stays.
 _ASIDE = re.compile(
-    r"((?>(?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z)|/\*!?\d*|\*/)\s*+)+)|'(?>(?:[^'\\]++|(?>(?:'')+)|\\.)*)'?)",
+    r"((?>(?:(?:--[^\n]*+|/\*(?![!+]).*?(?:\*/|\Z)|/\*!?\d*|\*/)\s*+)+)|'(?>(?:[^'\\]++|(?>(?:''[^'\\]*+)+)|\\.)*)'?)",
     re.DOTALL,
 )
 _TAG = re.compile(r"((?>(?:\$\w*+\$)+))")  #: around a text in PostgreSQL, which may be code
 _COMMENTS = ("--", "/*", "*/")
 _EDGE = " \t\r\n;"
 
+_REMEMBERED = 1024  #: characters of a text that is kept with the rules that match
+_MANY = 16  #: such texts
 MAX_STATEMENTS = 4096  #: that a rule asks for its exception; more of them are HIGH
 
 
@@ -72,6 +74,11 @@ class Statements:
             for rule in rules
         ]
         self._raw = [at for at, rule in enumerate(rules) if rule.raw]
+        self._raw_set = re2.Set.SearchSet(options)
+        for pattern in [r"\A", *(rules[at].pattern for at in self._raw)]:
+            self._raw_set.Add(pattern)
+        self._raw_set.Compile()
+        self._known: dict[str, Sequence[int]] = {}
         self._set = re2.Set.SearchSet(options)
         for rule in rules:
             self._set.Add(_within(rule))
@@ -82,8 +89,7 @@ class Statements:
 
         ``created`` finds out what exists because of it, from where on.
         """
-        likely = self._set.Match(bare.encode("utf-8", "replace")) or ()
-        for at in sorted({*likely, *self._raw}):
+        for at in self._hits(report.text, bare):
             if self._rules[at].rule.raw:
                 self._rate_raw(self._rules[at], report)
             else:
@@ -91,9 +97,25 @@ class Statements:
 
     def suspects(self, text: str) -> bool:
         """Whether something may be said of the text; False is certain."""
-        return bool(self._set.Match(blanked(text).encode("utf-8", "replace"))) or any(
-            self._rules[at].pattern.search(text) for at in self._raw
-        )
+        return bool(self._hits(text, blanked(text)))
+
+    def _hits(self, text: str, bare: str) -> Sequence[int]:
+        """The rules that may match, in order. Asked before a text's code is parsed, and after."""
+        if len(text) > _REMEMBERED:
+            return self._matching(text, bare)
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= _MANY:
+                self._known.clear()
+            found = self._known[text] = self._matching(text, bare)
+        return found
+
+    def _matching(self, text: str, bare: str) -> Sequence[int]:
+        """Of the rules that look at the text as it stands, all if it can't be told."""
+        likely = self._set.Match(bare.encode("utf-8", "replace")) or ()
+        hits = self._raw_set.Match(text.encode("utf-8", "replace"))
+        raw = self._raw if hits is None else [self._raw[hit - 1] for hit in hits if hit]
+        return sorted({*likely, *raw})
 
     def _rate_raw(self, one: _Compiled, report: Report) -> None:
         found = one.pattern.search(report.text)

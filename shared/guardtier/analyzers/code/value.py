@@ -49,6 +49,9 @@ def named(origin: str) -> Value:
 
 def either(values: Iterable[Value]) -> Value:
     """What may be any of these."""
+    values = tuple(values)
+    if len(values) == 1 and len(values[0].consts) < 2 and (values[0].origin or not values[0].instance):
+        return values[0]
     consts: dict[tuple[str, Const], None] = {}
     marks: set[str] = set()
     whole, origin, instance, some = True, "", False, False

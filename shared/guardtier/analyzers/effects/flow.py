@@ -41,6 +41,7 @@ class Flow:
         self._finds: list[tuple[Span, list[Word]]] = []
         self._replaces = False  #: whether the last xargs puts what it reads in a place of its own
         self._carried: dict[Span, int] = {}  #: what the pipeline up to this command carries
+        self._around: list[Span] = []  #: what the last command stands in: the sudo of ``sudo curl``
         self._files: dict[str, int] = {}  #: what is in the files that were written
         self._variables: dict[str, int] = {}
         self._marked: dict[int, list[int]] = {}  #: flag → where commands that have it begin
@@ -138,6 +139,7 @@ class Flow:
 
     def _follow(self, done: Done, found: list[Rated]) -> None:
         command, effects = done.command, done.effects
+        self._stand_in(command.span)
         source = command.piped_from
         flags = self._carried.get(source.span, 0) if source is not None else 0
         if self._files:
@@ -155,6 +157,12 @@ class Flow:
             found.append(_leaves(command))
         self._carry(done, flags | _own(done))
 
+    def _stand_in(self, span: Span) -> None:
+        """Notes which commands this one stands in; they come before it."""
+        while self._around and not (self._around[-1][0] <= span[0] and span[1] <= self._around[-1][1]):
+            self._around.pop()
+        self._around.append(span)
+
     def _carry(self, done: Done, flags: int) -> None:
         """Notes what the pipeline, the variables and the files hold after this command."""
         if self._marked:
@@ -164,6 +172,9 @@ class Flow:
         if not flags:
             return
         self._carried[done.command.span] = self._carried.get(done.command.span, 0) | flags
+        if done.command.context.wrappers:  # what it prints, ``sudo`` and ``timeout 5`` before it print
+            for around in self._around:
+                self._carried[around] = self._carried.get(around, 0) | flags
         written = done.effects.get("write", [])
         for word in written:
             self._files[self._path(word.text)] = flags

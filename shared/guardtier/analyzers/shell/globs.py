@@ -45,12 +45,16 @@ _WILD = re.compile(r"[*?]|\[[^\]/]+\]")
 _STARS = re.compile(r"\*+")
 
 
-@lru_cache(maxsize=256)
 def resolved(pattern: str) -> tuple[str, ...]:
     """The well-known paths that a glob means; empty where it is an ordinary one."""
     pattern = _STARS.sub("*", pattern)
     if len(pattern) > 2_000 or not pattern.startswith(("/", "~/")) or pattern.count("*") > 8:
         return ()
+    return _resolved(pattern)
+
+
+@lru_cache(maxsize=256)
+def _resolved(pattern: str) -> tuple[str, ...]:
     parts = pattern.split("/")
     if any(part == "*" for part in parts):
         return ()

@@ -14,7 +14,7 @@ from guardtier.analyzers.shell.lexer import Frame
 from guardtier.analyzers.shell.syntax import Block, Parsed, Raw, RawRedirect, RawWord
 
 _TOKEN = re.compile(
-    r"""(?>(?:[ \t]|\\\r?\n|\r(?=\n|\Z))*)(?:
+    r"""[ \t]*+(?>(?:(?:\\\r?\n|\r(?=\n|\Z))[ \t]*+)*)(?:
       (?P<bare>[\w./:,@%+=^~\-]++)(?=[ \t\r\n;|&)]|\Z)
     | '(?P<single>[^']*+)'(?=[ \t\r\n;|&)]|\Z)
     | "(?P<double>[^"\\$`]*+)"(?=[ \t\r\n;|&)]|\Z)

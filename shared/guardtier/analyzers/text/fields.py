@@ -35,10 +35,12 @@ class Says(Protocol):
 class Text:
     """Strings of an action as one text. Where each of them stood is found out when it is asked."""
 
-    __slots__ = ("_hits", "_lower", "_normal", "_parts", "_place", "_raw", "_starts", "strings")
+    __slots__ = ("_hits", "_lower", "_normal", "_parts", "_place", "_raw", "_starts", "asked", "strings")
 
     def __init__(self, strings: list[str], place: Callable[[], Parts]) -> None:
         self.strings = strings
+        #: What somebody has found in it, and who, so that others need not look again.
+        self.asked: tuple[object, object] | None = None
         self._place = place
         self._parts: Parts | None = None
         self._starts: list[int] | None = None

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from math import log2
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import re2
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,7 +38,7 @@ class Allowlist(BaseModel):
 
 
 class SecretRule(BaseModel):
-    """One rule. ``home`` and ``shortest`` are ours; what else gitleaks knows is left aside."""
+    """One rule. ``home``, ``shortest`` and ``always`` are ours; what else gitleaks knows is left aside."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -51,6 +51,7 @@ class SecretRule(BaseModel):
     allowlists: tuple[Allowlist, ...] = ()
     home: tuple[str, ...] = ()  #: hosts that the secret is meant for
     shortest: int = 0  #: characters of the secret; cheaper than to count in the regex
+    always: bool = False  #: no allowlist says that it is none
 
 
 class Match(NamedTuple):
@@ -102,16 +103,24 @@ class SecretRules:
         # A rule without keywords has to be tried on everything: "" always matches.
         self._admitted = GATE.admit(_prefilter(rule) if rule.keywords else "" for rule, *_ in self._rules)
 
+    def rule(self, name: str) -> SecretRule | None:
+        """The rule of this id."""
+        return next((rule for rule, *_ in self._rules if rule.id == name), None)
+
+    def concern(self, text: Text) -> bool:
+        """Whether there may be a secret in the text; where not, there is none."""
+        return text.concerns(self._admitted)
+
     def candidates(self, text: Text) -> list[int]:
         """The rules whose keywords are in the text."""
         return list(self._keywords.hits(text.normal.data)) if text.concerns(self._admitted) else []
 
-    def matches(self, text: Text, candidates: list[int]) -> Iterator[Match]:
-        """The first secret of each of these rules."""
-        for index in candidates:
-            found = self._first(text, index)
-            if found:
-                yield found
+    def firsts(self, text: Text) -> tuple[Match, ...]:
+        """The first secret of each rule. Who asks again of the same text is told the same."""
+        if text.asked is None or text.asked[0] is not self:
+            found = (self._first(text, index) for index in self.candidates(text))
+            text.asked = self, tuple(match for match in found if match)
+        return cast("tuple[Match, ...]", text.asked[1])
 
     def every(self, text: Text) -> Iterator[Match]:
         """Every secret of every rule; one that two rules know comes twice."""
@@ -149,7 +158,7 @@ class SecretRules:
             except ConfigError as error:
                 self._report(f"{source}: {error}")
                 continue
-            self._rules.append((rule, pattern, allowed, everywhere))
+            self._rules.append((rule, pattern, allowed, _Allowed((), "") if rule.always else everywhere))
 
     def _report(self, reason: str) -> None:
         self.unsupported = (*self.unsupported, reason)

@@ -26,8 +26,8 @@ class Source(NamedTuple):
 class PatternSet:
     """Tells which of many patterns match, in one pass.
 
-    ``RE2::Set`` says "nothing matches" where its memory ran out (google/re2#136). So the set holds an
-    empty pattern, which always matches: where even that is missing, each pattern is searched alone.
+    ``RE2::Set`` says "nothing matches" where its memory ran out (google/re2#136). So the set holds a
+    pattern for the text's start, which always matches: where even that is missing, each is searched alone.
 
     Raises ConfigError, with the pattern and the position, for what RE2 refuses (look-around,
     backreferences) or what compiles to more than 1,000 instructions.

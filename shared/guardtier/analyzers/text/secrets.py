@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 _SHOWN = 4  #: characters of a secret that a finding shows
 
+_BY_NAME = "redacted:by_name:"  #: the marks of what no rule knew
+
+REDACTED = "redacted"  #: the rule for the marks of secrets that the tier did not keep
+
 
 class _Says(NamedTuple):
     id: str
@@ -69,21 +73,37 @@ class SecretsAnalyzer(TextAnalyzer):
         return not call.clean
 
     def findings(self, texts: Texts) -> list[Finding]:
-        candidates = self._rules.candidates(texts.runs)
-        return list(self._found(texts, candidates)) if candidates else []
+        if not self._rules.concern(texts.runs):
+            return []
+        return list(self._found(texts))
 
-    def _found(self, texts: Texts, candidates: list[int]) -> Iterator[Finding]:
+    def _found(self, texts: Texts) -> Iterator[Finding]:
         seen: set[tuple[int, int]] = set()
-        for match in self._rules.matches(texts.runs, candidates):
+        for first in self._rules.firsts(texts.runs):
+            match = self._known(texts, first) if first.rule.id == REDACTED else first
+            if match is None:
+                continue
             place = (match.part, match.start)
             if place not in seen:  # a token in an assignment is one secret, not two
                 seen.add(place)
                 yield texts.runs.finding(self._says(texts, match), match.part, match.start, match.end)
 
+    def _known(self, texts: Texts, first: Match) -> Match | None:
+        """The first mark of a secret that a rule knew. What only its name gave away was not rated, and in a
+        replay it is not either.
+        """
+        if not first.secret.startswith(_BY_NAME):
+            return first
+        marks = (one for one in self._rules.every(texts.runs) if one.rule.id == REDACTED)
+        return next((one for one in marks if not one.secret.startswith(_BY_NAME)), None)
+
     def _says(self, texts: Texts, match: Match) -> _Says:
         part: Part = texts.runs.parts[match.part]
-        what = f"{match.rule.description or match.rule.id} ({match.secret[:_SHOWN]}…)"[:300]
-        if self._outgoing.leaves(texts, part, match.rule.home):
+        rule, shown = match.rule, f"{match.secret[:_SHOWN]}…"
+        if rule.id == REDACTED:  # it counts as the secret that it stands for
+            rule, shown = self._rules.rule(match.secret.split(":")[1]) or rule, match.secret
+        what = f"{(rule.description or rule.id)[:200]} ({shown})"
+        if self._outgoing.leaves(texts, part, rule.home):
             message = (
                 f"Sends a secret away: {what}. Pass it by the environment or a secret store. (ATT&CK T1048)"
             )

@@ -12,6 +12,7 @@ local id, fleet, digest, by, body, ends, details = unpack(ARGV)
 local left = ends - now_ms()
 if redis.pcall('GET', block) == body then return {'again', ''} end
 if left <= 0 then return {'late', ''} end
-if not bar(block, body, left) then return {'stale', ''} end
+if redis.call('PTTL', block) > left then return {'stale', ''} end
 audit(audit_key, id, 'blocked', 'fleet', fleet, 'digest', digest, 'by', by, described(details))
+bar(block, body, left)
 return {'blocked', ''}

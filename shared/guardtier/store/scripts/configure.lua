@@ -15,8 +15,8 @@ if (redis.call('HGET', policies, fleet) or '') ~= replaces then return {'moved',
 
 if replaces ~= policy then -- else the same request once more: it is only told again
   if not is_open(answers, group, entry) then return {'stale', ''} end -- it was refused meanwhile
-  redis.call('HSET', policies, fleet, policy)
   audit(audit_key, id, 'configured', 'fleet', fleet, 'policy', version, 'was', was, 'by', approver)
+  redis.call('HSET', policies, fleet, policy)
 end
 tell(told, keep_ms, id, 'configured', 'body', policy, 'entry', entry)
 redis.call('XACK', answers, group, entry)

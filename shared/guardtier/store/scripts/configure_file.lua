@@ -18,11 +18,11 @@ if (redis.call('HGET', policies, '*') or '') ~= replaces then return {'moved', '
 
 if replaces ~= pointer then -- else the same request once more: it is only told again
   if not is_open(answers, group, entry) then return {'stale', ''} end -- it was refused meanwhile
+  audit(audit_key, id, 'configured', 'fleet', '*', 'policy', version, 'was', was, 'by', approver,
+    'digest', digest)
   if text ~= '' then redis.call('SET', new, text) end
   redis.call('HSET', policies, '*', pointer)
   if old ~= new then redis.call('PEXPIRE', old, audit_ms) end
-  audit(audit_key, id, 'configured', 'fleet', '*', 'policy', version, 'was', was, 'by', approver,
-    'digest', digest)
 end
 tell(told, keep_ms, id, 'configured', 'body', pointer, 'entry', entry)
 redis.call('XACK', answers, group, entry)

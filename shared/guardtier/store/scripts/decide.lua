@@ -23,14 +23,15 @@
 --       usual), details for the audit line (JSON, '' for none), the assessment with what holds it
 --       ('' where it stays as it is), the most actions a minute, the most rejections in a row ('' for
 --       no limit), the halt of who is over the one, and over the other (JSON), '1' where there are other
---       partitions to be told, then what goes to the outbox
+--       partitions to be told, the signature on what stands in place of an action with secrets ('' for
+--       none), then what goes to the outbox
 
 local record, assessed, parked, audit_key, dead, policies, open, halts, block, outbox, pace =
   unpack(KEYS, 1, 11)
 local group, entry, id, expected, outcome, verdict, policy, counts = unpack(ARGV, 1, 8)
 local fleet, agent, conversation, park_ms, retain_ms, keep_ms, why, terms, details = unpack(ARGV, 13, 21)
-local rated, most_a_minute, most_in_a_row, over_pace, over_rejections, others = unpack(ARGV, 22, 27)
-local first_waiter, first_posted = 12, 28
+local rated, most_a_minute, most_in_a_row, over_pace, over_rejections, others, sealed = unpack(ARGV, 22, 28)
+local first_waiter, first_posted = 12, 29
 
 -- The minute of the clock, how much of it is over (0 to 1), the agent's actions in it and in the one before.
 local function minutes(now)
@@ -58,10 +59,10 @@ local function trip(halt)
   local scope
   scope, halt = halt_to_set(halts, fleet .. ' ' .. agent, halt)
   local said = cjson.decode(halt)
+  if others ~= '' then redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', halt) end
   redis.call('HSET', halts, scope, halt)
   redis.call('DEL', pace) -- whoever is resumed begins anew
   audit(audit_key, id, 'halted', 'fleet', fleet, 'by', said.by, 'reason', said.reason, 'details', halt)
-  if others ~= '' then redis.call('XADD', outbox, '*', 'id', id, 'op', 'halt', 'body', halt) end
 end
 
 local function count(now)
@@ -73,6 +74,7 @@ end
 
 local state, waiters, digest = unpack(redis.call('HMGET', record, 'state', 'waiters', 'digest'))
 
+if not state then return {'gone', ''} end -- nobody asked for this: the caller keeps a dead letter
 if state ~= 'assessed' then
   redis.call('XACK', assessed, group, entry)
   return {'stale', state or ''}
@@ -84,6 +86,7 @@ if counts ~= '' or outcome ~= 'parked' then
   end
 end
 if waiters ~= expected then return {'waiters', waiters} end
+local counted_at -- nil: without a budget
 if most_a_minute ~= '' or most_in_a_row ~= '' then
   local now = now_ms()
   local halt = over_budget(now)
@@ -91,33 +94,38 @@ if most_a_minute ~= '' or most_in_a_row ~= '' then
     trip(halt)
     return {'moved', 'assessed', unpack(circumstances(policies, halts, block, fleet, agent, conversation))}
   end
-  count(now)
+  counted_at = now
 end
 
+if ARGV[first_posted] then redis.call('XRANGE', outbox, '-', '-') end -- of another type: no line at each delivery
 if outcome == 'parked' then
+  if why ~= '' then redis.call('XRANGE', dead, '-', '-') end
   local deadline = whole(now_ms() + park_ms)
+  -- its digest: the record before
+  audit(audit_key, id, outcome, 'fleet', fleet, 'policy', policy, described(details))
+  if why ~= '' then entomb(dead, why, id, assessed, '', entry) end
+  post(outbox, id, first_posted)
+  if counted_at then count(counted_at) end
   redis.call('HSET', record, 'state', outcome, 'policy', policy, 'deadline', deadline)
   if terms ~= '' then redis.call('HSET', record, 'terms', terms) end
+  if sealed ~= '' then redis.call('HSET', record, 'sealed', sealed) end
   if rated ~= '' then redis.call('HSET', record, 'assessment', rated) end
   redis.call('ZADD', parked, deadline, id)
   keep_open(open, id, park_ms + retain_ms)
   local told = {'deadline', deadline}
   if ARGV[11] ~= '' then told = {'deadline', deadline, 'halted', ARGV[11]} end
   for i = first_waiter, #KEYS do tell(KEYS[i], keep_ms, id, outcome, unpack(told)) end
-  -- its digest: the record before
-  audit(audit_key, id, outcome, 'fleet', fleet, 'policy', policy, described(details))
-  if why ~= '' then entomb(dead, why, id, assessed, '', entry) end
-  post(outbox, id, first_posted)
   redis.call('XACK', assessed, group, entry)
   return {outcome, deadline}
 end
 
+audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'policy', policy,
+  asked_by(agent, conversation, details))
+post(outbox, id, first_posted)
+if counted_at then count(counted_at) end
 redis.call('HSET', record, 'state', outcome, 'policy', policy, 'verdict', verdict)
 redis.call('PEXPIRE', record, retain_ms)
 redis.call('ZREM', open, id)
 for i = first_waiter, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
-audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'policy', policy,
-  asked_by(agent, conversation, details))
-post(outbox, id, first_posted)
 redis.call('XACK', assessed, group, entry)
 return {outcome, outcome}

@@ -29,19 +29,20 @@ if free then
   free = redis.call('HEXISTS', halts, scope) == 0
 end
 
-redis.call('HSET', record, 'state', 'expired', 'verdict', verdict)
-redis.call('PEXPIRE', record, retain_ms)
-redis.call('ZREM', parked, id)
-redis.call('ZREM', open, id)
-for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
+if free and ARGV[11] then redis.call('XRANGE', outbox, '-', '-') end -- where others can't be told, nothing begins
 audit(audit_key, id, 'expired', 'fleet', fleet, 'digest', digest)
 if free then
-  redis.call('HSET', halts, scope, set)
   audit(audit_key, id, 'halted', 'fleet', fleet, 'by', by,
     'reason', cjson.decode(set).reason, 'details', set)
   for i = 12, #ARGV, 2 do
     if ARGV[i] == halt then ARGV[i] = set end
   end
   post(outbox, id, 11)
+  redis.call('HSET', halts, scope, set)
 end
+redis.call('HSET', record, 'state', 'expired', 'verdict', verdict)
+redis.call('PEXPIRE', record, retain_ms)
+redis.call('ZREM', parked, id)
+redis.call('ZREM', open, id)
+for i = 7, #KEYS do tell(KEYS[i], keep_ms, id, 'expired', 'verdict', verdict) end
 return {'expired', 'expired'}

@@ -18,11 +18,12 @@ end
 if tonumber(deadline) > now_ms() then return {'early', deadline} end
 if waiters ~= expected then return {'waiters', waiters} end
 
+if ARGV[6] then redis.call('XRANGE', outbox, '-', '-') end -- of another type: no line at each look
 local later = whole(now_ms() + park_ms)
+audit(audit_key, id, 'extended', 'fleet', fleet, 'digest', digest, 'deadline', later, 'was', deadline)
+post(outbox, id, 6)
 redis.call('HSET', record, 'deadline', later)
 redis.call('ZADD', parked, later, id)
 keep_open(open, id, park_ms + retain_ms)
 for i = 6, #KEYS do tell(KEYS[i], keep_ms, id, 'parked', 'deadline', later) end
-audit(audit_key, id, 'extended', 'fleet', fleet, 'digest', digest, 'deadline', later, 'was', deadline)
-post(outbox, id, 6)
 return {'extended', later}

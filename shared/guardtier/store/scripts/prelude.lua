@@ -2,7 +2,11 @@
 --
 -- Conventions. KEYS[1] is the action's record wherever there is one. A script first looks, then
 -- writes, and acknowledges last: Redis refuses the first write when it is out of memory, so nothing
--- is ever acknowledged that was not written. It returns {what happened, the state that stands}.
+-- is ever acknowledged that was not written. The first write is the audit line, then what others must do;
+-- the state comes after them: where one of those streams is damaged, nothing is released that nobody could
+-- see. (A halt goes the other way: it counts, whatever becomes of its line.) Whether the outbox and the dead
+-- letters can be written at all is looked at before the line (XRANGE of nothing raises for another type, as XLEN
+-- does): what is delivered again and again would add a line each time. It returns {what happened, the state that stands}.
 
 if redis.replicate_commands then redis.replicate_commands() end -- Redis 6.2 needs it, 7 ignores it
 
@@ -13,10 +17,8 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- One line of the audit stream: id, event, then pairs of field and value.
-local function audit(key, id, event, ...)
-  redis.call('XADD', key, '*', 'id', id, 'event', event, ...)
-end
+-- Whether an entry is dated more than a minute ahead of this server's clock: its writer has named it.
+local function is_ahead(entry) return string.match(entry, '^%d+') - now_ms() > 60000 end
 
 -- The fields of an audit line that only some have.
 local function described(details)

@@ -2,12 +2,14 @@
 --
 -- KEYS: record, edits, assessed stream
 -- ARGV: group, entry, id, proof of the edit, fleet, agent, tool, conversation ('' for none), digest,
---       edited action, assessment
+--       edited action, assessment, '1' where the entry holds what must not stay ('' if not)
 
 local record, edits, assessed = unpack(KEYS)
-local group, entry, id, proof, fleet, agent, tool, conversation, digest, event, assessment = unpack(ARGV)
+local group, entry, id, proof, fleet, agent, tool, conversation, digest, event, assessment, wipe =
+  unpack(ARGV)
 
-local edit = redis.call('HGET', record, 'edit')
+local state, edit = unpack(redis.call('HMGET', record, 'state', 'edit'))
+if not state then return {'gone', ''} end -- nobody asked for this: the caller keeps a dead letter
 local wanted = edit and cjson.decode(edit).proof == proof
 
 if wanted then
@@ -16,4 +18,5 @@ if wanted then
     'assessment', assessment)
 end
 redis.call('XACK', edits, group, entry)
+if wipe ~= '' then redis.call('XDEL', edits, entry) end
 return {wanted and 'rated' or 'stale', ''}

@@ -21,9 +21,9 @@ if asked and accepts == '' and state == 'approved' then return {'edited', state}
 if state == 'approved' then
   local halt = halt_over(halts, fleet, agent, conversation)
   if halt ~= '' then return {'halted', state, halt} end
+  audit(audit_key, id, 'redeemed', 'fleet', fleet, 'digest', digest, asked_by(agent, conversation, ''))
   redis.call('HSET', record, 'state', 'redeemed', 'token', token)
   redis.call('ZREM', open, id)
-  audit(audit_key, id, 'redeemed', 'fleet', fleet, 'digest', digest, asked_by(agent, conversation, ''))
 elseif state ~= 'redeemed' or used ~= token then
   return {'wrong', state}
 end

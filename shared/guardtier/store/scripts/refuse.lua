@@ -10,9 +10,14 @@ local stream, audit_key, dead, reply = unpack(KEYS)
 local group, entry, id, event, sender, problem, keep_ms, why, payload, secret = unpack(ARGV)
 
 if not is_open(stream, group, entry) then return {'again', ''} end
+if reply then redis.call('XLEN', reply) end -- of another type: no line at each delivery
+if why ~= '' then redis.call('XLEN', dead) end
 audit(audit_key, id, event, 'by', sender, 'error', problem, 'stream', stream, 'entry', entry)
 if reply then tell(reply, keep_ms, id, 'refused', 'error', problem, 'entry', entry) end
-if why ~= '' then entomb(dead, why, id, stream, payload, entry) end
+-- Whoever names no client has copies made, as fast as they can send: these end where 10,000 are kept.
+if why ~= '' and (reply or redis.call('XLEN', dead) < 10000) then
+  entomb(dead, why, id, stream, string.sub(payload, 1, reply and 65536 or 4096), entry)
+end
 redis.call('XACK', stream, group, entry)
 if secret ~= '' then redis.call('XDEL', stream, entry) end
 return {'refused', ''}

@@ -45,6 +45,11 @@ if tonumber(deadline) <= now_ms() then return {'late', state} end
 if not is_open(answers, group, entry) then return {'stale', state} end
 if waiters ~= expected then return {'waiters', waiters} end
 
+if ARGV[21] then redis.call('XRANGE', outbox, '-', '-') end -- of another type: no line at each delivery
+audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
+  described(details))
+post(outbox, id, 21)
+if blocks ~= '' then bar(block, blocks, block_ms) end
 if outcome == 'answered' then
   redis.call('HSET', record, 'votes', votes)
   tell(told, keep_ms, id, outcome, 'body', body, 'entry', entry)
@@ -57,9 +62,5 @@ else
   for i = 10, #KEYS do tell(KEYS[i], keep_ms, id, outcome, 'verdict', verdict) end
   tell(told, keep_ms, id, outcome, 'verdict', verdict, 'entry', entry)
 end
-audit(audit_key, id, outcome, 'fleet', fleet, 'digest', digest, 'by', approver, 'reason', reason,
-  described(details))
-if blocks ~= '' then bar(block, blocks, block_ms) end
-post(outbox, id, 21)
 redis.call('XACK', answers, group, entry)
 return {outcome, outcome == 'answered' and state or outcome}

@@ -18,8 +18,8 @@ if redis.call('EXISTS', mark) == 0 then
   if (redis.call('HGET', halts, scope) or '') ~= halt then return {'moved', ''} end
   if not is_open(answers, group, entry) then return {'stale', ''} end -- it was refused meanwhile
   if halt ~= '' then
-    redis.call('HDEL', halts, scope)
     audit(audit_key, id, 'resumed', 'fleet', fleet, 'by', by, 'reason', reason, 'details', details)
+    redis.call('HDEL', halts, scope)
   end
   redis.call('SET', lifted, whole(now_ms()), 'PX', mark_ms)
   redis.call('SET', mark, halt, 'PX', mark_ms)

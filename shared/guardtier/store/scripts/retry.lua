@@ -18,10 +18,11 @@ local kept = {}
 for i = 1, #found[2], 2 do kept[found[2][i]] = found[2][i + 1] end
 if kept.stream ~= outbox or not kept.op or kept.op == '' then return {'wrong', ''} end
 
-local work = redis.call('XADD', outbox, '*', 'id', kept.id, 'op', kept.op, 'body', kept.payload)
-redis.call('XDEL', dead, letter)
+redis.call('XRANGE', outbox, '-', '-') -- of another type: no line at each delivery
 audit(audit_key, kept.id, 'retried', 'fleet', fleet, 'by', by, 'reason', reason,
   'details', cjson.encode({op = kept.op, letter = letter}))
+local work = redis.call('XADD', outbox, '*', 'id', kept.id, 'op', kept.op, 'body', kept.payload)
+redis.call('XDEL', dead, letter)
 tell(told, keep_ms, id, 'retried', 'body', work, 'entry', entry)
 redis.call('XACK', answers, group, entry)
 return {'retried', work}

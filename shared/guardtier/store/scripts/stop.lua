@@ -23,11 +23,11 @@ if verdict == '' then
   for i = 6, #KEYS do tell(KEYS[i], keep_ms, id, state, 'deadline', deadline, 'halted', halt) end
   return {'told', state}
 end
+audit(audit_key, id, 'rejected', 'fleet', fleet, 'digest', digest, 'by', by, 'reason', reason,
+  'details', details)
 redis.call('HSET', record, 'state', 'rejected', 'verdict', verdict)
 redis.call('PEXPIRE', record, retain_ms)
 redis.call('ZREM', parked, id)
 redis.call('ZREM', open, id)
 for i = 6, #KEYS do tell(KEYS[i], keep_ms, id, 'rejected', 'verdict', verdict) end
-audit(audit_key, id, 'rejected', 'fleet', fleet, 'digest', digest, 'by', by, 'reason', reason,
-  'details', details)
 return {'rejected', 'rejected'}

@@ -43,6 +43,7 @@ class Preview:
     more: int = 0
     reasons: Sequence[Reason] = ()
     reason_required: bool = False
+    shown: str = ""  #: what an answer names, beside the digest
 
 
 def preview(record: Record, me: Me, choice: Choice) -> Preview:
@@ -65,6 +66,7 @@ def preview(record: Record, me: Me, choice: Choice) -> Preview:
         more=evidence.more,
         reasons=evidence.reasons[:REASONS],
         reason_required=found.reason_required,
+        shown=record.shown,
     )
 
 

@@ -15,6 +15,7 @@ from guardtier.look import Me
 from guardtier.policy.edit import Edit
 from guardtier.policy.tally import Vote, count, principals, read_votes, tally, with_vote
 from guardtier.policy.terms import Terms
+from guardtier.redacted import has_marks
 from guardtier.state import State
 from guardtier.store.records import Record
 from guardtier_workers.console.answering.outcome import outcome_words
@@ -135,6 +136,8 @@ def _approve(record: Record, terms: Terms, votes: Sequence[Vote], me: Me, why_no
             f"it goes on waiting for {more} more."
         )
         words.append("Until it is decided your later answer counts; what is decided can't be undone.")
+    if has_marks(record.event):
+        words.append("It runs with the secrets that are left out here, and that stand as redacted:….")
     if record.asked is not None:
         words.append("It runs with an approver's arguments, not with those that the agent asked for.")
     if record.accepts_edits and record.edit:

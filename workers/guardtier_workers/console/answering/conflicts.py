@@ -50,7 +50,7 @@ async def _words(error: GuardtierError, console: Console, record: Record, me: Me
         return f"{error.message[:1].upper()}{error.message[1:]}."
     if ended:
         return f"{_own(record, me)}{ended} Your answer did not count."
-    if isinstance(error, DigestMismatch):
+    if isinstance(error, DigestMismatch) and error.field == "digest":
         return await _changed(console, record, me, now)
     return _late(record, now) if error.field == "deadline" else error.message
 

@@ -38,6 +38,7 @@ class Body(BaseModel):
 
 class Said(Body):
     """An answer. ``digest``: of the action as you saw it; where it is another by now, nothing is answered.
+    ``shown`` is the SHA-256 of what you saw of it, secrets left out; null: whatever is kept.
 
     ``retry``: seconds for which the same is refused after a rejection, 0 for none; null: as the policy
     says. ``remember``: what an approval leaves behind.
@@ -45,16 +46,18 @@ class Said(Body):
 
     choice: Choice
     digest: Digest
+    shown: Digest | None = None
     reason: Reason = ""
     retry: Retry | None = None
     remember: Like | None = None
 
 
 class Picked(Body):
-    """One of many: which action, and its digest as you saw it."""
+    """One of many: which action, and its digest as you saw it, and that of what you saw."""
 
     id: Annotated[str, StringConstraints(pattern=ACTION_ID)]
     digest: Digest
+    shown: Digest | None = None
 
 
 class SaidOfMany(Body):
@@ -111,7 +114,7 @@ async def answer_action(call: Call) -> Answered:
     action_id = call.path("id")
     partition_in(action_id, call.console)
     remember = said.remember.wish() if said.remember else None
-    draft = Draft(action_id, said.choice, said.digest, said.reason, said.retry, remember)
+    draft = Draft(action_id, said.choice, said.digest, said.reason, said.retry, remember, said.shown)
     try:
         came = await call.tier.answer(draft, timeout=ANSWER_SECONDS)
     except GuardtierError as error:
@@ -125,7 +128,7 @@ async def answer_many(call: Call) -> Results:
     tier = call.tier
     wrong = {one.id: error for one in said.actions if (error := _wrong_partition(call, one.id))}
     drafts = [
-        Draft(one.id, said.choice, one.digest, said.reason, said.retry)
+        Draft(one.id, said.choice, one.digest, said.reason, said.retry, shown=one.shown)
         for one in said.actions
         if one.id not in wrong
     ]

@@ -104,7 +104,7 @@ class Endpoint:
 
 def _check_path(request: Request, patterns: Mapping[str, str]) -> None:
     for name, pattern in patterns.items():
-        if re.search(pattern, request.path_params[name]) is None:
+        if re.fullmatch(pattern, request.path_params[name]) is None:
             raise InvalidAction(f"{name} in the path must match {pattern}", field=name)
 
 
@@ -115,8 +115,14 @@ async def _body(model: type[BaseModel], request: Request) -> BaseModel:
             raw += part
             if len(raw) > MAX_BODY:
                 raise ConfigError(f"a request has at most {MAX_BODY} bytes", field="body", limit=MAX_BODY)
-        return checked(model, orjson.loads(bytes(raw)))
-    except orjson.JSONDecodeError as error:
-        raise ConfigError(f"the body is no JSON: {error}", field="body") from error
     except ClientDisconnect as error:
         raise ConfigError("the request broke off", field="body") from error
+    return read_body(model, bytes(raw))
+
+
+def read_body(model: type[BaseModel], raw: bytes) -> BaseModel:
+    """A request's body. Raises ConfigError that names what is wrong with it."""
+    try:
+        return checked(model, orjson.loads(raw))
+    except orjson.JSONDecodeError as error:
+        raise ConfigError(f"the body is no JSON: {error}", field="body") from error

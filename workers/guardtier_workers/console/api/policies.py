@@ -10,6 +10,7 @@ from guardtier.action import NAME
 from guardtier.errors import UnknownFleet
 from guardtier.policy.confirmation import Policy
 from guardtier_workers.console.api.endpoint import Call, Endpoint
+from guardtier_workers.console.api.replacing import Digest, ResetQuery, replaced_by
 from guardtier_workers.console.query import Query
 from guardtier_workers.console.rules.rights import check_may_configure, check_sees
 from guardtier_workers.console.rules.standing import file_that_stands, fleet_view, fleets_of
@@ -31,11 +32,14 @@ class FleetsView(BaseModel):
 
 
 class Wanted(BaseModel):
-    """The policy to put the fleet under."""
+    """The policy to put the fleet under. ``replaces``: the ``set_digest`` that was shown, null for none.
+    Left out: whatever stands.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     policy: Policy
+    replaces: Digest | None = None
 
 
 async def list_policies(call: Call) -> FleetsView:
@@ -58,13 +62,13 @@ async def one_policy(call: Call) -> FleetStands:
 
 async def set_policy(call: Call) -> FleetStands:
     fleet = _changeable(call)
-    await call.tier.set_policy(fleet, call.body.policy)
+    await call.tier.set_policy(fleet, call.body.policy, replaces=replaced_by(call.body))
     return await fleet_view(call.console, fleet, await file_that_stands(call.console))
 
 
 async def reset_policy(call: Call) -> FleetStands:
     fleet = _changeable(call)
-    await call.tier.reset_policy(fleet)
+    await call.tier.reset_policy(fleet, replaces=call.query.replaced)
     return await one_policy(call)
 
 
@@ -101,6 +105,7 @@ ENDPOINTS = (
         reset_policy,
         FleetStands,
         "Put a fleet back under the file's or the settings' policy",
+        query=ResetQuery,
         tag="policy",
     ),
 )

@@ -7,10 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from guardtier.action import NAME
-from guardtier.approver_policies import Whatever
 from guardtier.errors import ConfigError
 from guardtier.policy.standing import EVERY_FLEET
 from guardtier_workers.console.api.endpoint import Call, Endpoint
+from guardtier_workers.console.api.replacing import Digest, ResetQuery, replaced_by
 from guardtier_workers.console.query import Query
 from guardtier_workers.console.rules.examined import Difference, Examined, TestOutcome, Wrong
 from guardtier_workers.console.rules.rights import check_may_configure
@@ -23,11 +23,7 @@ from guardtier_workers.console.rules.standing import (
 )
 from guardtier_workers.console.rules.views import FileStands, RuleInWords
 
-#: Where no file was set at run time, in a query: ``?replaces=none``.
-NONE = "none"
 SHOWN = 5  #: failed tests that an error names
-
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class RulesQuery(Query):
@@ -58,12 +54,6 @@ class TextToSet(Text):
     """``replaces``: the ``set_digest`` that was shown, null for none. Left out: whatever stands."""
 
     replaces: Digest | None = None
-
-
-class ResetQuery(Query):
-    """``replaces``: as with setting; ``none`` where no file was set. Left out: whatever stands."""
-
-    replaces: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64}|none)$")] | None = None
 
 
 class Checked(BaseModel):
@@ -113,16 +103,13 @@ async def check_policy_file(call: Call) -> Checked:
 async def set_policy_file(call: Call) -> FileStands:
     check_may_configure(call.visitor.me, EVERY_FLEET)
     check_usable(await call.console.examiner.check(call.body.text))
-    replaces = call.body.replaces if "replaces" in call.body.model_fields_set else Whatever.STANDS
-    parts = await call.tier.set_policy_file(call.body.text, replaces=replaces)
+    parts = await call.tier.set_policy_file(call.body.text, replaces=replaced_by(call.body))
     return file_view(await file_among(call.console, parts), call.visitor.me)
 
 
 async def reset_policy_file(call: Call) -> FileStands:
     check_may_configure(call.visitor.me, EVERY_FLEET)
-    given = call.query.replaces
-    replaces = Whatever.STANDS if given is None else None if given == NONE else given
-    parts = await call.tier.reset_policy_file(replaces=replaces)
+    parts = await call.tier.reset_policy_file(replaces=call.query.replaced)
     return file_view(await file_among(call.console, parts), call.visitor.me)
 
 

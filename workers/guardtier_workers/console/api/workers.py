@@ -49,7 +49,10 @@ class Pool(BaseModel):
 
 
 class Workers(BaseModel):
+    """``steward``: whether one takes its jobs; null: the console may not read that."""
+
     workers: list[Worker]
+    steward: bool | None
     pools: list[Pool]
 
 
@@ -88,6 +91,7 @@ async def list_workers(call: Call) -> Workers:
     readings = call.console.ops.readings
     return Workers(
         workers=[worker_view(one) for one in await readings.workers()],
+        steward=await readings.steward(),
         pools=[Pool(pool=pool, alive=alive) for pool, alive in await readings.pools()],
     )
 

@@ -19,6 +19,7 @@ from guardtier_workers.console.board.follower import Follower
 from guardtier_workers.console.board.item import Item
 from guardtier_workers.console.board.rows import Rows
 from guardtier_workers.console.board.shelf import Shelf
+from guardtier_workers.ending import end
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +63,7 @@ class Board:
         finally:
             self.end()
             self._follower.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
     @property
     def trouble(self) -> str | None:

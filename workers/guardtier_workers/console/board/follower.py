@@ -119,8 +119,7 @@ class Follower:
         there = {at.action_id: at.score for at in listed}
         differ = [name for name, deadline in there.items() if anew or known.get(name) != deadline]
         self._outside = known.keys() - there.keys() if total > self._most else set()
-        if anew:
-            self._unreadable.clear()
+        self._unreadable &= set() if anew else there.keys()
         self._touch(
             [*known.keys() - there.keys(), *(name for name in differ if name not in self._unreadable)]
         )
@@ -161,6 +160,7 @@ class Follower:
                 if name not in self._ended_since:
                     self._hand_on(name, record)
             await asyncio.sleep(0)
+        self._ended_since.clear()  # no read is under way; of what was never parked nobody asks
 
     def _hand_on(self, name: str, record: Record | None) -> None:
         if record is None:

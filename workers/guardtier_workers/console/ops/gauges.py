@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
+from guardtier.store.exports import Behind
 from guardtier.store.heartbeats import Heartbeat
 from guardtier.store.queues import Queue
 from guardtier_workers.console.ops.waiting import Waiting
@@ -33,8 +34,10 @@ class Snapshot:
     queues: Sequence[Queue] = ()
     dead: int = 0
     fleets: int = 0
+    steward: bool | None = None
     pools: Sequence[tuple[str, bool]] = ()
     turned_away: Mapping[str, int] = field(default_factory=dict)
+    exports: Sequence[Behind] = ()
 
 
 def exposition(snapshot: Snapshot, counted: CollectorRegistry) -> bytes:
@@ -60,7 +63,10 @@ class _Families(Collector):
             yield _one("guardtier_dead_letters", "Copies of what no worker could handle", told.dead)
             yield from _of_queues(told.queues, told.now_ms)
             yield from _of_workers(told.workers)
+            if told.steward is not None:
+                yield _one("guardtier_steward_up", "Whether a steward takes its jobs", told.steward)
             yield from _of_pools(told.pools)
+            yield from _of_exports(told.exports, told.now_ms)
 
 
 def _one(name: str, says: str, value: float) -> Metric:
@@ -143,3 +149,22 @@ def _of_pools(pools: Iterable[tuple[str, bool]]) -> Iterator[Metric]:
     for pool, lives in pools:
         up.add_metric((pool,), lives)
     yield up
+
+
+def _of_exports(exports: Iterable[Behind], now_ms: int) -> Iterator[Metric]:
+    labels = ("export", "partition")
+    lacks = GaugeMetricFamily(
+        "guardtier_audit_unexported", "Audit lines that an export lacks", labels=labels
+    )
+    faults = GaugeMetricFamily(
+        "guardtier_audit_faults", "How often a chain was wrong when it was exported", labels=labels
+    )
+    waits = GaugeMetricFamily(
+        "guardtier_audit_waiting_seconds", "For how long a line has waited to be exported", labels=labels
+    )
+    for one in exports:
+        key = (one.export, str(one.partition))
+        lacks.add_metric(key, one.lines)
+        faults.add_metric(key, one.reached.faults if one.reached else 1)  # damaged: that is one
+        waits.add_metric(key, one.waits(now_ms))
+    yield from (lacks, faults, waits)

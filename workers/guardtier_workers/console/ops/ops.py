@@ -19,7 +19,7 @@ from guardtier_workers.console.ops.onward import Onward
 from guardtier_workers.console.ops.readings import SAMPLE_SECONDS, Kept, Readings
 from guardtier_workers.console.ops.tally import Tally
 from guardtier_workers.console.ops.waiting import Waiting, waiting_by_fleet
-from guardtier_workers.console.tasks import end
+from guardtier_workers.ending import end
 
 #: Whom everything is shown: what is read for all is filtered for each.
 EVERYTHING: Final = Me(name="console", principal="console", fleets=("*",), may=("see",))

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final, Generic, TypeVar
 
+from redis.exceptions import NoPermissionError
+
 from guardtier.store.connection import AnyRedis, RedisError, connect
 from guardtier.store.dead import DeadLetter, DeadLetters, DeadPage
+from guardtier.store.exports import Behind, Exports
 from guardtier.store.heartbeats import Heartbeat, heartbeats
 from guardtier.store.queues import Queue, fleet_queues, tier_queues
-from guardtier.store.upkeep import Upkeep, pools_alive
+from guardtier.store.upkeep import Upkeep, pools_alive, steward_alive
 from guardtier_workers.console.ops.halts import StandingHalt, halts_standing
 
 T = TypeVar("T")
@@ -21,7 +24,7 @@ T = TypeVar("T")
 FRESH_SECONDS: Final = 1.0  #: what was read is shown to everybody for so long
 SAMPLE_SECONDS: Final = 5.0  #: how often it is noted what workers have handled
 MOST_FLEETS: Final = 500  #: whose queues are read at once: each is a stream a partition
-POOLS_SECONDS: Final = 1.0  #: for what may be another Redis, which may hang
+JOBS_SECONDS: Final = 1.0  #: for what may be another Redis, which may hang
 SAMPLES: Final = 13  #: that is a minute
 
 
@@ -31,6 +34,14 @@ class Worker:
 
     beat: Heartbeat
     per_second: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobWorkers:
+    """Who takes arq's jobs; see ``Readings.steward`` and ``Readings.pools``."""
+
+    steward: bool | None
+    pools: list[tuple[str, bool]]
 
 
 class Kept(Generic[T]):
@@ -66,6 +77,7 @@ class Readings:
         self._redis, self._partitions = redis, partitions
         self._pools, self._arq_url = tuple(pools), arq_url
         self._upkeep = Upkeep(redis, partitions)
+        self._exports = Exports(redis, partitions)
         self._samples: deque[tuple[float, dict[str, int]]] = deque(maxlen=SAMPLES)
         self.dead = DeadLetters(redis, partitions)
         self._reading_dead = asyncio.Lock()  # a page may read megabytes: one at a time
@@ -74,7 +86,7 @@ class Readings:
         self._fleets = Kept(self._upkeep.fleets)
         self._all_queues = Kept(self._read_queues)
         self._halts = Kept(lambda: halts_standing(redis, partitions))
-        self._pool_workers = Kept(self._read_pools)
+        self._job_workers = Kept(self._read_jobs)
 
     async def sample(self) -> None:
         """Note what each worker has handled so far."""
@@ -116,7 +128,18 @@ class Readings:
 
     async def pools(self) -> list[tuple[str, bool]]:
         """The pools of the settings, and whether a worker of each lives."""
-        return await self._pool_workers.get()
+        return (await self._job_workers.get()).pools if self._pools else []
+
+    async def steward(self) -> bool | None:
+        """Whether a steward takes its jobs; None for a credential that may not know."""
+        return (await self._job_workers.get()).steward
+
+    async def exports(self) -> list[Behind]:
+        """How far the exports of the audit trail are; none for a credential that may not read it."""
+        try:
+            return await self._exports.behind()
+        except NoPermissionError:
+            return []
 
     async def now_ms(self) -> int:
         """Redis' clock."""
@@ -135,15 +158,20 @@ class Readings:
         fleets = await self.fleets()
         return [*await self.fleet_queues(fleets[:MOST_FLEETS]), *await self.tier_queues()]
 
-    async def _read_pools(self) -> list[tuple[str, bool]]:
-        if not self._pools:
-            return []
+    async def _read_jobs(self) -> JobWorkers:
         redis = connect(self._arq_url)
+        steward = False
+        alive: list[bytes | None] = [None] * len(self._pools)
         try:
-            async with asyncio.timeout(POOLS_SECONDS):
+            async with asyncio.timeout(JOBS_SECONDS):
+                steward = bool(await steward_alive(redis))
                 alive = await pools_alive(redis, self._pools)
+        except NoPermissionError:
+            return JobWorkers(None, [(pool, False) for pool in self._pools])
         except (RedisError, OSError):  # a time limit is one too
-            alive = [None] * len(self._pools)
+            pass
         finally:
             await redis.aclose()
-        return [(pool, bool(one)) for pool, one in zip(self._pools, alive, strict=True)]
+        return JobWorkers(
+            steward, [(pool, bool(one)) for pool, one in zip(self._pools, alive, strict=True)]
+        )

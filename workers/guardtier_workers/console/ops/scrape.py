@@ -44,7 +44,9 @@ async def _read(console: Console) -> dict[str, Any]:
         "queues": await readings.all_queues(),
         "dead": await readings.dead.count(),
         "fleets": len(await readings.fleets()),
+        "steward": await readings.steward(),
         "pools": await readings.pools(),
+        "exports": await readings.exports(),
     }
 
 

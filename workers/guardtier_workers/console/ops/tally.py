@@ -16,6 +16,7 @@ from guardtier.store.tail import Fields
 
 MOST_FLEETS: Final = 1_000
 MOST_RATED: Final = 50_000  #: actions that were rated and not yet decided, of which the time is known
+TURNED_AWAY: Final = frozenset({"quota_exceeded", "queue_full"})
 OTHERS: Final = "(others)"
 
 #: Seconds. Policies decide in milliseconds, people within minutes or hours.
@@ -53,6 +54,9 @@ class Tally:
             "finding",
         )
         self._refused = self._counter("guardtier_refused", "Requests that were refused", "kind")
+        self._turned = self._counter(
+            "guardtier_turned_away", "Requests beyond a quota, or a queue's limit, by fleet", "fleet", "why"
+        )
         self._decision = self._histogram(
             "guardtier_decision_seconds", "From an action's rating to the policy's decision", BUCKETS
         )
@@ -79,6 +83,8 @@ class Tally:
             self._ask(action, event, at)
         elif event in VERDICTS:
             self._verdict(fields, event, action, at)
+        elif event == "turned_away":
+            self._turned_away(fields)
         elif event.endswith("refused"):
             self._refused.labels(event if event in REFUSALS else "other").inc()
 
@@ -104,6 +110,11 @@ class Tally:
             self._timed(action, event, at)
         else:
             self._ask(action, event, at)
+
+    def _turned_away(self, fields: Fields) -> None:
+        why, count = _text(fields, b"why"), _text(fields, b"count")
+        if why in TURNED_AWAY and count.isdecimal() and len(count) < 10:
+            self._turned.labels(self._fleet(_text(fields, b"fleet")), why).inc(int(count))
 
     def _remember(self, action: str, at: int) -> None:
         self._rated[action] = at

@@ -65,6 +65,7 @@ async def _live(console: Console, me: Me, query: FleetsAfter) -> dict[str, Any]:
         "workers": found,
         "missing": [kind for kind in KINDS if not any(one.kind == kind for one in found)],
         "kinds": KINDS,
+        "steward": await readings.steward(),
         "pools": await readings.pools(),
         "queues": [queue_view(one) for one in queues],
         "queue_words": QUEUES,

@@ -24,6 +24,7 @@ COMMAND = (sys.executable, "-m", "guardtier_workers.console.rules.child")
 AT_ONCE = 2  #: processes
 WAITING = 8  #: that may wait for one of them; the next is told to come back
 SECONDS = 30.0  #: for one text, from when its process starts
+END_SECONDS = 5.0  #: for one that was killed
 REMEMBERED = 8  #: texts; one stands, and two while it changes
 
 
@@ -130,4 +131,6 @@ async def _run(task: bytes) -> tuple[bytes, int | None]:
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        with suppress(TimeoutError):  # asyncio waits for its pipes too, which what it started may hold
+            async with asyncio.timeout(END_SECONDS):
+                await process.wait()

@@ -182,7 +182,7 @@ async def fleet_view(console: Console, fleet: str, file: File) -> FleetStands:
     async with reading():
         found = await console.tier.policy(fleet)
     body = policy_body(console.settings, fleet, found, file.places)
-    view = FleetStands(**body, words="", where_from=_from(body))
+    view = FleetStands(**body, set_digest=seen_of(found), words="", where_from=_from(body))
     return view.model_copy(update={"words": policy(view.policy)})
 
 

@@ -70,12 +70,17 @@ class PolicyInPartition(BaseModel):
 
 
 class FleetStands(BaseModel):
-    """What a fleet is under where no rule matches. ``shadow``: it is released whatever the rules say."""
+    """What a fleet is under where no rule matches. ``shadow``: it is released whatever the rules say.
+
+    ``set_digest``: of the policy that was set at run time, null where none was: what a change says that it
+    ``replaces``; not ``agreed``: it stands for what is in all partitions.
+    """
 
     fleet: str
     policy: Policy
     version: str
     source: PolicySource
+    set_digest: str | None
     shadow: bool
     agreed: bool
     words: str

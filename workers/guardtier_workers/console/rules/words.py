@@ -34,6 +34,7 @@ def matches(rule: Rule, fleets: Collection[str] | None = None) -> list[str]:
             ("rated", rule.risk),
             ("found:", rule.finding),
             ("its conversation is marked", rule.label),
+            ("it holds a secret:", rule.redacted),
             ("it touches", rule.target),
         )
         if values is not None

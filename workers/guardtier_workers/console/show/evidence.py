@@ -9,6 +9,7 @@ from typing import Any, Final
 from guardtier.action import ActionEvent, ToolAnnotations
 from guardtier.assessment import Finding
 from guardtier.errors import InvalidAction
+from guardtier.redacted import has_marks
 from guardtier.store.records import Record
 from guardtier_workers.console.show.diff import Changed, changes
 from guardtier_workers.console.show.folding import ROOM, SHORT, WHOLE, folded
@@ -67,6 +68,7 @@ class Evidence:
     changed: list[Changed] = field(default_factory=list)  #: by an approver's edit
     changed_more: int = 0  #: changes that are not shown
     raw: list[Piece] = field(default_factory=list)
+    redacted: bool = False  #: marks stand in the place of secrets
 
 
 def evidence_of(record: Record, original: bytes = b"") -> Evidence:
@@ -96,6 +98,7 @@ def evidence_of(record: Record, original: bytes = b"") -> Evidence:
         hidden=hidden_in([*(text for _, text in texts.values()), *_strings(action.arguments)]),
         changed=changed,
         changed_more=changed_more,
+        redacted=has_marks(record.event),
     )
 
 

@@ -2,6 +2,16 @@
 
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+const PATIENCE_MS = { GET: 20_000 }; // a connection that is only half there would be waited for without an end
+const MOST_MS = 60_000; // what changes something; the console itself gives up before
+
+// A signal for fetch(), which gives up after a while.
+export function patience(milliseconds = PATIENCE_MS.GET) {
+  const late = new AbortController();
+  setTimeout(() => late.abort(), milliseconds);
+  return late.signal;
+}
+
 // `own`: headers besides.
 export async function call(method, path, body, own = {}) {
   const headers = { accept: "application/json", ...own };
@@ -14,6 +24,7 @@ export async function call(method, path, body, own = {}) {
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       credentials: "same-origin",
+      signal: patience(PATIENCE_MS[method] ?? MOST_MS),
     });
   } catch {
     const message = "The console can't be reached. Nothing is known of what you sent: look at it again.";

@@ -23,7 +23,7 @@ function startRetry(button) {
     say("It is work again.");
     document.getElementById(`dead-${letter.replace(".", "-")}`)?.remove();
     return "";
-  });
+  }, "dead-title");
 }
 
 function startResume(button) {
@@ -34,7 +34,7 @@ function startResume(button) {
     if (!answer.ok) return answer.body.message;
     say(answer.body.lifted ? `Resumed: ${answer.body.words}.` : "Nothing was halted by just these names any more.");
     return "";
-  });
+  }, `halt-${fleet}`);
 }
 
 function startHalt(button) {
@@ -60,7 +60,8 @@ function startHalt(button) {
 const whom = (fleet, agent, conversation) => ({ fleet, agent: agent || null, conversation: conversation || null });
 
 // Opens a dialog. send(form's data) gives "" where it is done, null where the dialog stays, or what is wrong.
-function ask(id, about, send) {
+// The focus goes back to where it was; where that has gone, to `orElse`.
+function ask(id, about, send, orElse = "") {
   const dialog = document.getElementById(id);
   const form = dialog.querySelector("form");
   const problem = dialog.querySelector("[data-problem]");
@@ -85,7 +86,7 @@ function ask(id, about, send) {
   };
   dialog.onclose = async () => {
     await Promise.allSettled([...document.querySelectorAll("[data-poll]")].map(renew));
-    if (back) document.getElementById(back)?.focus();
+    (document.getElementById(back ?? "") ?? document.getElementById(orElse))?.focus();
   };
   dialog.showModal();
 }

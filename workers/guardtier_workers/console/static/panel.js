@@ -3,6 +3,7 @@
 import { setClock, tick } from "./times.js";
 
 const wide = matchMedia("(min-width: 62rem)");
+const LATE_MS = 20_000; // then whoever waits for it is told
 let loading = null;
 let coming = ""; // the id of what show() loads
 let isLate = false; // something has changed, and somebody was answering, or it was still being loaded
@@ -64,6 +65,7 @@ export async function show(id, { focus = false, wait = 0, quiet = false } = {}) 
   const mine = (loading = new AbortController());
   coming = id;
   isLate = false;
+  const late = setTimeout(() => mine.abort(new Error("late")), LATE_MS);
   if (!quiet) put(note("Loading…"));
   try {
     if (wait) await new Promise((done) => setTimeout(done, wait));
@@ -77,6 +79,7 @@ export async function show(id, { focus = false, wait = 0, quiet = false } = {}) 
     if (error.name === "AbortError") return;
     put(note("The console can't be reached, so this is not shown.", () => show(id, { focus })));
   } finally {
+    clearTimeout(late);
     if (loading === mine) coming = "";
   }
   if (isLate) refresh(); // what came may be older than what changed meanwhile

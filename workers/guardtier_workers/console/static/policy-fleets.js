@@ -5,9 +5,11 @@ import { fail, once, open } from "./rules-dialog.js";
 const dialog = document.getElementById("fleet-dialog");
 const form = dialog?.querySelector("form");
 let fleet = "";
+let replaces = null; // what the dialog's author has seen; undefined: whatever stands
 
 function edit(button) {
   fleet = button.dataset.fleet;
+  saw(button.dataset);
   document.getElementById("fleet-dialog-title").textContent = `The policy of ${fleet}`;
   dialog.querySelector("[data-shows=now]").textContent = button.dataset.now;
   form.elements.kind.value = button.dataset.kind;
@@ -31,11 +33,35 @@ function wanted() {
   return { kind, threshold: threshold.value, confirm_unknown: unknown.checked };
 }
 
-async function send(method, body) {
-  const answer = await call(method, `/policies/${fleet}`, body);
-  if (!answer.ok) return fail(dialog, answer.body.message);
+// What can't be read can't be compared: it is set anew whatever it is.
+function saw({ source, replaces: digest }) {
+  replaces = source === "unreadable" ? undefined : digest || null;
+}
+
+async function send(method, query, body) {
+  const answer = await call(method, `/policies/${fleet}${query}`, body);
+  if (!answer.ok) {
+    const now = answer.status === 409 ? await again() : "";
+    return fail(dialog, answer.body.message + now);
+  }
+  show(answer.body);
+  dialog.close();
+  say(`${fleet}: ${answer.body.words}; ${answer.body.where_from}.`);
+}
+
+// After a conflict: who tries once more has seen what stands now.
+async function again() {
+  const found = await call("GET", `/policies/${fleet}`);
+  if (!found.ok) return "";
+  const button = show(found.body);
+  saw(button.dataset);
+  dialog.querySelector("[data-shows=now]").textContent = found.body.words;
+  return ` Now: ${found.body.words}; ${found.body.where_from}.`;
+}
+
+// Puts it in its row. Returns the row's button.
+function show(found) {
   const row = document.getElementById(`policy-of-${fleet}`);
-  const found = answer.body;
   const version = document.createElement("span");
   version.className = "muted mono";
   version.textContent = found.version;
@@ -48,9 +74,10 @@ async function send(method, body) {
     threshold: found.policy.threshold ?? "HIGH",
     unknown: found.policy.confirm_unknown === false ? "no" : "yes",
     now: found.words,
+    replaces: found.set_digest ?? "",
+    source: found.source,
   });
-  dialog.close();
-  say(`${fleet}: ${found.words}; ${found.where_from}.`);
+  return button;
 }
 
 if (dialog) {
@@ -58,8 +85,8 @@ if (dialog) {
     button.addEventListener("click", () => edit(button));
   }
   form.addEventListener("change", fit);
-  const set = () => send("PUT", { policy: wanted() });
+  const set = () => send("PUT", "", { policy: wanted(), replaces });
   dialog.querySelector("[data-rules=set-fleet]").addEventListener("click", () => once(dialog, set));
-  const reset = () => send("DELETE");
+  const reset = () => send("DELETE", replaces === undefined ? "" : `?replaces=${replaces ?? "none"}`);
   dialog.querySelector("[data-rules=reset-fleet]").addEventListener("click", () => once(dialog, reset));
 }

@@ -17,7 +17,7 @@ from guardtier.store.trail import Line
 from guardtier_workers.clock import now_ms
 from guardtier_workers.console.story.index import Index
 from guardtier_workers.console.story.tally import KEPT_MS, Tally
-from guardtier_workers.console.tasks import end
+from guardtier_workers.ending import end
 
 log = logging.getLogger(__name__)
 

@@ -155,6 +155,15 @@ def _refused(line: Line) -> Told:
     return "refused", f"{what} was refused; nothing changed"
 
 
+def _turned_away(line: Line, _details: Mapping[str, Any]) -> Told:
+    beyond = "the queue's limit" if line.text("why") == "queue_full" else "a quota"
+    return "no", f"Requests beyond {beyond} were refused unrated: {line.text('count') or '?'}"
+
+
+def _given_up(_line: Line, _details: Mapping[str, Any]) -> Told:
+    return "no", "What nobody could use was given up: a dead letter keeps it"
+
+
 _WORDS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], Told]]] = {
     "assessed": _assessed,
     "released": _released,
@@ -174,6 +183,8 @@ _WORDS: Final[Mapping[str, Callable[[Line, Mapping[str, Any]], Told]]] = {
     "blocked": _blocked,
     "configured": _configured,
     "retried": _retried,
+    "turned_away": _turned_away,
+    "given_up": _given_up,
 }
 
 

@@ -99,7 +99,7 @@ export function answerMany(dialog) {
   }
 
   async function send() {
-    const actions = chosen().map(({ dataset: { id, digest } }) => ({ id, digest }));
+    const actions = chosen().map(({ dataset: { id, digest, shown } }) => ({ id, digest, shown }));
     const came = await call("POST", "/answers", { choice, reason: sheet.reason.value, actions });
     if (!came.ok) {
       if (came.status === 422) sheet.say(came.body.message);

@@ -47,7 +47,8 @@ export function answerOne(dialog) {
       say(button.dataset.why, "warn");
       return;
     }
-    const mine = (now = { kind, id: shown.dataset.id, digest: shown.dataset.digest });
+    const { id, digest, shown: seen } = shown.dataset;
+    const mine = (now = { kind, id, digest, seen });
     const { choice, ...words } = KINDS[kind];
     const wanted = shown.querySelector("#answer").dataset.reasonRequired === "1";
     describe(shown, kind);
@@ -73,13 +74,13 @@ export function answerOne(dialog) {
   }
 
   async function send() {
-    const { kind, id, digest } = now;
+    const { kind, id, digest, seen } = now;
     const reason = sheet.reason.value;
     const path = `/actions/${encodeURIComponent(id)}`;
     const came =
       kind === "edit"
         ? await call("POST", `${path}/edit`, { digest, reason, arguments: edit.text() })
-        : await call("POST", `${path}/answer`, { digest, reason, ...saidBy(kind) });
+        : await call("POST", `${path}/answer`, { digest, shown: seen, reason, ...saidBy(kind) });
     if (!came.ok) {
       await failed(came);
       return;
@@ -150,7 +151,7 @@ export function answerOne(dialog) {
     sheet.end(body.message);
     lookAgain.hidden = false;
     lookAgain.focus();
-    await reload(now.id);
+    reload(now.id); // not waited for: the dialog can be closed meanwhile
   }
 
   return open;

@@ -1,5 +1,6 @@
 // The panel of one action: what of it stands on the page, and how it is brought up to date.
 
+import { patience } from "../api.js";
 import { show } from "../panel.js";
 
 export const detail = () => document.getElementById("detail");
@@ -11,6 +12,7 @@ export async function fragment(path) {
     answer = await fetch(path, {
       headers: { accept: "application/json, text/html" },
       credentials: "same-origin",
+      signal: patience(),
     });
   } catch {
     return { ok: false, message: "The console can't be reached: try again." };

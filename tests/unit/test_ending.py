@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from guardtier_workers.console.tasks import end
+from guardtier_workers.ending import end
 
 
 async def test_a_task_that_survives_being_cancelled_is_cancelled_again() -> None:

@@ -1,0 +1,1 @@
+"""Faults with load running: what clients were told is checked against what the tier wrote down."""

@@ -1,0 +1,111 @@
+"""guardtier doctor where something is broken: it names what is wrong, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from cli.conftest import Terminal
+from guardtier.store.keys import STEWARD_ALIVE, TIER, Keys
+from guardtier_workers.embedded import EmbeddedRedis
+from guardtier_workers.steward import ALIVE_MS
+from waiting import until_sync
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(server: EmbeddedRedis) -> Iterator[Redis]:
+    with Redis.from_url(server.url) as redis:
+        redis.config_set("maxmemory", 0)
+        redis.flushall()
+        yield redis
+        redis.config_set("maxmemory", 0)
+
+
+@pytest.fixture
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    return Terminal(tmp_path_factory.mktemp("state"))
+
+
+def found(terminal: Terminal, url: str, **env: str) -> tuple[int, dict[str, tuple[str, str]]]:
+    done = terminal.run("doctor", "--json", "--redis-url", url, **env)
+    return done.code, {one["what"]: (one["grade"], one["says"]) for one in done.json["checks"]}
+
+
+def test_a_full_redis_is_not_told_as_workers_that_are_away(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    redis.config_set("maxmemory", "100kb")
+
+    code, checks = found(terminal, server.url)
+
+    assert code == 1
+    assert checks["memory"][0] == "failure"
+    assert "Redis refuses writes" in checks["memory"][1]
+    assert "start one" not in checks["policy workers"][1]
+
+
+def test_other_partitions_than_the_tier_has(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    redis.hset(TIER, "partitions", "4")
+
+    code, checks = found(terminal, server.url, GUARDTIER_PARTITIONS="2")
+
+    assert (code, checks["partitions"][0]) == (1, "failure")
+    assert "set partitions = 4" in checks["partitions"][1]
+    assert found(terminal, server.url)[1]["partitions"][0] == "warning"
+
+
+def test_what_nobody_ends_at_its_deadline(terminal: Terminal, server: EmbeddedRedis, redis: Redis) -> None:
+    assert terminal.run("fleet", "add", "web", "--redis-url", server.url).code == 0
+    redis.zadd(Keys(0).parked, {"a1.0": 1.0})
+
+    _, checks = found(terminal, server.url)
+
+    assert checks["deadlines"][0] == "failure"
+    assert "does a steward run" in checks["deadlines"][1]
+
+
+def test_a_steward_that_no_longer_takes_its_jobs(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    says = found(terminal, server.url)[1]["steward"]
+    assert says[0] == "failure"
+    assert "guardtier worker steward" in says[1]
+
+    with terminal.running("worker", "steward", "--redis-url", server.url) as worker:
+        until_sync(lambda: redis.exists(STEWARD_ALIVE))
+
+    grade, says = found(terminal, server.url)[1]["steward"]
+    assert (grade, str(worker.pid) in says) == ("ok", True)
+    assert 0 < redis.pttl(STEWARD_ALIVE) <= ALIVE_MS  # nobody takes it away from one that was killed
+
+
+def test_a_redis_of_arqs_own_that_is_away(terminal: Terminal, server: EmbeddedRedis, redis: Redis) -> None:
+    _, checks = found(terminal, server.url, GUARDTIER_ARQ_URL="redis://:secret@127.0.0.1:1/0")
+
+    assert checks["steward"][0] == "failure"
+    assert "arq's Redis at redis://:***@127.0.0.1:1/0" in checks["steward"][1]
+
+    _, checks = found(terminal, server.url, GUARDTIER_ARQ_URL="redis+cluster://127.0.0.1:1")
+
+    assert checks["steward"][0] == "warning"
+    assert "arq speaks no cluster protocol" in checks["steward"][1]
+
+
+def test_a_wrong_password_is_a_line_of_the_report(terminal: Terminal, server: EmbeddedRedis) -> None:
+    wrong = server.url.replace("@", "x@")
+
+    code, checks = found(terminal, wrong)
+
+    assert code == 2
+    assert checks["redis"][0] == "failure"
+    assert "check user and password" in checks["redis"][1]

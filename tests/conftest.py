@@ -1,0 +1,70 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator
+
+import pytest
+
+from hanging import limited, open_log
+
+#: What takes longest a file begins first, so that no process is alone with it at the end.
+LONGEST = (
+    "cli/test_up.py",
+    "integration/test_faults.py",
+    "e2e/test_accessible.py",
+    "e2e/test_rules.py",
+    "e2e/",
+    "integration/test_worker_process.py",
+    "integration/test_pools.py",
+    "integration/test_fairness.py",
+    "integration/test_state_machine.py",
+    "integration/test_hostile_streams.py",
+    "integration/",
+    "cli/",
+    "unit/test_bad_actions.py",
+    "unit/text/test_bounds.py",
+    "unit/test_metamorphic.py",
+    "unit/tools/",
+    "chaos/",
+    "console/",
+)
+
+
+def pytest_configure() -> None:
+    open_log()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    file = item.nodeid.removeprefix("tests/")
+    return next((turn for turn, name in enumerate(LONGEST) if file.startswith(name)), len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of collected tests live to the end: no collection of garbage need go through them again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    with limited(f"the start of what {item.nodeid} needs"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    with limited(item.nodeid):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    with limited(f"the end of what {item.nodeid} needed"):
+        return (yield)

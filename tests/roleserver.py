@@ -1,0 +1,82 @@
+"""A redis-server that has loaded the roles of the tier; everybody's password is their name."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from guardtier.store.roles import acl_file
+from guardtier_workers.embedded import redis_servers
+from guardtier_workers.supervisor import die_with_parent
+from waiting import until_sync
+
+PARTITIONS = 2
+FLEETS = ("web", "ops")
+END_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class RoleServer:
+    """The server, by its socket."""
+
+    socket: Path
+
+    def url(self, user: str) -> str:
+        return f"unix://{user}:{user}@{self.socket}"
+
+
+@contextmanager
+def serving_roles(acl: str | None = None) -> Iterator[RoleServer]:
+    """Roles need Redis 7.0: without one this fails, and says how to get it."""
+    binary = next((path for path in redis_servers() if version_of(path) >= (7, 0)), None)
+    assert binary is not None, "no redis-server of 7.0 or newer on PATH: apt-get install redis-server"
+    with tempfile.TemporaryDirectory(prefix="gt-roles-") as folder:
+        users, socket = Path(folder) / "users.acl", Path(folder) / "s"
+        users.write_text(acl or acl_file(PARTITIONS, FLEETS, hashed))
+        command = [
+            binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            socket,
+            "--aclfile",
+            users,
+            "--save",
+            "",
+            "--dir",
+            folder,
+        ]
+        with (Path(folder) / "log").open("wb") as log:  # a pipe that nobody reads would hold it up
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - safe: it only makes two calls
+            )
+        try:
+            until_sync(lambda: socket.exists() or process.poll() is not None)
+            assert process.poll() is None, Path(log.name).read_text(errors="replace")
+            yield RoleServer(socket)
+        finally:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS)
+            process.kill()
+            process.wait(END_SECONDS)
+
+
+def hashed(password: str) -> str:
+    return sha256(password.encode()).hexdigest()
+
+
+def version_of(path: Path) -> tuple[int, ...]:
+    """As redis-server says it: (7, 0). (0,) where it does not."""
+    said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"v=(\d+)\.(\d+)", said)
+    return (int(found[1]), int(found[2])) if found else (0,)

@@ -1,0 +1,99 @@
+"""What doctor looks at in Redis itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from time import time
+from typing import Any
+
+from guardtier.store.connection import AnyRedis, RedisError
+from guardtier_workers.cli.found import Found, Grade
+
+CLOCK_SECONDS = 60.0  #: proofs of answers hold for ten minutes: clocks should agree far better
+NEARLY_FULL = 0.9
+REFUSE = ("memory", "disk")  #: where one of these fails, Redis takes no writes
+MIB = 1024 * 1024
+
+
+async def server(redis: AnyRedis) -> AsyncIterator[Found]:
+    """Its version, whether it keeps what it is told, takes writes, and has our time."""
+    info = await redis.info()
+    number = str(info.get("redis_version", "0.0"))
+    major, minor = (int(part) for part in number.split(".")[:2])
+    if (major, minor) < (6, 2):
+        yield Found("failure", "redis version", f"{number}: 6.2 is the least, 7.0 is advised")
+    elif major < 7:
+        yield Found(
+            "warning",
+            "redis version",
+            f"{number}: roles (ACL) hold only from 7.0 on; fine for one team",
+        )
+    else:
+        yield Found("ok", "redis version", number)
+
+    for found in (_memory(info), *_disk(info)):
+        yield found
+    try:
+        settings = await redis.config_get("append*")
+        settings |= await redis.config_get("maxmemory-policy")
+    except RedisError as error:
+        yield Found("warning", "durability", f"can't be read ({error}): look at it on the server")
+    else:
+        yield _durability(settings)
+        policy = settings.get("maxmemory-policy")
+        if policy == "noeviction":
+            yield Found("ok", "eviction", "none: a full Redis refuses, it forgets nothing")
+        else:
+            yield Found("failure", "eviction", f"{policy}: parked actions may vanish; set noeviction")
+
+    seconds, micros = await redis.time()
+    skew = abs(time() - seconds - micros / 1e6)
+    grade: Grade = "ok" if skew < CLOCK_SECONDS else "failure"
+    yield Found(grade, "clocks", f"this machine and Redis differ by {skew:.1f} s")
+
+
+def _durability(settings: dict[str, str]) -> Found:
+    if settings.get("appendonly") != "yes":
+        return Found("failure", "durability", "no append-only file: a restart forgets what is parked")
+    if settings.get("appendfsync") != "always":
+        return Found(
+            "warning",
+            "durability",
+            f"appendfsync {settings.get('appendfsync')}: a power cut may lose the last second; set always",
+        )
+    return Found("ok", "durability", "append-only file, appendfsync always")
+
+
+def _memory(info: Mapping[str, Any]) -> Found:
+    """As Redis counts when it refuses: without the buffers of its replicas and of its file."""
+    most = int(info.get("maxmemory", 0))
+    used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
+    if not most:
+        return Found("ok", "memory", f"{used / MIB:.1f} MiB, no limit (maxmemory)")
+    says = f"{used / MIB:.1f} of {most / MIB:.1f} MiB (maxmemory)"
+    if used > most:
+        return Found(
+            "failure",
+            "memory",
+            f"full, {says}: Redis refuses writes, so nothing is released. CONFIG SET maxmemory to more, "
+            "then see what fills it (guardtier pending; docs/limits.md); the tier goes on by itself",
+        )
+    if used > most * NEARLY_FULL:
+        return Found("warning", "memory", f"nearly full, {says}: once it is, Redis refuses what is new")
+    return Found("ok", "memory", says)
+
+
+def _disk(info: Mapping[str, Any]) -> Iterator[Found]:
+    if info.get("aof_last_write_status", "ok") != "ok":
+        yield Found(
+            "failure",
+            "disk",
+            "Redis can't write its append-only file, so it refuses writes and nothing is released: is its "
+            "disk full or read-only? Its log says why; the tier goes on by itself",
+        )
+    if info.get("rdb_last_bgsave_status", "ok") != "ok":
+        yield Found(
+            "warning",
+            "snapshot",
+            "the last one failed: with `save` set, Redis refuses writes until one succeeds; see its log",
+        )
