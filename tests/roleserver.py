@@ -32,8 +32,11 @@ class RoleServer:
 
 
 @contextmanager
-def serving_roles(acl: str | None = None) -> Iterator[RoleServer]:
-    """Roles need Redis 7.0: without one this fails, and says how to get it."""
+def serving_roles(acl: str | None = None, keep: Path | None = None) -> Iterator[RoleServer]:
+    """Roles need Redis 7.0: without one this fails, and says how to get it.
+
+    ``keep``: where it keeps its data, as a deployed one does; the next one that is given it has them.
+    """
     binary = next((path for path in redis_servers() if version_of(path) >= (7, 0)), None)
     assert binary is not None, "no redis-server of 7.0 or newer on PATH: apt-get install redis-server"
     with tempfile.TemporaryDirectory(prefix="gt-roles-") as folder:
@@ -50,7 +53,9 @@ def serving_roles(acl: str | None = None) -> Iterator[RoleServer]:
             "--save",
             "",
             "--dir",
-            folder,
+            keep or folder,
+            "--appendonly",
+            "yes" if keep else "no",
         ]
         with (Path(folder) / "log").open("wb") as log:  # a pipe that nobody reads would hold it up
             process = subprocess.Popen(

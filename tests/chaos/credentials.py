@@ -1,7 +1,8 @@
 """Credentials: what a deployment gives each part: its role in Redis, and keys to sign and to verify by.
 
 The roles are lines of redis.conf, so that a server which starts again has them; who may do everything is
-its default user. Everybody's password is their role's name.
+its default user, which is on here (as deployed: ``integration/test_roles_restart.py``). Everybody's
+password is their role's name.
 """
 
 from __future__ import annotations

@@ -109,3 +109,19 @@ def test_a_wrong_password_is_a_line_of_the_report(terminal: Terminal, server: Em
     assert code == 2
     assert checks["redis"][0] == "failure"
     assert "check user and password" in checks["redis"][1]
+
+
+def test_a_default_user_by_whom_redis_would_not_read_its_own_file(terminal: Terminal) -> None:
+    """Redis leaves out what scripts wrote, where its default user may not do it."""
+    with EmbeddedRedis(options=["user admin on >admin ~* &* +@all"]) as server:
+        url = f"redis://admin:admin@{server.url.partition('@')[2]}"
+        assert "default user" not in found(terminal, url)[1]
+        with Redis.from_url(url) as redis:
+            redis.execute_command("ACL", "SETUSER", "default", "off", "resetkeys", "-@all")
+
+        code, checks = found(terminal, url)
+
+        assert (code, checks["default user"][0]) == (1, "failure")
+        with Redis.from_url(url) as redis:
+            redis.execute_command("ACL", "SETUSER", "default", "~*", "&*", "+@all")
+        assert "default user" not in found(terminal, url)[1]

@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from guardtier.store.acl import kinds
 from guardtier.store.keys import ANALYZERS, POLICIES, GrantKeys, HistoryKeys, Keys, QuotaKeys, votes
-from guardtier.store.roles import ROLES, acl_file, agents_of
+from guardtier.store.roles import DEFAULT, ROLES, acl_file, agents_of
 from roleserver import RoleServer, hashed, serving_roles
 
 FILE = Path(__file__).parents[2] / "deploy" / "redis" / "users.acl"
@@ -326,5 +326,6 @@ def test_nobody_has_a_password_before_one_is_given() -> None:
         rules = line.split()[2:]
         assert line.startswith("user ")
         assert not [rule for rule in rules if rule == "nopass" or rule[0] in ">#"], line
-    assert "user default off" in FILE.read_text().splitlines()
+    assert DEFAULT in FILE.read_text().splitlines()
+    assert DEFAULT.split()[:3] == ["user", "default", "off"]
     assert agents_of("web").name in FILE.read_text()

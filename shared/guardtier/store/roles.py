@@ -244,10 +244,15 @@ def agents_of(fleet: str) -> Role:
 #: Who may do everything: for the deployment itself, and for nobody at work.
 ADMIN: Final = "admin"
 
+#: Nobody signs in as the default user: it is off, and has no password. It may do everything all the same:
+#: as it, Redis reads its append-only file, and leaves out each transaction that it may not do, which every
+#: script's writes are (redis/redis#14541, valkey-io/valkey#3983: in 7.0 to 8.4, without a word to anybody).
+DEFAULT: Final = "user default off ~* &* +@all"
+
 
 def acl_file(partitions: int, fleets: Iterable[str], hash_of: Callable[[str], str] = lambda _: "") -> str:
     """The whole ACL file. ``hash_of`` gives the SHA-256 of a user's password, "" for none."""
     everything = f"user {ADMIN} on ~* &* +@all" + (f" #{hash_of(ADMIN)}" if hash_of(ADMIN) else "")
     roles = (*ROLES, *map(agents_of, fleets))
     lines = [acl_line(role, partitions, hash_of(role.name)) for role in roles]
-    return "\n".join(["user default off", everything, *lines]) + "\n"
+    return "\n".join([DEFAULT, everything, *lines]) + "\n"

@@ -13,6 +13,7 @@ CLOCK_SECONDS = 60.0  #: proofs of answers hold for ten minutes: clocks should a
 NEARLY_FULL = 0.9
 REFUSE = ("memory", "disk")  #: where one of these fails, Redis takes no writes
 MIB = 1024 * 1024
+_EVERYTHING = {"~*", "&*", "+@all"}
 
 
 async def server(redis: AnyRedis) -> AsyncIterator[Found]:
@@ -40,6 +41,8 @@ async def server(redis: AnyRedis) -> AsyncIterator[Found]:
         yield Found("warning", "durability", f"can't be read ({error}): look at it on the server")
     else:
         yield _durability(settings)
+        for found in await _reads_all_of_its_file(redis, settings):
+            yield found
         policy = settings.get("maxmemory-policy")
         if policy == "noeviction":
             yield Found("ok", "eviction", "none: a full Redis refuses, it forgets nothing")
@@ -62,6 +65,25 @@ def _durability(settings: dict[str, str]) -> Found:
             f"appendfsync {settings.get('appendfsync')}: a power cut may lose the last second; set always",
         )
     return Found("ok", "durability", "append-only file, appendfsync always")
+
+
+async def _reads_all_of_its_file(redis: AnyRedis, settings: dict[str, str]) -> list[Found]:
+    """Redis reads its append-only file as the default user, and leaves out scripts that it may not run."""
+    if settings.get("appendonly") != "yes":
+        return []
+    try:
+        users = [str(line).split() for line in await redis.execute_command("ACL LIST")]
+    except RedisError:
+        return []  # this credential may not look
+    rules = next((line[2:] for line in users if line[1] == "default"), [])
+    if set(rules) >= _EVERYTHING and not any(rule.startswith("-") for rule in rules):
+        return []
+    says = (
+        "the ACL's default user may not do everything: Redis starts again without what scripts wrote since "
+        "its append-only file was rewritten last. ACL SETUSER default ~* &* +@all (it may stay off), now "
+        "and in users.acl, before anything restarts it: docs/roles.md"
+    )
+    return [Found("failure", "default user", says)]
 
 
 def _memory(info: Mapping[str, Any]) -> Found:
