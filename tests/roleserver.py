@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -40,14 +41,14 @@ def serving_roles(acl: str | None = None, keep: Path | None = None) -> Iterator[
     binary = next((path for path in redis_servers() if version_of(path) >= (7, 0)), None)
     assert binary is not None, "no redis-server of 7.0 or newer on PATH: apt-get install redis-server"
     with tempfile.TemporaryDirectory(prefix="gt-roles-") as folder:
-        users, socket = Path(folder) / "users.acl", Path(folder) / "s"
+        users, door = Path(folder) / "users.acl", Path(folder) / "s"
         users.write_text(acl or acl_file(PARTITIONS, FLEETS, hashed))
         command = [
             binary,
             "--port",
             "0",
             "--unixsocket",
-            socket,
+            door,
             "--aclfile",
             users,
             "--save",
@@ -65,15 +66,21 @@ def serving_roles(acl: str | None = None, keep: Path | None = None) -> Iterator[
                 preexec_fn=die_with_parent(),  # noqa: PLW1509 - safe: it only makes two calls
             )
         try:
-            until_sync(lambda: socket.exists() or process.poll() is not None)
+            until_sync(lambda: _listens(door) or process.poll() is not None)
             assert process.poll() is None, Path(log.name).read_text(errors="replace")
-            yield RoleServer(socket)
+            yield RoleServer(door)
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
             process.kill()
             process.wait(END_SECONDS)
+
+
+def _listens(path: Path) -> bool:
+    """The file is there a moment before anybody is let in."""
+    with socket.socket(socket.AF_UNIX) as trying:
+        return trying.connect_ex(str(path)) == 0
 
 
 def hashed(password: str) -> str:
