@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -184,6 +185,25 @@ def test_the_database_is_searched_and_verified(tier: Up, here: Run) -> None:
     assert line["fields"]["fleet"] == "default"
     assert here("audit", "verify", "--sql", url).code == 0
     assert here("audit", "search", "--sql", "mysql://x/y").code == 2
+
+
+def test_a_database_without_the_trail_is_not_taken_for_one_that_is_whole(
+    tier: Up, here: Run, tmp_path: Path
+) -> None:
+    path = copied(tier, tmp_path / "copy")
+    nothing, emptied = tmp_path / "none.db", tmp_path / "emptied.db"
+    with sqlite3.connect(emptied) as there, sqlite3.connect(tier.terminal.state.parent / "audit.db") as one:
+        one.backup(there)
+        there.execute("DELETE FROM guardtier_audit")
+    there.close()
+
+    for command in (("search",), ("verify", "--no-redis", "--dir", str(path))):
+        done = here("audit", *command, "--sql", f"sqlite:///{nothing}")
+        assert (done.code, "has no table" in done.err) == (2, True)
+        assert not nothing.exists()
+    for alone in ((), ("--dir", str(path))):
+        done = here("audit", "verify", "--no-redis", *alone, "--sql", f"sqlite:///{emptied}", "--json")
+        assert (done.code, [one["what"] for one in done.json["findings"]]) == (1, ["missing"])
 
 
 def test_who_is_behind_is_shown_and_may_be_forgotten(tier: Up, here: Run) -> None:

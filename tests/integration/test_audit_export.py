@@ -99,7 +99,7 @@ async def compared(desk: Desk, path: Path) -> list[Finding]:
         for raw in lines_of(path):
             entry, wrong = check.line(raw)
             found += wrong + (await streams.compare(entry) if entry else [])
-        return found + check.end()
+        return found + check.end() + await streams.goes_on()
     finally:
         await streams.close()
         await redis.aclose()
@@ -338,6 +338,40 @@ async def test_a_whole_export_made_anew_is_found_by_what_redis_has(desk: Desk, t
 
     assert ("missing", 3) in what(verified(tmp_path / "b"))
     assert ("missing", 3) in what(await compared(desk, tmp_path / "a"))
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "wrong"),
+    [
+        ((), ("truncated", 4)),  # emptied, and nothing came since
+        (("begins anew",), ("restarted", 1)),
+        (("begins anew",) * 7, ("restarted", 1)),
+    ],
+)
+async def test_a_redis_that_lost_what_was_exported_is_found_while_nobody_exports(
+    desk: Desk, tmp_path: Path, meanwhile: tuple[str, ...], wrong: tuple[str, int]
+) -> None:
+    await wrote(desk, 4)
+    await exported(desk, tmp_path)
+    await wrote(desk, 2)
+    assert await compared(desk, tmp_path) == []
+
+    await desk.redis.delete(desk.keys.audit, desk.keys.chain, desk.keys.exported)
+    await wrote(desk, len(meanwhile))
+
+    assert wrong in what(await compared(desk, tmp_path))
+
+
+async def test_lines_that_neither_redis_nor_the_export_has_are_missed(desk: Desk, tmp_path: Path) -> None:
+    await wrote(desk, 4)
+    await exported(desk, tmp_path)
+    await wrote(desk, 3)
+    fifth = (await desk.redis.xrange(desk.keys.audit))[4][0]
+
+    await desk.redis.xtrim(desk.keys.audit, minid=fifth, approximate=False)
+    await desk.redis.xdel(desk.keys.audit, fifth)
+
+    assert what(await compared(desk, tmp_path)) == [("missing", 5)]
 
 
 # -- signatures --------------------------------------------------------------------------------

@@ -180,6 +180,7 @@ async def _compared(
         if entry is not None:
             report.add(await streams.compare(entry))
     report.add(check.end())
+    report.add(await streams.goes_on())
     report.looked.append(
         f"{where}: {_looked(check)}; {await streams.behind()} entries still to be exported"
     )
@@ -200,9 +201,13 @@ def _database(report: Report, url: str, verifier: Verifier | None, kept: dict[st
     from guardtier_workers.trail.archive import Archive
     from guardtier_workers.trail.database import check_rows
 
-    archive = Archive.at(url)
+    archive = Archive.there(url)
     try:
-        for export in archive.exports():
+        exports = archive.exports()
+        report.add([_uncopied(f"export {export}") for export in report.exports.difference(exports)])
+        if not exports and not report.exports:
+            report.add([_uncopied("any export")])
+        for export in exports:
             report.exports.add(export)
             check = TrailCheck(keys=verifier, anchors=_of(kept, [export]))
             for found in check_rows(archive, export, check):
@@ -252,6 +257,11 @@ def _empty(where: Path, exports: list[str]) -> list[Finding]:
         return []
     says = "there is no line of any export here: nobody has exported to it, or it was emptied"
     return [Finding("missing", str(where), None, 0, "", says)]
+
+
+def _uncopied(export: str) -> Finding:
+    says = f"no line of {export} is in the database: nobody has copied to it, or it was emptied"
+    return Finding("missing", "sql", None, 0, "", says)
 
 
 def _absent(export: str) -> Finding:

@@ -152,7 +152,7 @@ def search(
             field="sql",
         )
     start, end = moment_of(since, "since"), moment_of(until, "until")
-    archive = Archive.at(url)
+    archive = Archive.there(url)
     try:
         found = archive.search(Query(fleet, event, action, agent, by, text, start, end, limit))
     finally:

@@ -113,6 +113,34 @@ class Archive:
                 field="audit_sql",
             ) from error
 
+    @classmethod
+    def there(cls, url: str) -> Archive:
+        """The same, to read from. Makes nothing: raises ConfigError where nothing was ever copied to it."""
+        made = cls.at(url)
+        try:
+            made._look()
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _look(self) -> None:
+        where, file = self._engine.url, self._engine.url.database or ""
+        a_file = where.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
+        try:
+            if not a_file or Path(file).is_file():  # else SQLite would make it
+                self._made = sa.inspect(self._engine).has_table(LINES.name)
+        except sa.exc.OperationalError as error:
+            raise self._away(error) from error
+        if not self._made:
+            name = where.render_as_string(hide_password=True)
+            says = f"no audit trail was ever copied to {name}: it has no table {LINES.name}. Another one?"
+            raise ConfigError(says, field="sql")
+
+    def _away(self, error: sa.exc.OperationalError) -> TierUnavailable:
+        where = self._engine.url.render_as_string(hide_password=True)
+        return TierUnavailable(f"the database {where} can't be used: {error.orig}")
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -238,8 +266,7 @@ class Archive:
         try:
             _METADATA.create_all(self._engine)
         except sa.exc.OperationalError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
-            raise TierUnavailable(f"the database {where} can't be used: {error.orig}") from error
+            raise self._away(error) from error
         self._made = True
 
     def _insert(self, rows: Sequence[Mapping[str, Any]]) -> None:

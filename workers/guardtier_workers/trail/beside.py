@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from guardtier.store.chain import Chained, Checker, Link, Pairs
+from guardtier.store.chain import Chained, Checker, Link, Pairs, hash_of, lines
 from guardtier.store.chain import Kind as FaultKind
 from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_wrong_type, wire_to
 from guardtier.store.exports import Exports
@@ -99,6 +99,11 @@ class Streams:
             return [Finding("inserted", line.where, line.partition, 0, line.entry, says)]
         return [found async for found in cursor.meet(line)]
 
+    async def goes_on(self) -> list[Finding]:
+        """What Redis has in place of what should stand behind the export's last entries."""
+        cursors = [one for one in self._cursors.values() if one.key not in self._damaged]
+        return [found for cursor in cursors async for found in cursor.goes_on()]
+
     async def behind(self) -> int:
         """How many entries Redis has behind the last that was compared: they are still to be exported."""
         return sum([await cursor.rest() for cursor in self._cursors.values()])
@@ -111,12 +116,18 @@ class _Cursor:
         self._wire, self._keys = wire, keys
         self._page: list[tuple[str, Pairs]] = []
         self._last, self._first, self._met = "0-0", "", "0-0"
+        self._end: Link | None = None  #: the export's last entry, where it is chained
         self._ended = False
+
+    @property
+    def key(self) -> str:
+        return self._keys.audit
 
     async def meet(self, line: Entry) -> AsyncIterator[Finding]:
         if number(line.entry) <= number(self._met):
             return  # it stands there out of order, or twice: that is said already
         self._met = line.entry
+        self._end = Chained.of(line.entry, line.pairs).link
         while (found := await self._peek()) and number(found[0]) < number(line.entry):
             self._page.pop()
             says = f"Redis has this entry, and the export has not, before {line.where}"
@@ -129,6 +140,26 @@ class _Cursor:
         elif self._first and number(line.entry) > number(await self._oldest()):
             says = f"{line.where} has this entry, and Redis has not"
             yield _finding(self._keys, FaultKind.MISSING, _n(line.pairs), line.entry, says)
+
+    async def goes_on(self) -> AsyncIterator[Finding]:
+        """Nothing is trimmed that an export lacks, nor the last line: behind its end stands the next."""
+        end, found = self._end, await self._peek()
+        if end is None:
+            return
+        if found is None:
+            if not self._first:
+                says = f"Redis has no line, and the export goes to line {end.n}"
+                yield _finding(self._keys, FaultKind.TRUNCATED, end.n, end.entry, says)
+            return
+        line = Chained.of(*found)
+        if line.link is None or (line.link.n == end.n + 1 and hash_of(end, line.said) == line.link.h):
+            return
+        n, kind = line.link.n, FaultKind.RESTARTED
+        says = f"it does not go on from line {end.n} of the export: Redis lost its lines, or has others"
+        if n > end.n + 1:
+            says = f"{lines(end.n + 1, n - 1)} neither here nor in the export"
+            n, kind = end.n + 1, FaultKind.MISSING
+        yield _finding(self._keys, kind, n, found[0], says)
 
     async def _oldest(self) -> str:
         """The first entry that is there now: old ones may have gone meanwhile."""
