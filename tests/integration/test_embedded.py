@@ -86,6 +86,26 @@ def test_a_server_under_two_names_is_one_server_and_is_called_by_its_own(monkeyp
     assert redis_servers() == [tmp_path / "redis-server"]
 
 
+@pytest.mark.usefixtures("bare_machine")
+def test_an_activated_environment_does_not_hide_the_servers_of_the_machine(monkeypatch, tmp_path):
+    ours, machines = tmp_path / "venv" / "bin", tmp_path / "usr"
+    ours.mkdir(parents=True)
+    machines.mkdir()
+    wheels, own = program(ours / "redis-server", "exit 1"), program(machines / "valkey-server", "exit 2")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
+    monkeypatch.setenv("PATH", f"{ours}{os.pathsep}{machines}")
+
+    assert redis_servers() == [own, wheels]
+
+
+def test_data_of_a_newer_redis_is_not_begun_anew_by_an_older_one(tmp_path):
+    older = program(tmp_path / "older", "echo Redis server v=6.2.14 sha=0")
+    (tmp_path / "data" / "appendonlydir").mkdir(parents=True)
+
+    with pytest.raises(ConfigError, match=rf"Redis 6, .*{embedded.OVERRIDE}"):
+        EmbeddedRedis(tmp_path / "data", server=older).start()
+
+
 def test_the_wheel_is_located_without_importing_it():
     code = (
         "import sys\n"

