@@ -34,7 +34,7 @@ def test_the_usual_is_one_answer_of_anybody() -> None:
     assert needs_cell(record()) == ""
     assert needs_lines(record()) == [
         "needs         1 approval or 1 rejection",
-        "then          it is rejected",
+        "unanswered    it expires, and does not run",
     ]
 
 
@@ -64,7 +64,7 @@ def test_a_quorum_says_who_has_answered() -> None:
         "needs         1 of 2 approvals or 1 rejection by somebody with the role dba or lead",
         "answered      ann (ann@example.org) would approve: it is Monday",
         "tells         oncall at once; boss since; again every 10m00s",
-        "then          it is rejected, and its conversation is halted",
+        "unanswered    it expires, and its conversation is halted",
     ]
 
 

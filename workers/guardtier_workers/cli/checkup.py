@@ -217,9 +217,10 @@ async def _exports(at: Tier) -> AsyncIterator[Found]:
         yield Found("failure", "audit trail", says)
     found = await exports.behind()
     if not found:
-        yield Found(
-            "warning", "audit export", "none: Redis alone has the trail; set audit_dir for the steward"
-        )
+        says = "none: Redis alone has the trail; set audit_dir for the steward"
+        if at.settings.audit_dir is not None:
+            says = f"nothing yet to {at.settings.audit_dir}: it begins with the first action, and a steward"
+        yield Found("warning", "audit export", says)
     for one in found:
         what = f"audit export {one.export}"
         if one.reached is None:
@@ -242,4 +243,5 @@ async def _exports(at: Tier) -> AsyncIterator[Found]:
             )
             yield Found("failure", what, f"{says} guardtier audit forget {one.export}, where it is gone")
         elif not faults:
-            yield Found("ok", what, f"partition {one.partition}: has all but {one.lines} lines")
+            lacks = f"all but {one.lines} lines" if one.lines else "every line"
+            yield Found("ok", what, f"partition {one.partition}: has {lacks}")

@@ -11,9 +11,9 @@ from guardtier_workers.cli.output import span_text
 from guardtier_workers.clock import now_ms
 
 _ENDS = {
-    "reject": "it is rejected",
+    "reject": "it expires, and does not run",
     "wait": "it waits for as long again",
-    "halt": "it is rejected, and its conversation is halted",
+    "halt": "it expires, and its conversation is halted",
 }
 
 
@@ -40,7 +40,7 @@ def needs_lines(record: Record) -> list[str]:
     ]
     lines += [_answer(given) for given in answers["given"]]
     lines += _told(view["escalation"])
-    lines.append(f"then          {_ENDS[terms['on_timeout']]}")
+    lines.append(f"unanswered    {_ENDS[terms['on_timeout']]}")
     return lines
 
 

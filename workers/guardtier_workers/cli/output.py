@@ -5,8 +5,10 @@ rich is imported when a table is printed, and no sooner: `check --jsonl` and the
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardtier.action import ActionEvent
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+PROGRAM = "guardtier"
 WIDE = 160  #: columns where the output is no terminal
 
 RISK_STYLES = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "bold red", "UNKNOWN": "magenta"}
@@ -29,6 +32,12 @@ OUTCOME_STYLES = {
     "parked": "yellow",
     "assessed": "cyan",
 }
+
+
+def as_typed() -> str:
+    """This program as one can type it: by its path, where a shell would not find it (``make run``)."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == PROGRAM and not shutil.which(PROGRAM) else PROGRAM
 
 
 def emit(value: Any) -> None:

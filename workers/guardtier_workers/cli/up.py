@@ -15,7 +15,7 @@ from guardtier.signer import Signer
 from guardtier_workers.cli.console import link_to
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.options import Config, Json
-from guardtier_workers.cli.output import emit, note, say
+from guardtier_workers.cli.output import as_typed, emit, note, say
 from guardtier_workers.cli.stack import CONSOLE, POLL_SECONDS, Plan, Stack, stack
 from guardtier_workers.cli.state import StateDir
 from guardtier_workers.cli.tier import shown_url
@@ -87,7 +87,7 @@ async def _tell_console(running: Stack, state: StateDir, *, as_json: bool) -> No
         emit({"event": "console", "url": word.url, "link": link})
         return
     say(f"console   {link}")
-    say(f"          for {LASTS_SECONDS} seconds, once; another one: guardtier console")
+    say(f"          for {LASTS_SECONDS} seconds, once; another one: {as_typed()} console")
 
 
 async def _tier(
@@ -121,8 +121,9 @@ def _introduce(stack: Stack) -> None:
     say(f"redis     {shown_url(stack.running.redis_url)}{where}")
     say(f"fleets    {', '.join(stack.running.fleets)}")
     say(f"agents    verify its verdicts by GUARDTIER_VERDICT_KEYS={stack.running.verdict_keys}")
-    say("try       guardtier submit 'rm -rf ~/.ssh'    and, in another terminal:")
-    say("          guardtier pending; guardtier approve ID; guardtier watch")
+    me = as_typed()
+    say(f"try       {me} submit 'rm -rf ~/.ssh'    and, in another terminal:")
+    say(f"          {me} pending; {me} approve ID; {me} watch")
     say()
 
 
