@@ -246,8 +246,8 @@ ADMIN: Final = "admin"
 
 #: Nobody signs in as the default user: it is off, and has no password. It may do everything all the same:
 #: as it, Redis reads its append-only file, and leaves out each transaction that it may not do, which every
-#: script's writes are, without a word to anybody (seen with 7.0.15; redis/redis#14541, valkey-io/valkey#3983
-#: say when it was mended).
+#: script's writes are, without a word to anybody (seen with 7.0.15; mended late in 2025:
+#: redis/redis#14541, valkey-io/valkey#3983).
 DEFAULT: Final = "user default off ~* &* +@all"
 
 
