@@ -362,6 +362,24 @@ async def test_a_redis_that_lost_what_was_exported_is_found_while_nobody_exports
     assert wrong in what(await compared(desk, tmp_path))
 
 
+async def test_what_comes_and_is_exported_while_one_compares_is_there(desk: Desk, tmp_path: Path) -> None:
+    await wrote(desk, 3)
+    await exported(desk, tmp_path)
+    streams, check = Streams(desk.redis, 1), TrailCheck()
+    found: list[Finding] = []
+    for count, raw in enumerate(lines_of(tmp_path)):
+        if count == 2:  # Redis was looked at by then
+            await wrote(desk, 2)
+            await exported(desk, tmp_path)
+        entry, _ = check.line(raw)
+        found += await streams.compare(entry) if entry else []
+    found += await streams.goes_on()
+    await streams.close()
+
+    assert check.entries == 5
+    assert found == []
+
+
 async def test_lines_that_neither_redis_nor_the_export_has_are_missed(desk: Desk, tmp_path: Path) -> None:
     await wrote(desk, 4)
     await exported(desk, tmp_path)

@@ -117,7 +117,6 @@ class _Cursor:
         self._page: list[tuple[str, Pairs]] = []
         self._last, self._first, self._met = "0-0", "", "0-0"
         self._end: Link | None = None  #: the export's last entry, where it is chained
-        self._ended = False
 
     @property
     def key(self) -> str:
@@ -174,14 +173,13 @@ class _Cursor:
         return count
 
     async def _peek(self) -> tuple[str, Pairs] | None:
-        if not self._page and not self._ended:
+        if not self._page:  # what has come meanwhile may be exported, and be met
             try:
                 page = await read(self._wire, self._keys, self._last)
             except ResponseError as error:
                 if not is_wrong_type(error):
                     raise
                 page = []  # it is damaged, which is said
-            self._ended = len(page) < PAGE
             if page:
                 self._first = self._first or page[0][0]
                 self._last = page[-1][0]
