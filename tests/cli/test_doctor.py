@@ -125,3 +125,13 @@ def test_a_default_user_by_whom_redis_would_not_read_its_own_file(terminal: Term
         with Redis.from_url(url) as redis:
             redis.execute_command("ACL", "SETUSER", "default", "~*", "&*", "+@all")
         assert "default user" not in found(terminal, url)[1]
+
+
+def test_an_export_that_is_set_and_has_not_begun(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    assert "set audit_dir" in found(terminal, server.url)[1]["audit export"][1]
+
+    grade, says = found(terminal, server.url, GUARDTIER_AUDIT_DIR="/srv/audit")[1]["audit export"]
+
+    assert (grade, "nothing yet to /srv/audit" in says, "set audit_dir" in says) == ("warning", True, False)
