@@ -9,6 +9,21 @@ import pytest
 
 from hanging import limited, open_log
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # the SDKs' own environments have none, and test nothing by it
+    pass
+else:
+    # The same examples in every run, however slow the machine is: whoever changes something is told of what
+    # they changed. Others: make test ARGS=--hypothesis-profile=search.
+    settings.register_profile(
+        "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    )
+    settings.register_profile(
+        "same", parent=settings.get_profile("search"), derandomize=True, database=None
+    )
+    settings.load_profile("same")
+
 #: What takes longest a file begins first, so that no process is alone with it at the end.
 LONGEST = (
     "cli/test_up.py",

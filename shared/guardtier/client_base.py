@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from guardtier.action import ActionEvent, is_name, partition_of
 from guardtier.errors import ConfigError, GuardtierError, InvalidAction, TierUnavailable, UnknownFleet
+from guardtier.limit import Limits
 from guardtier.replies import Replies, Reply, Wait
 from guardtier.store.connection import connect
 from guardtier.store.keys import keys_of, partition_for
@@ -38,6 +39,7 @@ class GuardBase:
         self.fleet = fleet
         self._verifier, needed = Verifier.of(verdict_keys), replicas_of(replicas)
         self._used = Used()
+        self.limits = Limits()
         self.client_id = client_id or token_hex(8)
         self._accept_edits = accept_edits
         self._accepts = {"accepts": "edit"} if accept_edits else {}
@@ -64,6 +66,7 @@ class GuardBase:
         await self._replies.close()
         await self._pipe.close()
         await self._redis.aclose()
+        self.limits.close()
 
     async def __aenter__(self) -> Self:
         return self

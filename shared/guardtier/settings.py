@@ -158,7 +158,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _claims_come_after_analysis(self) -> Settings:
+    def _times_fit_together(self) -> Settings:
         limits = {f"analyzer.{name}.time_limit": one.time_limit for name, one in self.analyzer.items()}
         for name, limit in {"analyzer_seconds": self.analyzer_seconds, **limits}.items():
             if limit is not None and self.claim_seconds <= limit:
@@ -167,6 +167,11 @@ class Settings(BaseSettings):
                     f"claim_seconds must be above {name}: a delivery would be taken from a "
                     "worker that is still at it",
                 )
+        if (self.approved_seconds or 0) > self.retain_seconds:
+            raise WrongSetting(
+                "approved_seconds",
+                "approved_seconds must not be above retain_seconds: what was approved is forgotten by then",
+            )
         return self
 
     @classmethod

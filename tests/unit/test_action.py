@@ -267,6 +267,14 @@ def test_an_action_survives_the_wire_byte_by_byte(action: ActionEvent):
 
 
 @given(actions)
+def test_its_bytes_say_what_is_not_at_its_default_and_the_id(action: ActionEvent):
+    said = action.model_dump(mode="json", exclude_defaults=True) | {"id": action.id}
+
+    assert json.loads(action.to_json()) == said
+    assert set(said) <= set(ActionEvent.model_fields)
+
+
+@given(actions)
 def test_another_program_s_json_has_the_same_bytes_and_digest(action: ActionEvent):
     """Keys in another order, white space, escapes: what is said counts, not how."""
     body = action.model_dump(mode="json")

@@ -165,6 +165,8 @@ def test_a_delivery_is_not_claimed_from_a_worker_that_may_still_be_at_it():
         ('[analyzer.shell]\nwhen = "never"', "analyzer.shell.when", "'always' or 'not_high'"),
         ('[analyzer.shell]\nabsent = "LOW"', "analyzer.shell.absent", "UNKNOWN"),
         ("retain_seconds = 59", "retain_seconds", "greater than or equal to 60"),
+        ("approved_seconds = 90\nretain_seconds = 80", "approved_seconds", "above retain_seconds"),
+        ("approved_seconds = 86401", "approved_seconds", "above retain_seconds"),
         ("[analyzer.shell]\ntime_limit = 0", "analyzer.shell.time_limit", "greater than 0"),
         ("[analyzer.shell]\ntime_limit = 20", "claim_seconds", "above analyzer.shell.time_limit"),
     ],

@@ -32,6 +32,7 @@ from guardtier.store.address import Address, Host
 from guardtier.store.resets import telling, told
 from guardtier.store.scripts import source_of
 from guardtier.store.slots import SlotMap, slot_of
+from guardtier.store.talk import Then
 from guardtier.store.wire import Command, SingleWire
 
 HOPS = 5  #: redirections that one command follows before its caller waits
@@ -83,6 +84,10 @@ class ClusterWire:
                 break
         trip.part()
         return trip.replies
+
+    def begin(self, commands: Sequence[Command], then: Then) -> bool:
+        """Never: a command may have to follow its slot."""
+        return False
 
     async def close(self) -> None:
         nodes, self._nodes = self._nodes, {}

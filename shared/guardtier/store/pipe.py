@@ -1,8 +1,9 @@
 """CommandPipe: what many callers ask at the same moment goes to Redis in one round trip.
 
 While one batch is on its way the next one gathers, so a lone caller waits for nothing and a thousand
-cost a few system calls. Everything that is sent here may be sent twice (scripts know their entry,
-submits their id), so a broken connection is answered by sending again.
+cost a few system calls. Where the connection is open there is no task to it: what is asked is written at
+once, and what is told goes from the socket to who waits. Everything that is sent here may be sent twice
+(scripts know their entry, submits their id), so a broken connection is answered by sending again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from random import uniform
 from typing import Any
 
-from redis.exceptions import NoScriptError, OutOfMemoryError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError
 
 from guardtier.errors import TierUnavailable
 from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_away, refuses_writes, wire_to
@@ -30,10 +31,12 @@ SPREAD = 0.5  #: so much longer at random, or 10,000 clients would all come back
 class _Call:
     __slots__ = ("args", "future", "script")
 
-    def __init__(self, args: tuple[Any, ...], script: Script | None) -> None:
+    def __init__(
+        self, args: tuple[Any, ...], script: Script | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.args = args
         self.script = script
-        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Any] = loop.create_future()
 
 
 class CommandPipe:
@@ -49,6 +52,8 @@ class CommandPipe:
         self._queue: deque[_Call] = deque()
         self._sending: list[_Call] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._busy = False  #: something is on its way, or about to be
+        self._lone = True  #: the last batch was of one: this one need not wait for others
         self._closed = False
         self.trouble: str | None = None  #: why nothing gets through at the moment
 
@@ -63,12 +68,12 @@ class CommandPipe:
 
     def post(self, *args: Any) -> asyncio.Future[Any]:
         """Send one command without waiting; the reply comes by the future."""
-        return self._enqueue(_Call(args, None))
+        return self._enqueue(args, None)
 
     async def script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Run ``scripts/<name>.lua``; loads it where the server does not have it."""
         found = script(name)
-        return await self._enqueue(_Call(("EVALSHA", found.sha, len(keys), *keys, *args), found))
+        return await self._enqueue(("EVALSHA", found.sha, len(keys), *keys, *args), found)
 
     async def close(self) -> None:
         """Stop sending. Calls that still wait raise TierUnavailable."""
@@ -79,17 +84,60 @@ class CommandPipe:
         self._fail_all()
         await self._wire.close()
 
-    def _enqueue(self, call: _Call) -> asyncio.Future[Any]:
+    def _enqueue(self, args: tuple[Any, ...], script: Script | None) -> asyncio.Future[Any]:
         if self._closed:
             raise TierUnavailable("the connection to the tier is closed")
+        loop = asyncio.get_running_loop()
+        call = _Call(args, script, loop)
         self._queue.append(call)
-        if self._flusher is None:
-            self._flusher = asyncio.create_task(self._flush(), name="guardtier-pipe")
+        if not self._busy:
+            self._busy = True
+            if self._lone:
+                self._go()
+            else:  # many ask at the same moment: the others are about to
+                loop.call_soon(self._go)
         return call.future
 
-    async def _flush(self) -> None:
+    def _go(self) -> None:
+        """Send what waits, without a task where the connection is open."""
+        batch: list[_Call] = []
+        while self._queue and not batch and not self._closed:
+            batch = [call for call in self._take() if not call.future.done()]
+        if not batch:
+            self._busy = False
+            return
+        self._sending = batch
+        self._lone = len(batch) == 1
+        try:
+            sent = self._wire.begin([call.args for call in batch], self._come_back)
+        except Exception:
+            sent = False  # what can't be packed fails in the task
+        if not sent:
+            self._sending = []
+            self._queue.extendleft(reversed(batch))
+            self._flusher = asyncio.create_task(self._flush(), name="guardtier-pipe")
+
+    def _come_back(self, replies: Sequence[Any], error: Exception | None) -> None:
+        """What was sent without a task has its replies; where they are not just that, a task goes on."""
+        if self._closed:  # and they were told so
+            return
+        batch = self._sending
+        if error is None and not any(isinstance(reply, BaseException) for reply in replies):
+            self._deliver(batch, replies)
+            self._sending = []
+            self.trouble = None
+            self._go()
+            return
+        self._flusher = asyncio.create_task(self._flush(replies, error), name="guardtier-pipe")
+
+    async def _flush(self, replies: Sequence[Any] = (), error: Exception | None = None) -> None:
+        """Send until nothing waits; first of all, see to what has come back of a batch."""
         pause = FIRST_PAUSE
         try:
+            if error is not None or any(isinstance(reply, ReadOnlyError) for reply in replies):
+                await self._wire.close()  # the next connection is a new one, to whoever is the master then
+            if (error or replies) and not await self._heed(self._sending, replies, error):
+                await asyncio.sleep(pause * (1 + uniform(0, SPREAD)))  # noqa: S311
             while (
                 self._queue and not self._closed
             ):  # redis-py may turn a cancellation into an error of its own
@@ -104,6 +152,7 @@ class CommandPipe:
             raise
         finally:
             self._flusher = None
+            self._busy = False
 
     def _take(self) -> list[_Call]:
         return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
@@ -115,6 +164,12 @@ class CommandPipe:
         try:
             replies = await self._wire.round_trip([call.args for call in batch])
         except Exception as error:
+            return await self._heed(batch, [], error)
+        return await self._heed(batch, replies, None)
+
+    async def _heed(self, batch: list[_Call], replies: Sequence[Any], error: Exception | None) -> bool:
+        """Tell a batch's callers; what must go again is back in the queue. False where it should wait."""
+        if error is not None:
             if not is_away(error):
                 for call in batch:
                     _fail(call, error)
@@ -127,7 +182,7 @@ class CommandPipe:
         self.trouble = self.trouble if waiting else None
         return not waiting
 
-    def _deliver(self, batch: list[_Call], replies: list[Any]) -> bool:
+    def _deliver(self, batch: list[_Call], replies: Sequence[Any]) -> bool:
         """Hand out the replies; True where some calls must wait and go again."""
         again: list[_Call] = []
         last: BaseException | None = None

@@ -8,6 +8,7 @@ bytes to hiredis. Measured: see docs/performance.md.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from redis.asyncio.connection import AbstractConnection
@@ -17,6 +18,9 @@ try:
     import hiredis
 except ImportError:  # the base client may be installed without it
     hiredis = None  # type: ignore[assignment]
+
+#: Called once: with the replies and None, or with none and the error.
+Then = Callable[[list[Any], Exception | None], None]
 
 _MORE: Final = object()  #: what the reader gives where a reply is not whole yet
 
@@ -29,7 +33,7 @@ def talk_over(connection: AbstractConnection, seconds: float) -> Talk:
         return _ByRedisPy(connection, seconds)
     if not isinstance(writer, asyncio.StreamWriter):
         return _ByRedisPy(connection, seconds)
-    return _Direct(seconds, writer.transport, parse_error)
+    return Direct(seconds, writer.transport, parse_error)
 
 
 class Talk(Protocol):
@@ -74,7 +78,7 @@ class _ByRedisPy:
             self._transport.abort()
 
 
-class _Direct(asyncio.Protocol):
+class Direct(asyncio.Protocol):
     """The protocol of the connection's transport, in place of redis-py's stream.
 
     One timer serves all exchanges: it is set anew only when it fires, and then for the one under way.
@@ -87,7 +91,7 @@ class _Direct(asyncio.Protocol):
             protocolError=ConnectionError, replyError=parse_error, notEnoughData=_MORE
         )
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[list[Any]] | None = None
+        self._then: Then | None = None
         self._replies: list[Any] = []
         self._left = 0
         self._late_at = 0.0
@@ -98,12 +102,30 @@ class _Direct(asyncio.Protocol):
         transport.set_protocol(self)
 
     async def exchange(self, packed: bytes, replies: int) -> list[Any]:
-        if self._waiter is not None:  # each would take the other's replies
+        if not replies:
+            return []
+        waiter: asyncio.Future[list[Any]] = self._loop.create_future()
+
+        def settle(found: list[Any], error: Exception | None) -> None:
+            if waiter.done():
+                return
+            if error is not None:
+                waiter.set_exception(error)
+            else:
+                waiter.set_result(found)
+
+        self.begin(packed, replies, settle)
+        return await waiter
+
+    def begin(self, packed: bytes, replies: int, then: Then) -> None:
+        """Send commands; ``then`` is called with their replies, or with what :meth:`exchange` would raise.
+
+        Raises ConnectionError where nothing can be sent any more; ``then`` is not called in that case.
+        """
+        if self._then is not None:  # each would take the other's replies
             self._lose(ConnectionError("two spoke over one connection at once"))
         if self._lost:
             raise ConnectionError(f"the connection was lost: {self._lost}")
-        if not replies:
-            return []
         self._left = replies
         self._late_at = self._loop.time() + self._seconds
         try:
@@ -111,9 +133,9 @@ class _Direct(asyncio.Protocol):
                 self._timer = self._loop.call_at(self._late_at, self._look)
             self._transport.write(packed)
         except RuntimeError as error:  # uvloop's, where the connection, or its loop, was closed meanwhile
+            self._lost = self._lost or f"{error}"
             raise ConnectionError(f"the connection was reset: {error}") from error
-        self._waiter = self._loop.create_future()
-        return await self._waiter
+        self._then = then
 
     def end(self) -> None:
         if self._timer is not None:
@@ -150,22 +172,22 @@ class _Direct(asyncio.Protocol):
         self._stream.connection_lost(exc)
 
     def _settle(self) -> None:
-        waiter, self._waiter = self._waiter, None
+        then, self._then = self._then, None
         replies, self._replies = self._replies, []  # an idle connection holds none
-        if waiter is not None and not waiter.done():
-            waiter.set_result(replies)
+        if then is not None:
+            then(replies, None)
 
     def _lose(self, error: Exception) -> None:
         """Nothing that comes from now on is believed; who waits is told, and closes the connection."""
         self._lost = self._lost or f"{error}" or type(error).__name__
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        then, self._then = self._then, None
+        if then is not None:
+            then([], error)
 
     def _look(self) -> None:
         """Whether the exchange under way is late."""
         self._timer = None
-        if self._waiter is None:
+        if self._then is None:
             return
         if self._loop.time() < self._late_at:
             self._timer = self._loop.call_at(self._late_at, self._look)

@@ -15,7 +15,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError, ReadOnlyError, RedisError  # noqa: A004 - redis' own
 
-from guardtier.store.talk import Talk, talk_over
+from guardtier.store.talk import Direct, Talk, Then, talk_over
 
 Command = Sequence[Any]
 
@@ -26,6 +26,8 @@ class Wire(Protocol):
     async def round_trip(self, commands: Sequence[Command]) -> list[Any]: ...
 
     async def close(self) -> None: ...
+
+    def begin(self, commands: Sequence[Command], then: Then) -> bool: ...
 
 
 class SingleWire:
@@ -65,6 +67,29 @@ class SingleWire:
         elif any(isinstance(reply, ReadOnlyError) for reply in replies):
             await self.close()
         return replies
+
+    def begin(self, commands: Sequence[Command], then: Then) -> bool:
+        """Send without a task's turn, where the connection is open. False where nothing was sent.
+
+        After an error the next round trip, or :meth:`close`, leaves the connection.
+        """
+        connection, talk = self._connection, self._talk
+        if connection is None or not isinstance(talk, Direct):
+            return False
+        if not connection.is_connected or not self._is_current(connection):
+            return False
+
+        def settle(replies: list[Any], error: Exception | None) -> None:
+            if error is None and not self._is_current(connection):
+                then([], ConnectionError("it is not the master any more"))
+            else:
+                then(replies, error)
+
+        try:
+            talk.begin(_join_packed(commands), len(commands), settle)
+        except ConnectionError:
+            return False
+        return True
 
     def _open(self) -> AbstractConnection:
         """A connection without a time limit of its own: redis-py spends a task on each send there."""
