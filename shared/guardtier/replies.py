@@ -9,6 +9,7 @@ from typing import Any
 
 from guardtier.errors import GuardtierError, TierUnavailable, TurnedAway
 from guardtier.patience import pause_after
+from guardtier.store.connection import refuses_credential
 from guardtier.store.keys import Keys
 from guardtier.store.tail import Fields, Tail
 from guardtier.verdict import Verdict
@@ -194,15 +195,27 @@ class Replies:
         await closing
 
     async def _open(self, partition: int) -> None:
-        """Start reading before anything is asked, so that no reply can be missed."""
+        """Start reading before anything is asked, so that no reply can be missed.
+
+        Raises TierUnavailable where Redis refuses the credential: the next one who asks tries it again.
+        """
         if partition not in self._tails:
             tail = Tail(self._url, self._key_of(Keys(partition)), self._on_entry, self._ask_again)
             self._tails[partition] = tail
-            self._starting[partition] = asyncio.create_task(tail.start())
+            self._starting[partition] = asyncio.create_task(tail.start(insist=False))
         starting = self._starting.get(partition)
-        if starting is not None:
+        if starting is None:
+            return
+        try:
             await asyncio.shield(starting)
-            self._starting.pop(partition, None)
+        except Exception as error:
+            if self._starting.get(partition) is starting:
+                del self._starting[partition]
+                await self._tails.pop(partition).close()
+            if refuses_credential(error):
+                raise TierUnavailable(f"Redis refuses this client's credential: {error}") from error
+            raise
+        self._starting.pop(partition, None)
 
     def _on_entry(self, entry: str, fields: dict[bytes, Any]) -> None:
         waits = self._waits.get(fields[b"id"].decode())

@@ -10,11 +10,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
     AskError,
+    AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
     ClusterError,
     ConnectionError,  # noqa: A004 - redis' own
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisClusterException,
@@ -113,6 +115,14 @@ def refuses_writes(error: BaseException) -> bool:
     return _said(error).startswith(("MISCONF", "NOREPLICAS", "OOM"))
 
 
+def refuses_credential(error: BaseException) -> bool:
+    """Whether Redis does not know the credential, or does not let it do this. redis-py tells the first as a
+    broken connection.
+    """
+    wrong = (NoPermissionError, AuthenticationError)
+    return isinstance(error, wrong) or isinstance(error.__cause__, wrong)
+
+
 def is_wrong_type(error: BaseException) -> bool:
     """Whether a key holds another kind of value than the one that it is for: it is damaged."""
     return isinstance(error, ResponseError) and _said(error).startswith("WRONGTYPE")
@@ -141,6 +151,7 @@ __all__ = [
     "is_away",
     "is_wrong_type",
     "pool_to",
+    "refuses_credential",
     "refuses_writes",
     "wire_to",
 ]

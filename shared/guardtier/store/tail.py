@@ -9,7 +9,7 @@ from random import uniform
 from time import monotonic
 from typing import Any
 
-from guardtier.store.connection import AnyRedis, connect, is_away, wire_to
+from guardtier.store.connection import AnyRedis, connect, is_away, refuses_credential, wire_to
 from guardtier.store.wire import entries_of
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,18 @@ class Tail:
         """The entry that was handed out last; at first the one behind which it began."""
         return self._last.decode()
 
-    async def start(self) -> None:
-        """Begin behind the last entry that is there now. Waits for Redis where it is away."""
+    async def start(self, *, insist: bool = True) -> None:
+        """Begin behind the last entry that is there now. Waits for Redis where it is away.
+
+        Also where it does not take the credential; without ``insist``, that is raised.
+        """
         while not self._closed:
             try:
                 newest = await self._newest()
                 break
             except Exception as error:
+                if not insist and refuses_credential(error):
+                    raise
                 await self._survive(error, FIRST_PAUSE * 5)
         else:
             return
