@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from functools import lru_cache
 
 from guardtier.analyzers.code.aftermath import Aftermath
 from guardtier.analyzers.code.calls import Arguments
@@ -12,8 +11,8 @@ from guardtier.analyzers.code.exhaust import rate_exhaustion
 from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.harm import harm_of, is_local, risk_at
 from guardtier.analyzers.code.names import Names, Site
-from guardtier.analyzers.code.operations import BUILTINS, COMPUTED, FAMILIAR, canonical
-from guardtier.analyzers.code.rules import Call, Rules, load
+from guardtier.analyzers.code.operations import BUILTINS, COMPUTED, FAMILIAR
+from guardtier.analyzers.code.rules import Call, Rules, rules_of
 from guardtier.analyzers.code.runs import Runs
 from guardtier.analyzers.code.scan import scan
 from guardtier.analyzers.code.source import Report
@@ -26,8 +25,6 @@ LOW, MEDIUM, HIGH, UNKNOWN = SecurityRisk.LOW, SecurityRisk.MEDIUM, SecurityRisk
 MAX_RATED = 400  #: calls with a rule that are looked at one by one
 _SENDING = frozenset({"secret", "environment", "file", "output"})
 _ALL_BITS = 0o10000
-_REMEMBERED = 128  #: characters of names whose rules are kept
-_MODULES_DEEP = 6  #: modules that are reached through modules that import them
 _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.listen")
 #: Begins with its one fixed character: what re looks for first.
 _LOOSE = re.compile(
@@ -156,8 +153,7 @@ class Rater:
 
     def _rules_of(self, origin: str, node: ast.Call) -> list[Call]:
         method = (origin.rpartition(".")[2] or node.func.attr) if type(node.func) is ast.Attribute else ""
-        short = len(origin) + len(method) <= _REMEMBERED
-        found = (_found if short else _found.__wrapped__)(origin, method)
+        found = rules_of(origin, method)
         if not found:
             return []
         text = self._report.text
@@ -265,19 +261,6 @@ _SENT = {
     "file": "a file's content",
     "output": "a command's output",
 }
-
-
-@lru_cache(maxsize=4096)
-def _found(origin: str, method: str) -> list[Call] | None:
-    """The rules for a function of this origin, or for this method of anything."""
-    rules = load()
-    found, rest = rules.calls.get(origin), origin
-    for _ in range(_MODULES_DEEP if found is None else 0):  # pathlib.os.system
-        rest = rest.partition(".")[2].lstrip("_")  # random._os.system
-        if found is not None or "." not in rest:
-            break
-        found = rules.calls.get(canonical(rest))
-    return rules.methods.get(method) if found is None else found
 
 
 def _applies(rule: Call, site: Site, args: Arguments) -> bool:
