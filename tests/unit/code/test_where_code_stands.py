@@ -63,6 +63,15 @@ def test_a_span_points_to_the_call() -> None:
     assert code[slice(*finding.span)] == "os.remove( '/etc/passwd' )"
 
 
+def test_a_span_in_a_text_that_is_all_indented_points_to_the_call() -> None:
+    code = "    import os\n\n    # é\n    os.remove('/etc/passwd')\n"
+
+    (finding,) = rated("python", code=code).findings
+
+    assert finding.span is not None
+    assert code[slice(*finding.span)] == "os.remove('/etc/passwd')"
+
+
 def test_a_span_within_a_shell_command_points_to_the_call() -> None:
     command = "cd /tmp && python3 - <<'EOF'\nimport os\nos.remove('/etc/passwd')\nEOF"
 

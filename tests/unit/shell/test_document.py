@@ -21,51 +21,89 @@ TAKEN = [
     "> x <<E cat\nE",
     "wc -l <<EOF\n1\nEOF",
     "cat << EOF > x.py\n EOF\nEOFx\nEOF",
+    "cat <<'EOF' > x.sh\nls\nEOF\nsh x.sh",
+    "cat <<'EOF' > x.sh && bash ./x.sh\nrm -rf /\nEOF\n",
+    "mkdir a # why\ncat <<'EOF' > a/x\n1\nEOF\n# and\ncat <<-E >> a/x\n\t2\n\tE\nchmod +x a/x; ./a/x",
+    "cat <<'EOF' | sh\nrm -rf /\nEOF",
+    "cat <<'A' <<'B'\n1\nA\n2\nB",
+    "cat <<'A' > a && cat <<'B' > b\n1\nA\n2\nB\nls",
+    "cat <<'EOF' 2> x\n1\nEOF",
+    "cat <<'EOF' > x # why\n1\nEOF",
+    "cat x > y",
+    "echo rm -rf / > x.sh; sh x.sh",
+    "echo cm0gLXJmIC8= > x; base64 -d < x | sh",
+    "echo rm -rf / | tee x.sh > /dev/null && ./x.sh",
+    "python x.py > out 2>&1 | head -3 || echo 'no' \"way\"",
+    "find . -name x 2>/dev/null | xargs rm -rf",
+    "ls \\\n -la > x \\\n && cat x",
+    "cat <<'EOF' > x.py\nprint(1) \\\n  + 2\nEOF\npython x.py",
+    "python3 - <<'EOF' > out\n1\nEOF\nrm out",
+    "sudo sh -c 'rm -rf /' > x 2>> y",
+    "cat < x\n\n # end\n",
 ]
 LEFT = [
     "cat <<EOF>a>b\nq\nEOF  \n",
-    "cat x > y",
     "cat <<'EOF' > x.py\nno end",
     "cat <<EOF > x.py\n$(rm -rf /)\nEOF",
     "cat <<EOF > x.py\n`rm -rf /`\nEOF",
     "cat <<EOF\na\\\nEOF\n",
     "cat <<EOF > x.py\nos.sys\0tem\nEOF\n",
-    "cat <<'EOF' > x.sh\nls\nEOF\nsh x.sh",
-    "cat <<'EOF' | sh\nls\nEOF",
     "cat <<'EOF' > $HOME/x\nls\nEOF",
-    "cat <<'A' <<'B'\n1\nA\n2\nB",
-    "cat <<'EOF' 2> x\n1\nEOF",
+    "cat <<'EOF' > x\n1\nEOF\nr''m -rf /",
+    "cat <<'EOF' > x\n$\\\n{a}\nEOF\nls",
+    "bash <<'EOF' > x\n$HO\\\nME/x\nEOF",
+    "cat <<'EOF' > x\n1\r2\nEOF\nls",
+    "bash <<'EOF' > x\nls #\rls /\nEOF",
+    "cat <<'EOF' > x\n1\nEOF\necho \"$x\"",
+    "cat <<'EOF' > x\n1\nEOF\n(ls)",
     "cat <<'EOF' &> x\n1\nEOF",
     "cat <<'EOF' >| x\n1\nEOF",
     "cat <<<EOF > x\n1\nEOF",
+    "cat <<'EOF' > x &\n1\nEOF",
     "x=1 cat <<EOF\n1\nEOF",
     "if <<EOF\n1\nEOF",
+    "ls > x\nif ls\nthen ls\nfi",
     "<<EOF > x\n1\nEOF",
+    "> x\nls",
+    "ls > x ;; ls",
+    "&& ls > x",
+    "ls > x |& cat",
     "cat <<'E F' > x\n1\nE F",
-    "cat <<'EOF' > x # why\n1\nEOF",
     "cat <<'EOF' > x\r\n1\r\nEOF\r\n",
     "r''m <<EOF\n1\nEOF",
+    "cat > x 'r\u200bm'",
+    "ls > x " + "a" * document.LONGEST,
 ]
 
 
 @pytest.mark.parametrize("text", TAKEN)
 def test_it_says_what_the_parser_says(text: str) -> None:
-    command = document.command_of(text)
-    assert command is not None
-    assert Script((command,)) == parsed(text)
+    assert document.read_plainly(text) is not None
+    assert replace(read(text), plain=False) == parsed(text)
 
 
 @pytest.mark.parametrize("text", LEFT)
 def test_it_leaves_all_else_to_the_parser(text: str) -> None:
-    assert document.command_of(text) is None
+    assert document.read_plainly(text) is None
+
+
+@pytest.mark.parametrize("text", [*TAKEN, *LEFT])
+def test_whoever_reads_it_the_script_is_the_same(text: str) -> None:
+    assert replace(read(text), plain=False) == parsed(text)
 
 
 @pytest.mark.parametrize(
     "text", ["sh <<'EOF'\nrm -rf /\nEOF", "python3 - <<EOF\n1\nEOF", "psql <<EOF\n1\nEOF"]
 )
-def test_what_runs_its_input_goes_to_the_parser(text: str) -> None:
+def test_what_runs_its_input_is_followed(text: str) -> None:
     assert read(text) == parsed(text)
     assert len(read(text).commands) + len(read(text).code) > 1
+
+
+@pytest.mark.parametrize("body", ["$HO\\\nME\n", "1\r2\n"])
+def test_a_body_that_is_written_is_taken_as_it_stands(body: str) -> None:
+    [command] = read(f"cat <<'EOF' > x\n{body}EOF\n").commands
+    assert command.body == body
 
 
 def parsed(text: str) -> Script:

@@ -77,9 +77,14 @@ class Folder:
             return found
         if key in self._open or self._depth > MAX_DEPTH or self._left < 0:
             return NOTHING
-        result = self._leaf(node)
+        kind = type(node)
+        result: Value | None = None
+        if kind is ast.Constant:
+            result = constant(node)  # type: ignore[arg-type]
+        elif kind is ast.Name and not self._local:
+            result = self._by_name.get(node.id)  # type: ignore[attr-defined]
         if result is None:
-            handler = _HANDLERS.get(type(node))
+            handler = _HANDLERS.get(kind)
             if handler is None:
                 return NOTHING
             self._open.add(key)
@@ -95,12 +100,6 @@ class Folder:
         if not self._local:
             self._memo[key] = result
         return result
-
-    def _leaf(self, node: ast.expr) -> Value | None:
-        """Of a constant, or of a name that is known already: most of what is asked."""
-        if isinstance(node, ast.Constant):
-            return constant(node)
-        return self._by_name.get(node.id) if isinstance(node, ast.Name) and not self._local else None
 
     def function(self, node: ast.Call) -> Value:
         """What is called: its origin, and for a method the value that it is called on."""
@@ -124,6 +123,8 @@ class Folder:
         if bound is None:
             origin = self._plain(name, imported)
             return Value(origin=origin, marks=_NETWORK) if origin in SENT else named(origin)
+        if len(bound) == 1 and not imported and name not in WORST:  # most of them
+            return either((self._bound(bound[0]),))
         values = [self._bound(binding) for binding in islice(bound, MAX_ITEMS)]
         if imported:
             values.insert(0, named(imported))
@@ -152,22 +153,22 @@ class Folder:
         return value
 
     def _attribute(self, node: ast.Attribute) -> Value:
-        base = self.value(node.value)
-        of_module = node.attr == "__self__" and base.origin and not base.instance
-        if node.attr == "__dict__" or of_module:  # a builtin function's own module
-            return named(base.origin.rpartition(".")[0] or "builtins") if of_module else base
-        bound = self._names.bindings.get(f".{node.attr}")
-        if bound and not (base.origin and not base.instance):
-            return either(self._bound(one) for one in islice(bound, MAX_ITEMS)).marked(base.marks)
-        if base.instance and base.origin == PATH:
-            return path_attribute(base, node.attr)
-        if node.attr == "stdin" and base.instance:
+        base, name = self.value(node.value), node.attr
+        of_module = bool(base.origin) and not base.instance
+        if name == "__dict__":
             return base
-        dotted = canonical(f"{base.origin or '*'}.{node.attr}")
+        if name == "__self__" and of_module:  # a builtin function's own module
+            return named(base.origin.rpartition(".")[0] or "builtins")
+        bound = self._names.bindings.get(f".{name}")
+        if bound and not of_module:
+            return either([self._bound(one) for one in islice(bound, MAX_ITEMS)]).marked(base.marks)
+        if base.instance and (name == "stdin" or base.origin == PATH):
+            return path_attribute(base, name) if base.origin == PATH else base
+        dotted = canonical(f"{base.origin or '*'}.{name}")
         if dotted in pure.CONSTANTS:
             return known(pure.CONSTANTS[dotted])
         marks = base.marks | {"environment"} if dotted in _ENVIRON else base.marks
-        marks = marks | _NETWORK if node.attr == "rfile" else marks
+        marks = marks | _NETWORK if name == "rfile" else marks
         return Value((), False, marks, dotted)
 
     def _subscript(self, node: ast.Subscript) -> Value:

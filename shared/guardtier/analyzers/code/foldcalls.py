@@ -45,14 +45,20 @@ class CallFolder:
         self._rules = rules
 
     def value(self, node: ast.Call) -> Value:
-        called = self._folder.function(node)
-        args = [self._folder.value(arg) for arg in node.args]
-        marks = called.marks.union(
-            *(arg.marks for arg in args), *(self._folder.value(k.value).marks for k in node.keywords)
-        )
+        folded = self._folder.value
+        called = folded(node.func)
+        args = [folded(arg) for arg in node.args]
+        marks = called.marks
+        for arg in args:
+            if arg.marks:
+                marks |= arg.marks
+        for keyword in node.keywords:
+            if given := folded(keyword.value).marks:
+                marks |= given
         name = called.origin
         result = self._computed(node, name, args) if name else self._method(node, args)
-        marks |= self._ruled_marks(name, args)
+        if rules := self._rules.calls.get(name):
+            marks = marks.union(*[_marks_of(rule, args) for rule in rules])
         return result.marked(marks) if marks else result
 
     def _computed(self, node: ast.Call, name: str, args: list[Value]) -> Value:
@@ -134,11 +140,8 @@ class CallFolder:
         joined = held[0] if held else NOTHING
         return Value(joined.consts, joined.whole, frozenset(), rule.gives, True)
 
-    def _ruled_marks(self, name: str, args: list[Value]) -> set[str]:
-        marks: set[str] = set()
-        for rule in self._rules.calls.get(name, ()):
-            marks.update(rule.marks)
-            for at in rule.does.get("read", ()):
-                if isinstance(at, int) and at < len(args) and secret(args[at]):
-                    marks.add("secret")
-        return marks
+
+def _marks_of(rule: Call, args: list[Value]) -> list[str]:
+    """What a function that the rule is about makes of these."""
+    read = [args[at] for at in rule.does.get("read", ()) if isinstance(at, int) and at < len(args)]
+    return [*rule.marks, "secret"] if any(map(secret, read)) else list(rule.marks)

@@ -11,8 +11,8 @@ from guardtier.analyzers.code.exhaust import rate_exhaustion
 from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.harm import harm_of, is_local, risk_at
 from guardtier.analyzers.code.names import Names, Site
-from guardtier.analyzers.code.operations import BUILTINS, COMPUTED, FAMILIAR, canonical
-from guardtier.analyzers.code.rules import Call, Rules
+from guardtier.analyzers.code.operations import BUILTINS, COMPUTED, FAMILIAR
+from guardtier.analyzers.code.rules import Call, Rules, rules_of
 from guardtier.analyzers.code.runs import Runs
 from guardtier.analyzers.code.scan import scan
 from guardtier.analyzers.code.source import Report
@@ -25,7 +25,6 @@ LOW, MEDIUM, HIGH, UNKNOWN = SecurityRisk.LOW, SecurityRisk.MEDIUM, SecurityRisk
 MAX_RATED = 400  #: calls with a rule that are looked at one by one
 _SENDING = frozenset({"secret", "environment", "file", "output"})
 _ALL_BITS = 0o10000
-_MODULES_DEEP = 6  #: modules that are reached through modules that import them
 _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.listen")
 #: Begins with its one fixed character: what re looks for first.
 _LOOSE = re.compile(
@@ -92,37 +91,38 @@ class Rater:
             elif not called.origin and not isinstance(function, ast.Attribute):
                 self._unclear = True
         for arg in site.node.args:
-            if type(arg) in _NAMED:
+            if type(arg) in _NAMED and self._may_be_function(arg):
                 self._rate_passed(arg, site)
         for keyword in site.node.keywords:
-            if type(keyword.value) in _NAMED:
+            if type(keyword.value) in _NAMED and self._may_be_function(keyword.value):
                 self._rate_passed(keyword.value, site)
 
     def _rate_passed(self, arg: ast.expr, site: Site) -> None:
         """A function that is given to another one, which may call it."""
-        if self._may_be_function(arg):
-            passed = self._folder.value(arg)
-            if not passed.instance and (found := self._rules.calls.get(passed.origin)):
-                self._apply(found, site, Arguments.passed_on(site.node, self._folder))
+        passed = self._folder.value(arg)
+        if not passed.instance and (found := self._rules.calls.get(passed.origin)):
+            self._apply(found, site, Arguments.passed_on(site.node, self._folder))
 
     def _worth_folding(self, function: ast.expr) -> bool:
         """Whether what is called may have a rule, by its name alone. Measured: it saves half the time."""
-        if isinstance(function, ast.Name):
-            name = function.id
-            return name not in self._idle and (
-                name in self._names.imports
-                or name in self._names.bindings
-                or name in self._rules.calls
-                or name in FAMILIAR
-                or bool(self._names.stars)
-            )
-        if isinstance(function, ast.Attribute):
-            if self._shell_module and isinstance(function.value, ast.Name):
+        names = self._names
+        if type(function) is ast.Attribute:
+            if self._shell_module and type(function.value) is ast.Name:
                 return True
             name = function.attr
-            return f".{name}" in self._names.bindings or (
-                name in self._rules.last
-                and (name in self._rules.methods or self._may_be_known(function.value))
+            if f".{name}" in names.bindings:
+                return True
+            return name in self._rules.last and (
+                name in self._rules.methods or self._may_be_known(function.value)
+            )
+        if type(function) is ast.Name:
+            name = function.id
+            return name not in self._idle and (
+                name in names.imports
+                or name in names.bindings
+                or name in self._rules.calls
+                or name in FAMILIAR
+                or bool(names.stars)
             )
         return True
 
@@ -152,14 +152,8 @@ class Rater:
         )
 
     def _rules_of(self, origin: str, node: ast.Call) -> list[Call]:
-        found, rest = self._rules.calls.get(origin), origin
-        for _ in range(_MODULES_DEEP if found is None else 0):  # pathlib.os.system
-            rest = rest.partition(".")[2].lstrip("_")  # random._os.system
-            if found is not None or "." not in rest:
-                break
-            found = self._rules.calls.get(canonical(rest))
-        if found is None and isinstance(node.func, ast.Attribute):
-            found = self._rules.methods.get(origin.rpartition(".")[2] or node.func.attr)
+        method = (origin.rpartition(".")[2] or node.func.attr) if type(node.func) is ast.Attribute else ""
+        found = rules_of(origin, method)
         if not found:
             return []
         text = self._report.text

@@ -88,7 +88,7 @@ class Reach:
             for listed in _IMPORTED.findall(self._text)
             for one in listed.split(",")
         }
-        found = [_mention(self._text, one) for one in _ANY.finditer(self._text) if one[1] in names]
+        found = (_mention(self._text, one) for one in _ANY.finditer(self._text) if one[1] in names)
         return not all(mention is None or _is_called(mention) for mention in found)
 
     def _all(self, harmless: Callable[[_Mention], bool], module: str) -> bool:

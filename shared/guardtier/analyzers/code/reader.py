@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from typing import NamedTuple
 
 from guardtier.analyzers.code.prefilter import prefilter
 from guardtier.analyzers.code.rate import Rater
@@ -27,11 +28,12 @@ def rate_text(report: Report, layer: int = 0) -> bool:
         )
     if not sight.parse:
         return True
-    tree = parsed(report.text) if _is_small(report.text) else None
-    if tree is None:
+    found = parsed(report.text) if _is_small(report.text) else None
+    if found is None:
         scan(report)
         return False
-    Rater(tree, report, load(), layer).run()
+    report.above = found.above
+    Rater(found.tree, report, load(), layer).run()
     return True
 
 
@@ -44,23 +46,28 @@ def _is_small(text: str) -> bool:
     return len(text) <= MAX_PARSED and text.count("{") <= MAX_BRACES
 
 
-def parsed(text: str) -> ast.Module | None:
-    """The tree; None where there is none. Spans are those of the text."""
+class Parsed(NamedTuple):
+    """A tree, in which ``above`` lines stand above the text's first."""
+
+    tree: ast.Module
+    above: int = 0
+
+
+def parsed(text: str) -> Parsed | None:
+    """The tree; None where there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return ast.parse(text)
+            return Parsed(ast.parse(text))
         except IndentationError:
             return _indented(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
 
 
-def _indented(text: str) -> ast.Module | None:
+def _indented(text: str) -> Parsed | None:
     """A text that is all indented, as a block; its columns stay."""
     try:
-        tree = ast.parse(f"if 1:\n{text}")
+        return Parsed(ast.parse(f"if 1:\n{text}"), above=1)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    ast.increment_lineno(tree, -1)
-    return tree

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Literal
 
@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from guardtier.analyzers.code.operations import canonical
 from guardtier.risk import SecurityRisk
+
+_MODULES_DEEP = 6  #: modules that are reached through modules that import them
+_REMEMBERED = 128  #: characters of names whose rules are kept
 
 Effect = Literal["read", "write", "delete", "permissions", "ownership", "discover", "send"]
 #: What a value is made of, as far as it matters to what is done with it.
@@ -150,6 +153,24 @@ def load() -> Rules:
     return Rules(
         calls=calls, methods=methods, assigned=assigned, instances=instances, last=last, modules=modules
     )
+
+
+def rules_of(origin: str, method: str) -> list[Call] | None:
+    """The rules for a function of this origin, or for this method of anything."""
+    short = len(origin) + len(method) <= _REMEMBERED
+    return (_looked_up if short else _looked_up.__wrapped__)(origin, method)
+
+
+@lru_cache(maxsize=4096)
+def _looked_up(origin: str, method: str) -> list[Call] | None:
+    rules = load()
+    found, rest = rules.calls.get(origin), origin
+    for _ in range(_MODULES_DEEP if found is None else 0):  # pathlib.os.system
+        rest = rest.partition(".")[2].lstrip("_")  # random._os.system
+        if found is not None or "." not in rest:
+            break
+        found = rules.calls.get(canonical(rest))
+    return rules.methods.get(method) if found is None else found
 
 
 def _families() -> list[Family]:

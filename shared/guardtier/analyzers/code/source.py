@@ -11,7 +11,7 @@ from operator import add
 from guardtier.analyzers.effects.rate import Rated
 from guardtier.analyzers.lazy import lazy
 from guardtier.analyzers.view import CodePart, Span
-from guardtier.assessment import MAX_MESSAGE, Finding
+from guardtier.assessment import MAX_MESSAGE, Finding, made
 from guardtier.risk import SecurityRisk
 
 _NEWLINE = re.compile(r"\r\n?|\n")
@@ -25,6 +25,7 @@ class Report:
         self.part = part
         self.text = part.text if text is None else text
         self.within = within  #: for text that is not in the action itself: where it was made
+        self.above = 0  #: lines that stand above the text's first one in the tree
         self.findings: list[Finding] = []
         self._seen: dict[str, int] = {}
         self._at: set[tuple[str, Span | None]] = set()
@@ -41,11 +42,8 @@ class Report:
             return
         self._at.add((rule, place))
         self._seen[rule] = self._seen.get(rule, 0) + 1
-        self.findings.append(
-            Finding(
-                id=rule, risk=risk, message=message[:MAX_MESSAGE], field=self.part.field.path, span=place
-            )
-        )
+        says = {"id": rule, "risk": risk, "message": message[:MAX_MESSAGE]}
+        self.findings.append(made(Finding, says | {"field": self.part.field.path, "span": place}))
 
     def _place(self, start: int, end: int) -> Span | None:
         """The span in the field. A here-document is a line break longer than what stands there."""
@@ -64,16 +62,17 @@ class Report:
             self.add(finding.id, finding.risk, finding.message, span)
 
     def span_of(self, node: ast.AST) -> Span:
-        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        line, column = getattr(node, "lineno", 1 + self.above), getattr(node, "col_offset", 0)
         last, end = getattr(node, "end_lineno", line), getattr(node, "end_col_offset", column)
-        return self._offset(line, column), self._offset(last, end)
+        return self._offset(line - self.above, column), self._offset(last - self.above, end)
 
     def _offset(self, line: int, column: int) -> int:
-        start = self._lines[min(line, len(self._lines)) - 1]
-        if self.text.isascii():
-            return min(start + column, len(self.text))
-        end = self.text.find("\n", start)
-        raw = self.text[start : None if end < 0 else end].encode("utf-8", "surrogatepass")
+        text, lines = self.text, self._lines
+        start = lines[min(line, len(lines)) - 1]
+        if text.isascii():
+            return min(start + column, len(text))
+        end = text.find("\n", start)
+        raw = text[start : None if end < 0 else end].encode("utf-8", "surrogatepass")
         return start + len(raw[:column].decode("utf-8", "replace"))
 
     @lazy

@@ -53,21 +53,20 @@ def either(values: Iterable[Value]) -> Value:
     if len(values) == 1 and len(values[0].consts) < 2 and (values[0].origin or not values[0].instance):
         return values[0]
     consts: dict[tuple[str, Const], None] = {}
-    marks: set[str] = set()
-    whole, origin, instance, some = True, "", False, False
-    for value in values:
-        some = True
-        for const in value.consts:
+    marks: frozenset[str] = NOTHING.marks
+    whole, origin, instance = bool(values), "", False
+    for those, certain, theirs, name, made in values:
+        for const in those:
             consts[type(const).__name__, const] = None
-        marks |= value.marks
-        whole = whole and value.whole
-        if value.origin and not origin:
-            origin, instance = value.origin, value.instance
-    kept = tuple(const for _, const in consts)
+        if theirs:
+            marks |= theirs
+        whole = whole and certain
+        if name and not origin:
+            origin, instance = name, made
+    kept = tuple([const for _, const in consts])
     if len(kept) > MAX_CHOICES:
-        marks.add("many")
-    whole = whole and some and len(kept) <= MAX_CHOICES
-    return Value(kept[:MAX_CHOICES], whole, frozenset(marks), origin, instance)
+        return Value(kept[:MAX_CHOICES], False, marks | {"many"}, origin, instance)
+    return Value(kept, whole, marks, origin, instance)
 
 
 def as_text(const: Const) -> str | None:

@@ -16,12 +16,13 @@ def read(text: str) -> Script:
         commands = plain.commands_of(text)
         if commands is not None:
             return _plain(text, commands)
-    if "<<" in text:
-        command = document.command_of(text)
-        if command is not None and not is_listed(command.program):
-            return Script((command,))
+    found = document.read_plainly(text)
+    if found is not None and len(found.commands) == 1 and not is_listed(found.commands[0].program):
+        return Script((found.commands[0].alone(),))
     reading = Reading(text)
     try:
+        if found is not None:
+            return reading.simple(found)
         reading.read(text, _same, PLAIN, 0)
     except RecursionError:  # bounded above, but a caller may be deep in the stack itself
         reading.broken = reading.cut = True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from guardtier.analyzers.shell.model import Command, Context, Script
+from guardtier.analyzers.shell.document import Document
+from guardtier.analyzers.shell.model import PLAIN, Command, Context, Redirect, Script
+from guardtier.analyzers.shell.output import Output, as_output
 from guardtier.analyzers.shell.parser import Parser
 from guardtier.analyzers.shell.part import Part
 from guardtier.analyzers.shell.returns import readings
@@ -46,6 +48,32 @@ class Reading(State):
             runner.emit(self._fed(command, renewed))
         self._deeper()
         return self.script()
+
+    def simple(self, found: Document) -> Script:
+        """What commands run that need no parser, but read and write files and here-documents."""
+        self.bodies = found.bodies
+        runner = Runner(self, 0)
+        done: list[Command] = []
+        for words, redirects, span, feeding in found.commands:
+            feeder = None if feeding is None else done[feeding]
+            stdin = self._given(redirects, feeder)
+            body = None if stdin is None else stdin.text
+            command = Command(words[0], tuple(words[1:]), span, tuple(redirects), (), PLAIN, feeder, body)
+            if stdin is not None:
+                self.stdin[id(command)] = stdin
+            done.append(command)
+            runner.emit(command)
+        self._deeper()
+        return self.script()
+
+    def _given(self, redirects: list[Redirect], feeder: Command | None) -> Output | None:
+        """What a command reads."""
+        for redirect in reversed(redirects):
+            if redirect.body is not None:
+                return as_output(redirect.body)
+            if redirect.kind == "read":
+                return self.written(redirect.target.text) if redirect.target is not None else None
+        return None if feeder is None else self.printed(feeder)
 
     def _deeper(self) -> None:
         """The substitutions that were too deep, one after another."""
