@@ -45,6 +45,11 @@ DISGUISED = [
     "import asyncio; asyncio.subprocess.create_subprocess_shell('rm -rf /')",
     "from distutils.spawn import spawn; spawn(['rm', '-rf', '/'])",
     "import cloudpickle, base64; cloudpickle.loads(base64.b64decode('aa'))",
+    # by an attribute that is put together, of whatever it may be, beside a module that is only used
+    "getattr(cur, 'exe' + 'cute')('DROP TABLE users')",
+    "import os; print(os.getcwd()); getattr(cur, 'exe' + 'cute')('DROP TABLE users')",
+    "import os; print(os.getcwd()); x = getattr(cur, 'exe' + 'cute'); x('DROP TABLE users')",
+    "import os, sys\nprint(os.getcwd(), sys.argv)\ngetattr(Path('/etc/passwd'), 'unl' + 'ink')()",
     # out of namespaces
     "import os, sys; sys._getframe().f_globals['o' + 's'].system('rm -rf /')",
     "import os, sys; sys.modules['__main__'].__dict__['o' + 's'].system('rm -rf /')",

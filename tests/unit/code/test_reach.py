@@ -42,12 +42,14 @@ REACHED = [
     "import os, random as r\nprint(os.getcwd())\nx = r\ngetattr(x, '_o' + 's').system('rm -rf ~')",
     "import os\nfrom json import (decoder)\nos.getcwd()\nf(decoder)\ndef f(m): getattr(m, n)('id')",
     '# c.execute("""\nc.execute("DROP TABLE users")\n# """)',
+    # of what the attribute is read, nobody can tell by the words: also of a cursor
+    "import os, sys\ndef f(obj, name): return getattr(obj, name)\nprint(os.getcwd(), f(1, 'real'))",
+    "import os\nprint(os.getcwd())\ngetattr(cur, 'exe' + 'cute')('drop table users')",
 ]
 
 NOT_REACHED = [
     "import requests\nprint(requests.Request('GET', 'http://x.example/get').headers.get('a'))",
     "import requests, sys\nfrom requests.exceptions import HTTPError\nprint({}.get(1))",
-    "import os, sys\ndef f(obj, name): return getattr(obj, name)\nprint(os.getcwd(), f(1, 'real'))",
     "# how a server would run, without a subprocess of its own\ndef run(x): return x\nrun(1)",
     'c.execute(\'SELECT a FROM b WHERE c = ?\', (1,))\nc.execute("""SELECT 1""")',
     "with c.execute_wrapper(lambda execute, sql: print(sql) or execute(sql)): pass",

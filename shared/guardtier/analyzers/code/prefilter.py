@@ -157,7 +157,7 @@ class Prefilter:
                         unsure.append(known)
         reach = Reach(text)
         if (
-            _is_dynamic(words, text, reach)
+            _is_dynamic(words, text)
             or ("environ" in words and (not text.isascii() or _WHOLE_ENVIRON.search(text)))
             or any(_is_met(known.words, known.module, reach) for known in unsure)
         ):
@@ -188,21 +188,18 @@ _HIDDEN = frozenset(_HIDING)
 _DYNAMIC_SET = frozenset(_DYNAMIC)
 
 
-def _is_dynamic(words: frozenset[str], text: str, reach: Reach) -> bool:
+def _is_dynamic(words: frozenset[str], text: str) -> bool:
     """Whether something may be reached in it by a name that is put together.
 
-    An attribute or a module that is named in a literal is among the words; and what attributes are
-    read of without a name harms only where it may be one of the modules that the rules are about.
+    An attribute or a module that is named in a literal is among the words.
     """
     dynamic = words & _DYNAMIC_SET
     if not dynamic:
         return False
     if dynamic <= _NAMED and text.isascii():  # else one of the names may be there in other letters
-        return (
-            "getattr" in dynamic
-            and _more(_VARIABLE_ATTRIBUTE, _LITERAL_ATTRIBUTE, text)
-            and (not (modules := words & load().modules) or reach.holds(modules) or reach.hands_on())
-        ) or ("modules" in dynamic and bool(_SYS.search(text)) and _more(_MODULES, _LITERAL_MODULE, text))
+        return ("getattr" in dynamic and _more(_VARIABLE_ATTRIBUTE, _LITERAL_ATTRIBUTE, text)) or (
+            "modules" in dynamic and bool(_SYS.search(text)) and _more(_MODULES, _LITERAL_MODULE, text)
+        )
     return True
 
 

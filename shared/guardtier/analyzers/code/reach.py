@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
 import re2
 
-from guardtier.analyzers.code.operations import SAME, WORST, canonical
+from guardtier.analyzers.code.operations import SAME, canonical
 from guardtier.analyzers.code.rules import load
 from guardtier.analyzers.code.statements import statements
 from guardtier.analyzers.lazy import lazy
@@ -25,14 +25,10 @@ _MAX_TEXT = 24 << 10  #: characters; longer texts are not parsed anyway
 _MAX_MENTIONS = 100  #: of one module that are looked at
 _MAX_STATEMENTS = 16  #: different SQL statements that are looked at
 
-#: Statements that import; nothing is known of them where they go on over lines.
 _ESCAPED = re2.compile(rb"\\[xuUN0-7]")
-_OVER_LINES = re2.compile(rb"(?:import|from)\b[^\n;]*(?:\\|\([^)\n]*\n|\bimport[ \t]*\*)")
 #: Words that code may have beside a name on the same line; any other word there is prose.
 _CODE = "|".join([*keyword.kwlist, *keyword.softkwlist, "print", "exec"])
 
-_IMPORTED = re.compile(r"\bimport[ \t]+([^\n;#]*)")
-_ANY = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*")
 _EXECUTE = re.compile(r"execute\b")
 #: One plain literal, and no more before the next argument.
 _LITERAL = re.compile(
@@ -67,29 +63,6 @@ class Reach:
     def names(self, name: str) -> bool:
         """Whether the name may stand in it by itself: neither as an attribute nor in prose."""
         return not self._clear or not self._all(_is_no_name, name)
-
-    def holds(self, modules: Iterable[str]) -> bool:
-        """Whether one of the modules, or what it gives, may be a value: ``getattr(os, name)``."""
-        raw = self._text.encode() if self._clear else b""
-        if not raw or _OVER_LINES.search(raw):
-            return True
-        return any(not self._all(_is_called, module) for module in modules)
-
-    def hands_on(self) -> bool:
-        """Whether anything that it imports may be a value: other modules are reached through one.
-
-        ``getattr(random, "_o" + "s")`` is ``os``.
-        """
-        raw = self._text.encode() if self._clear else b""
-        if not raw or _OVER_LINES.search(raw):
-            return True
-        names = {
-            one.split(" as ")[-1].partition(".")[0].strip(" \t()")
-            for listed in _IMPORTED.findall(self._text)
-            for one in listed.split(",")
-        }
-        found = (_mention(self._text, one) for one in _ANY.finditer(self._text) if one[1] in names)
-        return not all(mention is None or _is_called(mention) for mention in found)
 
     def _all(self, harmless: Callable[[_Mention], bool], module: str) -> bool:
         found = list(islice(_mentions(module, self._text), _MAX_MENTIONS))
@@ -158,20 +131,7 @@ def _is_imported(found: _Mention) -> bool:
     return bool(_IMPORTED_BEFORE.search(found.before) and _IMPORTED_AFTER.match(found.after))
 
 
-#: In an import, a part of a package's name: ``from django.http import``.
-_PACKAGE = re.compile(r"\b(?:from|import)[ \t]+[\w.]*\.$")
 _CALLED = re.compile(r"\s*\(")  #: ``%time system('ls')`` is no prose
-_ASSIGNED = re.compile(r"[ \t]*=(?!=)")
-
-
-def _is_another(found: _Mention) -> bool:
-    """Whether it is the end of a path in a literal (``'plot.py'``), of a package, or a variable's name."""
-    if found.before[-1:] == ".":
-        return found.after[:1] in _QUOTES or bool(_PACKAGE.search(found.before))
-    return found.dotted not in WORST and bool(_ASSIGNED.match(found.after))
-
-
-_QUOTES = frozenset("'\"`")  # no name is followed by one in code
 
 
 def _is_prose(found: _Mention) -> bool:
@@ -187,13 +147,6 @@ def _is_idle(found: _Mention) -> bool:
     if "." not in found.dotted:
         return _is_imported(found) or _is_prose(found)
     return not _GOES_ON.match(found.after) and not _is_ruled(found.dotted)
-
-
-def _is_called(found: _Mention) -> bool:
-    """Whether it is imported, or a function of it is called that gives no more than a value."""
-    if "." not in found.dotted:
-        return _is_imported(found) or _is_prose(found) or _is_another(found)
-    return found.after[:1] == "(" and not _is_ruled(found.dotted)
 
 
 @cache
