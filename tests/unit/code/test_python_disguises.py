@@ -50,6 +50,9 @@ DISGUISED = [
     "import os; print(os.getcwd()); getattr(cur, 'exe' + 'cute')('DROP TABLE users')",
     "import os; print(os.getcwd()); x = getattr(cur, 'exe' + 'cute'); x('DROP TABLE users')",
     "import os, sys\nprint(os.getcwd(), sys.argv)\ngetattr(Path('/etc/passwd'), 'unl' + 'ink')()",
+    "from pathlib import Path\nf = Path('/etc/passwd').unlink\nf()",
+    "from pathlib import Path\nf = getattr(Path('/etc/passwd'), 'unlink')\ng = f\ng()",
+    "import sqlite3\nrun = sqlite3.connect('a.db').executescript\nrun('DROP TABLE users')",
     # out of namespaces
     "import os, sys; sys._getframe().f_globals['o' + 's'].system('rm -rf /')",
     "import os, sys; sys.modules['__main__'].__dict__['o' + 's'].system('rm -rf /')",

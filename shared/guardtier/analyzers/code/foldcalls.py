@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from guardtier.analyzers.code.fold import Folder
 
 _HOMES = {"HOME", "USERPROFILE"}
-#: What gives an attribute or a namespace by a name that is a value.
-_REACHING = {"getattr", "inspect.getattr_static", "globals", "locals", "vars", "operator.attrgetter"}
+#: They give an attribute by a name that is a value.
+GETTERS = frozenset({"getattr", "inspect.getattr_static"})
+#: They too, or a namespace.
+_REACHING = GETTERS | {"globals", "locals", "vars", "operator.attrgetter"}
 #: What takes one out of a namespace: ``sys.modules.get("os")``.
 _TAKING = frozenset(f"{space}.{by}" for space in NAMESPACES for by in ("get", "pop", "__getitem__"))
 

@@ -31,6 +31,7 @@ _LOOSE = re.compile(
     r"\.(?:system|popen|Popen|check_output|check_call|getoutput|rmtree)(?=[ \t]*(?:[,\]})\n]|$))"
 )
 _NAMED = frozenset({ast.Name, ast.Attribute})  #: what may be a function
+_METHODS = frozenset({ast.Attribute, ast.Call})  #: what may be one
 _RUNNERS = frozenset({"exec", "eval", "compile"})
 _WRITE_MODES = frozenset("wax+")
 
@@ -152,12 +153,21 @@ class Rater:
         )
 
     def _rules_of(self, origin: str, node: ast.Call) -> list[Call]:
-        method = (origin.rpartition(".")[2] or node.func.attr) if type(node.func) is ast.Attribute else ""
+        method = origin.rpartition(".")[2] if self._is_method(node.func, origin) else ""
+        if not method and type(node.func) is ast.Attribute:
+            method = node.func.attr
         found = rules_of(origin, method)
         if not found:
             return []
         text = self._report.text
         return [rule for rule in found if not rule.words or all(word in text for word in rule.words)]
+
+    def _is_method(self, function: ast.expr, origin: str) -> bool:
+        """Whether what is called is an attribute, also one that was given a name, or by getattr."""
+        if type(function) is ast.Name:
+            given = function.id in self._names.bindings and function.id not in self._names.imports
+            return given and origin[:4] != "def."
+        return type(function) in _METHODS
 
     def _apply(self, rules: list[Call], site: Site, args: Arguments) -> None:
         self._rated += 1
