@@ -11,7 +11,7 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
-from consoles import Desk, StartConsole
+from consoles import Desk, StartConsole, time_stands_still_at_the_door
 from guardtier import State
 from guardtier.errors import ConfigError
 from guardtier.signer import Signer
@@ -25,6 +25,11 @@ from oidcprovider import CLIENT, SECRET, OidcProvider, provider_on_loopback
 from tier import Tier, high
 
 VISIT = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    time_stands_still_at_the_door(monkeypatch)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from consoles import Desk, StartConsole
+from consoles import Desk, StartConsole, time_passes_as_sessions_are_looked_at
 from guardtier.settings import Settings
 from guardtier_workers.approvers import Right
 from guardtier_workers.console.access import watch
@@ -125,7 +125,10 @@ async def test_it_ends_with_the_session(console: Desk) -> None:
             await told.next()
 
 
-async def test_an_open_page_keeps_nobody_signed_in(tier: Tier, start_console: StartConsole) -> None:
+async def test_an_open_page_keeps_nobody_signed_in(
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time_passes_as_sessions_are_looked_at(monkeypatch)
     console = await start_console(tier, idle_seconds=0.5)
     async with stream(await console.browser("alice")) as told:
         await told.next("over")
@@ -133,8 +136,9 @@ async def test_an_open_page_keeps_nobody_signed_in(tier: Tier, start_console: St
 
 @pytest.mark.parametrize("path", ["/events", "/events/rows"])
 async def test_a_page_that_connects_again_and_again_keeps_nobody_signed_in(
-    tier: Tier, start_console: StartConsole, path: str
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
+    time_passes_as_sessions_are_looked_at(monkeypatch)
     alice = await (await start_console(tier, idle_seconds=1)).browser("alice")
 
     async def is_over() -> bool:
