@@ -16,7 +16,8 @@ from guardtier import GuardClient, State
 from guardtier.store.roles import ROLES
 from guardtier_workers.cli.app import build
 from manifests import DEPLOY, Container, services
-from probing import free_port, health
+from ports import free_port
+from probing import health
 from processes import Processes
 from tier import high, low
 from waiting import until_sync
