@@ -28,7 +28,7 @@ class Desk:
 
     async def nobody(self, **options: Any) -> httpx.AsyncClient:
         """Somebody who has not signed in."""
-        made = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=20, **options)
+        made = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=90, **options)
         return await self._parts.enter_async_context(made)
 
     async def program(

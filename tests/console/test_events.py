@@ -32,7 +32,7 @@ class Stream:
 
     async def next(self, *names: str) -> Told:
         """The next event of these names (none: of any). Raises StopAsyncIteration at the end."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while True:
                 line = await anext(self._lines)
                 if line.startswith("event: "):
@@ -162,7 +162,10 @@ async def test_it_ends_with_the_console(tier: Tier) -> None:
     settings = Settings.model_validate(own | {"console": {"port": 0, "open_to_viewers": True}})
     async with AsyncExitStack() as running:
         url, _ = await running.enter_async_context(served(settings))
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client, stream(client) as told:
+        async with (
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=90) as client,
+            stream(client) as told,
+        ):
             ending = asyncio.create_task(running.aclose())
 
             with pytest.raises(StopAsyncIteration):

@@ -100,7 +100,7 @@ async def test_the_tier_of_compose_serves_an_agent(place: Place, agent: GuardCli
     for port in ports:
         until_sync(lambda port=port: (said := health(port)) and said[0] == 200, 60.0)
 
-    released = await agent.check(low(fleet="default"), timeout=30)
+    released = await agent.check(low(fleet="default"), timeout=90)
     parked = await agent.submit(high(fleet="default"))
 
     assert (released.allowed, bool(released.seal)) == (True, True)

@@ -105,7 +105,7 @@ async def test_many_ask_at_once_and_each_gets_its_own_vote(
     await start_pool(tier, processes)
     client = tier.client()
 
-    verdicts = await asyncio.gather(*(client.check(low(f"ls {n}"), timeout=30) for n in range(40)))
+    verdicts = await asyncio.gather(*(client.check(low(f"ls {n}"), timeout=90) for n in range(40)))
 
     assert all(verdict.allowed for verdict in verdicts)
 
@@ -396,7 +396,7 @@ async def test_a_worker_whose_analyzer_forks_stays_one_worker(
     worker = processes.worker("analyzer", tier.url, **tier.worker_env)
     client = tier.client()
 
-    submitted = [await client.submit(low(f"ls {n}"), timeout=30) for n in range(3)]
+    submitted = [await client.submit(low(f"ls {n}"), timeout=90) for n in range(3)]
 
     for one in submitted:
         assessment = (await tier.record(one.id)).assessment
@@ -415,7 +415,7 @@ async def test_a_worker_whose_analyzer_hangs_goes_on_and_ends_when_it_is_told(
     worker = processes.worker("analyzer", tier.url, **tier.worker_env)
     client = tier.client()
 
-    submitted = [await client.submit(low(f"ls {n}"), timeout=30) for n in range(8)]
+    submitted = [await client.submit(low(f"ls {n}"), timeout=90) for n in range(8)]
     says = [(await tier.record(one.id)).assessment.findings[0].message for one in submitted]
     worker.terminate()
 

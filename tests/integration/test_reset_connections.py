@@ -38,7 +38,7 @@ def test_a_wire_is_told_that_redis_is_away(shared_server: EmbeddedRedis) -> None
 
     async def test() -> None:
         async with Proxy(shared_server.url) as proxy, connect(proxy.url) as redis:
-            wire = wire_to(redis, answer_seconds=5)
+            wire = wire_to(redis, answer_seconds=60)
             await wire.round_trip([("PING",)])
             await _cut(proxy, wire)
 
@@ -106,7 +106,7 @@ def test_who_is_cancelled_in_a_call_ends(shared_server: EmbeddedRedis, factory: 
 
                 loop.cancel()
 
-                assert (await asyncio.wait([loop], timeout=60))[0], f"it goes on, after {turns} turns"
+                assert (await asyncio.wait([loop], timeout=90))[0], f"it goes on, after {turns} turns"
 
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(test())

@@ -44,7 +44,7 @@ async def swap(tier: Tier, record: Record, command: str) -> None:
 
 async def test_answer_and_audit_say_what_was_shown(tier: Tier) -> None:
     client: GuardClient = tier.client()
-    waiting = asyncio.create_task(client.check(high(COMMAND), timeout=20))
+    waiting = asyncio.create_task(client.check(high(COMMAND), timeout=90))
     (record,) = await tier.parked()
 
     assert record.shown == sha256(record.event).hexdigest()

@@ -44,7 +44,7 @@ async def test_what_a_dead_policy_worker_held_is_taken_over(unmanned: Tier) -> N
     await unmanned.analyzer()
     await unmanned.redis.xadd(ACTIONS, submitted(action))
     (_, [(entry, _)]) = (
-        await unmanned.redis.xreadgroup(POLICIES, "dead-1", {KEYS.assessed: ">"}, block=5000)
+        await unmanned.redis.xreadgroup(POLICIES, "dead-1", {KEYS.assessed: ">"}, block=60_000)
     )[0]
     await unmanned.redis.xclaim(KEYS.assessed, POLICIES, "dead-1", 0, [entry], idle=LONG_AGO)
 
