@@ -33,6 +33,7 @@ async def test_what_an_agent_gave_up_while_redis_was_away_is_not_sent_later(
     tier = await start_tier(url=own_server.url)
     await guard.check(low("before"))
     own_server.kill()
+    await until(lambda: guard.trouble)
     for n in range(30):
         with pytest.raises(TierUnavailable):
             await guard.check(high(f"given up {n}"), timeout=0.02)
