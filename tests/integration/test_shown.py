@@ -147,7 +147,7 @@ async def test_where_every_key_is_over_secrets_are_parked_as_well(
     start_tier: StartTier, tmp_path: Path
 ) -> None:
     folder = KeyFolder(tmp_path)
-    times = {"analyzer_seconds": 0.1, "claim_seconds": 0.2, "max_deliveries": 1}
+    times = {"max_deliveries": 1}
     tier = await start_tier(policies=0, signing_key_file=folder.private, **times)
     deciding = (await tier.policy()).worker
     folder.keys = [folder.keys[0].model_copy(update={"since": ago(hours=3), "until": ago(hours=1)})]
