@@ -10,7 +10,8 @@ from typing import Self
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
-from servers import PASSWORD, START_SECONDS, Server, free_port
+from ports import free_port
+from servers import PASSWORD, START_SECONDS, Server
 from waiting import until_sync
 
 SLOTS = 16384

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+from time import monotonic
 from typing import Any
 
 import httpx
+import pytest
 
 from guardtier.settings import Settings
 from guardtier_workers.approvers import Right
+from guardtier_workers.console.access.refused import Refused
+from guardtier_workers.console.access.sessions import Sessions
+from guardtier_workers.console.access.tries import Tries
 from guardtier_workers.console.serve import served
 from tier import Tier
 
@@ -22,7 +28,7 @@ class Desk:
 
     async def nobody(self, **options: Any) -> httpx.AsyncClient:
         """Somebody who has not signed in."""
-        made = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=20, **options)
+        made = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=90, **options)
         return await self._parts.enter_async_context(made)
 
     async def program(
@@ -61,6 +67,19 @@ async def console_beside(tier: Tier, **own: Any) -> AsyncIterator[Desk]:
     async with AsyncExitStack() as parts:
         url, _ = await parts.enter_async_context(served(settings))
         yield Desk(tier, url, parts)
+
+
+def time_stands_still_at_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a machine takes, no try is forgiven meanwhile, and the log's minute does not end."""
+    now = monotonic()
+    for one in (Tries, Refused):
+        monkeypatch.setattr(one.__init__, "__defaults__", (lambda: now,))
+
+
+def time_passes_as_sessions_are_looked_at(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.05) -> None:
+    """By so much at each look, not while a slow machine is busy: nobody is out who has just signed in."""
+    start, looks = monotonic(), count()
+    monkeypatch.setitem(Sessions.__init__.__kwdefaults__, "clock", lambda: start + seconds * next(looks))
 
 
 #: The fixture ``start_console``: ``await start_console(tier, idle_seconds=1)``.

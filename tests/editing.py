@@ -45,7 +45,7 @@ class Parked:
 
     def __init__(self, guard: GuardClient, action: ActionEvent) -> None:
         self.guard, self.action = guard, action
-        self.waiting = asyncio.create_task(guard.check(action, timeout=20))
+        self.waiting = asyncio.create_task(guard.check(action, timeout=90))
 
     @property
     def id(self) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-MOST_SECONDS = 240.0  #: of a test, its fixtures' start, their end; the slowest take 30 on two cores
+MOST_SECONDS = 480.0  #: of a test, its fixtures' start, their end; the slowest take 30; 190 on a busy one
 AGAIN_SECONDS = 30.0  #: what swallowed the failure, or hangs in its clean-up, is interrupted again
 LAST_SECONDS = 150.0  #: after that, what can't be interrupted (C code) ends with its process
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
 from urllib.error import HTTPError
 from urllib.request import urlopen
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def health(port: int, path: str = "/healthz") -> tuple[int, dict[str, object]] | None:
     """Status and body; None while nobody listens."""
     try:
-        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as response:
             return response.status, json.load(response)
     except HTTPError as error:
         with error:

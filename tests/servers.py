@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,22 +20,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from guardtier_workers.embedded import PORTS
 from guardtier_workers.supervisor import die_with_parent
+from ports import free_port
 from waiting import until_sync
 
 PASSWORD = "of-the-tests"
 START_SECONDS = 30.0
 MISSING = "these tests need redis-server 7.0 or newer on PATH: apt-get install redis-server"
-
-
-def free_port() -> int:
-    """A port that nobody listens on, below those of outgoing connections (see embedded.PORTS)."""
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Server:

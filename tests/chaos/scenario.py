@@ -25,8 +25,8 @@ from guardtier.store.connection import connect
 from guardtier.store.upkeep import Upkeep
 from guardtier_workers import approvers
 from guardtier_workers.cli.state import OPERATES
+from ports import free_port
 from processes import Processes, until_alive
-from servers import free_port
 from tier import is_idle
 from waiting import until
 

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import socket
 from tempfile import TemporaryDirectory
 from time import monotonic
 
@@ -29,6 +28,7 @@ from chaos.steady import BRIEF, FLEET, Steady
 from guardtier.store.keys import Keys
 from guardtier_workers import approvers
 from guardtier_workers.embedded import EmbeddedRedis
+from ports import free_port
 from processes import Processes
 from waiting import until
 
@@ -134,7 +134,7 @@ async def _workers(url: str, own: dict[str, str]) -> AsyncIterator[list[Watched]
         parts.callback(processes.end)
         watched = [Watched("agents", psutil.Process())]
         for number, kind in enumerate(KINDS):
-            port = _free_port()
+            port = free_port()
             console = {"GUARDTIER_CONSOLE__PORT": str(port)} if kind == "console" else {}
             options = () if kind == "console" else ("--health-port", str(port))
             env = ENV | own | console
@@ -197,13 +197,6 @@ def _tell(rows: list[tuple[str, str, Flatness]]) -> None:
 
 def _note(text: str) -> None:
     print(f"soak: {text}", file=sys.stderr, flush=True)
-
-
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _options() -> argparse.Namespace:

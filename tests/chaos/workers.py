@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from asyncio import to_thread
 from collections import Counter
 from contextlib import suppress
@@ -18,6 +17,7 @@ from chaos.load import FLEET
 from chaos.people import AT_CONSOLE
 from chaos.scenario import Outcome, Place, Scenario
 from guardtier.store.keys import ANALYZERS, POLICIES, Keys
+from ports import free_port
 from waiting import until
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ async def nothing(folder: Path) -> Outcome:
 async def killed(folder: Path) -> Outcome:
     """SIGKILL of a worker of any kind, at random, 50 times; another one takes its place."""
     random, killed = Random(7), Counter[str]()
-    port = _free_port()
+    port = free_port()
     with embedded() as server:
         async with Place(server.url, folder, env=POOLED | {"GUARDTIER_CONSOLE__PORT": str(port)}) as place:
             alive = [(kind, await place.start(kind)) for kind, many in RUNNING.items() for _ in range(many)]
@@ -63,11 +63,6 @@ async def killed(folder: Path) -> Outcome:
             counts = ", ".join(f"{many} {kind}" for kind, many in sorted(killed.items()))
             carols = sum(c.who == AT_CONSOLE and c.over and not c.error for c in load.history)
             return await place.outcome(load, f"killed: {counts}; {carols} answers by the console")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 async def frozen(folder: Path) -> Outcome:

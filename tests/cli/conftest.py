@@ -21,7 +21,7 @@ from guardtier_workers.supervisor import die_with_parent
 from processes import killed_at_end, limited_life
 
 GUARDTIER = [sys.executable, "-m", "guardtier_workers.cli"]
-END_SECONDS = 90
+END_SECONDS = 180
 
 _forker = cache(Forker)
 

@@ -38,7 +38,7 @@ def browser(up: Up) -> Iterator[httpx.Client]:
     """Nobody yet."""
     url = until_sync(lambda: up.terminal.run("console", "--json").out and _console_of(up))
     headers = {"origin": url.rstrip("/"), "sec-fetch-site": "same-origin"}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=90) as client:
         yield client
 
 
@@ -62,7 +62,9 @@ def test_a_link_lets_in_once(up: Up, browser: httpx.Client) -> None:
     assert browser.post("/enter", data=given).status_code == 303
 
     assert browser.get("/api/v1/me").json()["me"]["name"] == "operator"
-    with httpx.Client(base_url=browser.base_url, headers=browser.headers, trust_env=False) as second:
+    with httpx.Client(
+        base_url=browser.base_url, headers=browser.headers, trust_env=False, timeout=90
+    ) as second:
         assert second.post("/enter", data=given).status_code == 403
         assert second.get("/api/v1/me").status_code == 401
 

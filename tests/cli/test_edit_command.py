@@ -29,7 +29,7 @@ def test_an_edit_is_shown_sent_and_run_instead(cli: Terminal) -> None:
     with cli.running("submit", HARMFUL, "--json", "--accept-edits", "--tool", "terminal") as waiting:
         action_id = until_sync(lambda: _newest(cli))
         shown = cli.run("edit", action_id, "--arguments", '{"command": "ls ~/.gnupg"}', "--yes")
-        out, _ = waiting.communicate(timeout=30)
+        out, _ = waiting.communicate(timeout=90)
 
     verdict = json.loads(out)
     assert shown.code == 0

@@ -27,7 +27,7 @@ def ask(up: Up, **options: Any) -> Verdict:
     url = up.terminal.run("url").out.strip()
     with BlockingGuardClient(url, fleet="default", **options) as guard:
         action = ActionEvent(fleet="default", agent="a", tool_name="terminal", arguments={"command": "ls"})
-        return guard.check(action, timeout=30)
+        return guard.check(action, timeout=90)
 
 
 class Here:

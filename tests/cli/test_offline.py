@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.conftest import Terminal, sequence
+from cli.conftest import END_SECONDS, Terminal, sequence
 from guardtier.settings import Settings
 from guardtier_workers.approvers import add
 from guardtier_workers.cli.checkup import configuration
@@ -50,7 +50,7 @@ def test_check_jsonl_answers_line_by_line(terminal: Terminal) -> None:
             assert answer["id"] == line["id"]
             assert answer["parked"] is (line["id"] == "b")
         rating.stdin.close()
-        assert rating.wait(30) == 0
+        assert rating.wait(END_SECONDS) == 0
 
 
 def test_check_jsonl_findings_have_the_fields_of_the_contract(terminal: Terminal) -> None:

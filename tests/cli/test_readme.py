@@ -18,7 +18,7 @@ def test_the_ten_lines_guard_an_agent(up: Up) -> None:
     env = os.environ | {"GUARDTIER_REDIS_URL": up.terminal.run("url").out.strip()}
 
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=90, check=True
     )
 
     assert done.stdout == "run it\n"

@@ -43,7 +43,7 @@ def test_a_harmful_command_is_parked_shown_and_approved(cli: Terminal) -> None:
         shown = cli.run("show", action_id)
         assert "rm -rf »~/.ssh«" in shown.out
         assert cli.run("approve", action_id, "--reason", "it is a test").code == 0
-        out, _ = waiting.communicate(timeout=30)
+        out, _ = waiting.communicate(timeout=90)
 
     verdict = json.loads(out)
     assert waiting.returncode == 0
@@ -55,7 +55,7 @@ def test_a_rejection_reaches_the_agent_with_its_reason(cli: Terminal) -> None:
     with cli.running("submit", HARMFUL, "--json") as waiting:
         action_id = until_sync(lambda: _newest(cli))
         assert cli.run("reject", action_id, "--reason", "use the key store").code == 0
-        out, _ = waiting.communicate(timeout=30)
+        out, _ = waiting.communicate(timeout=90)
 
     assert waiting.returncode == 3
     assert json.loads(out)["reason"] == "use the key store"

@@ -93,18 +93,26 @@ async def test_nothing_is_unquoted_of_cookies(console: Desk, monkeypatch: pytest
 
 
 @pytest.fixture
-async def deserted(tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """A console that asks before each request who somebody is, and waits half a second for an answer."""
+async def deserted(
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Desk, httpx.AsyncClient]:
+    """A console that asks before each request who somebody is, and waits a second for an answer; and alice,
+    who had signed in before the workers went.
+    """
     monkeypatch.setattr(credentials, "ASK_SECONDS", 0.0)
-    monkeypatch.setattr(credentials, "TIER_SECONDS", 0.5)
-    return await start_console(tier)
-
-
-async def test_of_many_requests_at_once_one_asks_a_tier_that_is_away(deserted: Desk) -> None:
-    alice, tier = await deserted.browser("alice"), deserted.tier
+    console = await start_console(tier)
+    alice = await console.browser("alice")
     for worker in tier.workers:
         await worker.stop()
-    answers = Keys(0).answers
+    monkeypatch.setattr(credentials, "TIER_SECONDS", 1.0)
+    return console, alice
+
+
+async def test_of_many_requests_at_once_one_asks_a_tier_that_is_away(
+    deserted: tuple[Desk, httpx.AsyncClient],
+) -> None:
+    console, alice = deserted
+    tier, answers = console.tier, Keys(0).answers
     before = await tier.redis.xlen(answers)
 
     came = await asyncio.gather(*(alice.get("/api/v1/me") for _ in range(8)))
@@ -113,16 +121,16 @@ async def test_of_many_requests_at_once_one_asks_a_tier_that_is_away(deserted: D
     assert await tier.redis.xlen(answers) - before <= 2  # else each waits until all before it have
 
 
-async def test_who_signs_out_is_out_also_where_the_tier_is_away(deserted: Desk) -> None:
-    alice = await deserted.browser("alice")
+async def test_who_signs_out_is_out_also_where_the_tier_is_away(
+    deserted: tuple[Desk, httpx.AsyncClient],
+) -> None:
+    console, alice = deserted
     cookies, csrf = dict(alice.cookies), alice.headers["x-csrf-token"]
-    for worker in deserted.tier.workers:
-        await worker.stop()
 
     assert (await alice.post("/logout", data={"csrf": "another"})).status_code == 403
     assert (await alice.post("/logout", data={"csrf": csrf})).status_code == 303
 
-    old = await deserted.nobody(cookies=cookies)
+    old = await console.nobody(cookies=cookies)
     assert (await old.get("/api/v1/me")).status_code == 401
 
 

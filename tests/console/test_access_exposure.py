@@ -122,7 +122,9 @@ async def test_it_serves_tls_and_its_cookie_is_for_tls_alone(
     tier.approver("alice")
 
     trusted = ssl.create_default_context(cafile=str(cert))
-    async with httpx.AsyncClient(base_url=console.url, verify=trusted, trust_env=False) as somebody:
+    async with httpx.AsyncClient(
+        base_url=console.url, verify=trusted, trust_env=False, timeout=90
+    ) as somebody:
         given = {"name": "alice", "token": tier.token_of("alice")}
         answer = await somebody.post("/login", data=given, headers={"origin": console.url.rstrip("/")})
 

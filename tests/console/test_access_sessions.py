@@ -168,11 +168,11 @@ async def test_where_the_tier_is_away_nobody_is_let_in(
     tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(credentials, "ASK_SECONDS", 0.0)
-    monkeypatch.setattr(credentials, "TIER_SECONDS", 0.3)
     console = await start_console(tier)
     alice = await console.browser("alice")
     for worker in tier.workers:
         await worker.stop()
+    monkeypatch.setattr(credentials, "TIER_SECONDS", 0.3)
 
     assert (await alice.get("/api/v1/me")).status_code == 504
 

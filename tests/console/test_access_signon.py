@@ -11,7 +11,7 @@ import httpx
 import pytest
 from joserfc.jwk import RSAKey
 
-from consoles import Desk, StartConsole
+from consoles import Desk, StartConsole, time_stands_still_at_the_door
 from guardtier import State
 from guardtier.errors import ConfigError
 from guardtier.signer import Signer
@@ -25,6 +25,11 @@ from oidcprovider import CLIENT, SECRET, OidcProvider, provider_on_loopback
 from tier import Tier, high
 
 VISIT = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    time_stands_still_at_the_door(monkeypatch)
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ async def signed_in(console: Desk, browser: httpx.AsyncClient, wanted: str = "/"
     """What the browser is shown when the provider has sent it back."""
     asked = await browser.get("/oidc/start", params={"next": wanted})
     assert asked.status_code == 303, asked.text
-    async with httpx.AsyncClient(trust_env=False, verify=False) as elsewhere:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=90) as elsewhere:
         answered = await elsewhere.get(asked.headers["location"])
     return await browser.get(answered.headers["location"], headers=VISIT)
 
@@ -150,7 +155,7 @@ async def test_an_answer_that_nobody_asked_for_signs_nobody_in(
 ) -> None:
     sam, eve = await console.nobody(), await console.nobody()
     asked = await sam.get("/oidc/start")
-    async with httpx.AsyncClient(trust_env=False, verify=False) as elsewhere:
+    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=90) as elsewhere:
         back = (await elsewhere.get(asked.headers["location"])).headers["location"]
 
     assert (await eve.get(back, headers=VISIT)).status_code == 403  # another browser: not hers

@@ -7,12 +7,17 @@ import logging
 
 import pytest
 
-from consoles import Desk, StartConsole
+from consoles import Desk, StartConsole, time_stands_still_at_the_door
 from guardtier_workers.console.access import door, tries
 from guardtier_workers.console.access.problems import TooManyTries
 from guardtier_workers.console.access.refused import LINES_A_MINUTE
 from guardtier_workers.console.access.tries import AT_ONCE, OF_ADDRESS, OF_NAME, Tries
 from tier import Tier
+
+
+@pytest.fixture(autouse=True)
+def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    time_stands_still_at_the_door(monkeypatch)
 
 
 def behind_proxy(address: str) -> dict[str, str]:

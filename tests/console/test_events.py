@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from consoles import Desk, StartConsole
+from consoles import Desk, StartConsole, time_passes_as_sessions_are_looked_at
 from guardtier.settings import Settings
 from guardtier_workers.approvers import Right
 from guardtier_workers.console.access import watch
@@ -32,7 +32,7 @@ class Stream:
 
     async def next(self, *names: str) -> Told:
         """The next event of these names (none: of any). Raises StopAsyncIteration at the end."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while True:
                 line = await anext(self._lines)
                 if line.startswith("event: "):
@@ -125,7 +125,10 @@ async def test_it_ends_with_the_session(console: Desk) -> None:
             await told.next()
 
 
-async def test_an_open_page_keeps_nobody_signed_in(tier: Tier, start_console: StartConsole) -> None:
+async def test_an_open_page_keeps_nobody_signed_in(
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time_passes_as_sessions_are_looked_at(monkeypatch)
     console = await start_console(tier, idle_seconds=0.5)
     async with stream(await console.browser("alice")) as told:
         await told.next("over")
@@ -133,8 +136,9 @@ async def test_an_open_page_keeps_nobody_signed_in(tier: Tier, start_console: St
 
 @pytest.mark.parametrize("path", ["/events", "/events/rows"])
 async def test_a_page_that_connects_again_and_again_keeps_nobody_signed_in(
-    tier: Tier, start_console: StartConsole, path: str
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
+    time_passes_as_sessions_are_looked_at(monkeypatch)
     alice = await (await start_console(tier, idle_seconds=1)).browser("alice")
 
     async def is_over() -> bool:
@@ -158,7 +162,10 @@ async def test_it_ends_with_the_console(tier: Tier) -> None:
     settings = Settings.model_validate(own | {"console": {"port": 0, "open_to_viewers": True}})
     async with AsyncExitStack() as running:
         url, _ = await running.enter_async_context(served(settings))
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client, stream(client) as told:
+        async with (
+            httpx.AsyncClient(base_url=url, trust_env=False, timeout=90) as client,
+            stream(client) as told,
+        ):
             ending = asyncio.create_task(running.aclose())
 
             with pytest.raises(StopAsyncIteration):

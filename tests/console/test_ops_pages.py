@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consoles import Desk, StartConsole
+from consoles import Desk, StartConsole, time_passes_as_sessions_are_looked_at
 from guardtier import GuardClient
 from guardtier.errors import Halted
 from guardtier.store.keys import Keys
@@ -283,8 +283,9 @@ async def test_lists_go_on_where_the_page_before_ended(
 
 
 async def test_a_page_that_is_merely_open_keeps_no_session_alive(
-    tier: Tier, start_console: StartConsole
+    tier: Tier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    time_passes_as_sessions_are_looked_at(monkeypatch)
     olga = await (await start_console(tier, idle_seconds=1)).browser("olga")
 
     async def is_over() -> bool:

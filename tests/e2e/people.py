@@ -23,7 +23,7 @@ from consoles import Desk
 from e2e.browsers import CLOSE_SECONDS
 from guardtier_workers.approvers import Right
 
-WAIT_MS = 30_000  #: for anything to show; a slow machine makes a test slow, not red
+WAIT_MS = 60_000  #: for anything to show; a slow machine makes a test slow, not red
 
 expect.set_options(timeout=WAIT_MS)
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from consoles import Desk, StartConsole
+from e2e.people import WAIT_MS
 from guardtier.answer import key_of
 from guardtier.signer import Signer
 from guardtier_workers import approvers
@@ -24,7 +25,7 @@ CHAT = "http://chat.example/"
 async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A browser that knows nobody yet."""
     made = await browser.new_context()
-    made.set_default_timeout(10_000)
+    made.set_default_timeout(WAIT_MS)
     yield made
     await made.close()
 

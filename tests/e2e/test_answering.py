@@ -14,7 +14,7 @@ from tier import high
 
 def asking(console: Desk, action: ActionEvent, **options: object) -> asyncio.Task[Verdict]:
     """An agent that waits for its verdict."""
-    return asyncio.create_task(console.tier.client(**options).check(action, timeout=60))
+    return asyncio.create_task(console.tier.client(**options).check(action, timeout=90))
 
 
 async def test_an_approval_reaches_the_agent(console: Desk, people: People) -> None:

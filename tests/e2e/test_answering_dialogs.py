@@ -35,7 +35,7 @@ async def considering(alice: Person, action_id: str, key: str) -> None:
 async def test_an_edit_changes_nothing_but_what_somebody_changed(console: Desk, people: People) -> None:
     action = high(arguments=ODD).placed_in(0)
     agent = console.tier.client(accept_edits=True)
-    waiting = asyncio.create_task(agent.check(action, timeout=60))
+    waiting = asyncio.create_task(agent.check(action, timeout=90))
     await console.tier.parked()
     alice = await people.person(console)
     await considering(alice, action.id, "e")
@@ -70,7 +70,7 @@ async def test_what_is_like_it_is_released_from_then_on(console: Desk, people: P
     await alice.dialog.locator('[data-do="confirm"]').click()
 
     await expect(alice.outcome("approved").first).to_be_visible()
-    released = await console.tier.client().check(high("rm -rf build/b", agent="agent-2"), timeout=20)
+    released = await console.tier.client().check(high("rm -rf build/b", agent="agent-2"), timeout=90)
     assert released.grant
 
 

@@ -89,7 +89,7 @@ def _sender(console: Desk, session: requests.Session) -> Callable[[Case], None]:
     ]
 
     def send(case: Case) -> None:
-        case.call_and_validate(base_url=console.url, session=session, checks=every, timeout=20)
+        case.call_and_validate(base_url=console.url, session=session, checks=every, timeout=90)
 
     return send
 

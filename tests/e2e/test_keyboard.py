@@ -25,7 +25,7 @@ async def tab_to(page: Page, wanted: Locator) -> None:
 
 async def test_everything_goes_without_a_mouse(console: Desk, people: People) -> None:
     actions = [high(f"rm -rf /srv/{number}").placed_in(0) for number in range(2)]
-    waiting = [asyncio.create_task(console.tier.client().check(one, timeout=60)) for one in actions]
+    waiting = [asyncio.create_task(console.tier.client().check(one, timeout=90)) for one in actions]
     await console.tier.parked(2)
     console.tier.approver("alice")
     page = await people.page(console)

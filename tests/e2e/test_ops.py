@@ -105,7 +105,7 @@ async def test_the_page_is_brought_up_to_date_and_keeps_what_is_open(console: De
     for n in range(7):
         assert (await console.tier.client().check(low(f"ls {n}"))).allowed
 
-    await expect(page.locator("#workers-live tbody").first).to_contain_text("8", timeout=20_000)
+    await expect(page.locator("#workers-live tbody").first).to_contain_text("8", timeout=60_000)
 
     await expect(page.locator("#children")).to_have_attribute("open", "")
     await expect(page.locator("#queues-scroll")).to_be_focused()

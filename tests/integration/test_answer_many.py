@@ -91,7 +91,7 @@ async def test_where_redis_goes_away_nothing_goes_on_unseen(
     alice = tier.approver()
     own_server.kill()
 
-    came = await alice.answer_many([Draft(f"a{at}.0", Choice.APPROVE) for at in range(100)], timeout=0.5)
+    came = await alice.answer_many([Draft(f"a{at}.0", Choice.APPROVE) for at in range(100)], timeout=1.5)
 
     assert {type(one) for one in came} == {TierUnavailable}
     assert not [task for task in asyncio.all_tasks() if "answer_many" in repr(task.get_coro())]

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -30,6 +29,7 @@ from guardtier_workers.trail.database import check_rows
 from guardtier_workers.trail.exporter import Exporter
 from guardtier_workers.trail.folder import Folder
 from guardtier_workers.trail.verify import Anchor, Finding, TrailCheck
+from ports import free_port
 from waiting import until, until_sync
 
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
@@ -63,8 +63,7 @@ def postgres() -> Iterator[str]:
     made = [tools / "initdb", "-D", data, "-U", "audit", "-A", "trust", "-N", "-E", "UTF8", "--locale=C"]
     done = subprocess.run(made, check=False, capture_output=True, cwd=folder, timeout=120, **who)
     assert done.returncode == 0, done.stderr.decode()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
     options = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("wb") as said:

@@ -665,7 +665,7 @@ async def test_lines_of_a_server_whose_clock_is_behind_are_exported(desk: Desk, 
     kept, old = await redis.xrange(stream), await redis.get(desk.keys.chain)
     async with exporting(desk, tmp_path) as exporter:
         await wrote(desk, 2)
-        await redis.xadd(stream, {"x": "y"}, id=f"{int(kept[-1][0].partition(b'-')[0]) + 1000}-0")
+        await redis.xadd(stream, {"x": "y"}, id=f"{int(kept[-1][0].partition(b'-')[0]) + 3_600_000}-0")
         await exporter.step()
         await redis.delete(stream)
         for entry, fields in kept:
@@ -673,7 +673,7 @@ async def test_lines_of_a_server_whose_clock_is_behind_are_exported(desk: Desk, 
         await redis.set(desk.keys.chain, old)
         await wrote(desk, 2)
         before = [entry.decode() for entry, _ in await redis.xrange(stream)]
-        await redis.xadd(stream, {"x": "z"}, id=f"{int(kept[-1][0].partition(b'-')[0]) + 2000}-0")
+        await redis.xadd(stream, {"x": "z"}, id=f"{int(kept[-1][0].partition(b'-')[0]) + 7_200_000}-0")
         while await exporter.step():
             pass
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
-from threading import Timer
 
 import pytest
 from redis.asyncio import Redis
@@ -17,6 +16,7 @@ from guardtier.sealing import SigningKeys
 from guardtier.store.keys import Keys
 from guardtier.verifying import Verifier
 from guardtier_workers.clock import now_ms
+from guardtier_workers.trail import verify as checking
 from guardtier_workers.trail.exporter import Exporter
 from guardtier_workers.trail.files import files_in
 from guardtier_workers.trail.folder import Folder
@@ -132,20 +132,22 @@ async def test_an_entry_that_redis_can_t_have_is_not_signed_unsaid(desk: Desk, t
     assert "inserted" in found(path, keys)
 
 
-async def test_reading_a_torn_line_that_is_cut_off_meanwhile_ends_there(desk: Desk, tmp_path: Path) -> None:
+async def test_reading_a_torn_line_that_is_cut_off_meanwhile_ends_there(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     signs, _ = keys_in(tmp_path / "keys.json")
     path = tmp_path / "out"
     await exported(desk, path, signs)
     (file,) = files_in(path)
     whole = file.read_bytes()
     file.write_bytes(whole + b'{"seq":')
-    cut = Timer(0.1, file.write_bytes, [whole])  # the exporter begins
-    cut.start()
+    # While the reader waits, the exporter begins.
+    monkeypatch.setattr(checking, "sleep", lambda _seconds: file.write_bytes(whole))
 
     read = [raw.raw for raw in lines_of(path)]
 
-    cut.join()
     assert read == whole.splitlines()
+    assert file.read_bytes() == whole
 
 
 async def test_a_tail_is_young_though_the_exporters_clock_is_behind_redis(

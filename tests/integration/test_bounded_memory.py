@@ -33,13 +33,14 @@ async def test_what_an_agent_gave_up_while_redis_was_away_is_not_sent_later(
     tier = await start_tier(url=own_server.url)
     await guard.check(low("before"))
     own_server.kill()
+    await until(lambda: guard.trouble)
     for n in range(30):
         with pytest.raises(TierUnavailable):
             await guard.check(high(f"given up {n}"), timeout=0.02)
     await until(lambda: guard._pipe._flusher is None)  # nothing is left to be sent
     own_server.start()
 
-    assert (await guard.check(low("after"), timeout=30)).allowed
+    assert (await guard.check(low("after"), timeout=90)).allowed
 
     rated = [line["id"] for line in await tier.audit() if line["event"] == "assessed"]
     assert len(rated) <= 2

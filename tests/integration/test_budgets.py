@@ -234,7 +234,9 @@ async def test_the_minute_of_the_clock_before_counts_for_what_is_left_of_it(
     pace = {"m": minute - ago, "c": 10**9, "p": 0}
     await desk.redis.hset(desk.keys.pace("web", "agent-1"), mapping=pace)
 
-    assert await decided(desk, "released", a_minute=3) == what
+    came = await decided(desk, "released", a_minute=3)
+
+    assert came == what or (await desk.redis.time())[0] // 60 != minute  # it ended meanwhile
 
 
 # -- blocks --------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from guardtier import GuardClient, State
 from guardtier.store.roles import ROLES
 from guardtier_workers.cli.app import build
 from manifests import DEPLOY, Container, services
-from probing import free_port, health
+from ports import free_port
+from probing import health
 from processes import Processes
 from tier import high, low
 from waiting import until_sync
@@ -99,7 +100,7 @@ async def test_the_tier_of_compose_serves_an_agent(place: Place, agent: GuardCli
     for port in ports:
         until_sync(lambda port=port: (said := health(port)) and said[0] == 200, 60.0)
 
-    released = await agent.check(low(fleet="default"), timeout=30)
+    released = await agent.check(low(fleet="default"), timeout=90)
     parked = await agent.submit(high(fleet="default"))
 
     assert (released.allowed, bool(released.seal)) == (True, True)

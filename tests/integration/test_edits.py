@@ -233,7 +233,7 @@ async def test_a_blocking_client_takes_edits_too(tier: Tier) -> None:
     blocking = await asyncio.to_thread(
         BlockingGuardClient, tier.url, fleet="web", client_id="b1", accept_edits=True
     )
-    waiting = asyncio.create_task(asyncio.to_thread(blocking.check, action, timeout=20))
+    waiting = asyncio.create_task(asyncio.to_thread(blocking.check, action, timeout=90))
     await until(lambda: is_in(tier, action.id, State.PARKED))
 
     await tier.approver().edit(action.id, SAFE)

@@ -93,7 +93,7 @@ async def test_a_secret_in_what_the_agent_said_keeps_nobody_from_an_edit(tier: T
     """Nor is it taken for one of the edit's, or marked once more."""
     token = "ghp_" + "0a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H"
     client = tier.client(accept_edits=True)
-    waiting = asyncio.create_task(client.check(unknown("./a.out", thought=f"by {token}"), timeout=30))
+    waiting = asyncio.create_task(client.check(unknown("./a.out", thought=f"by {token}"), timeout=90))
     (record,) = await tier.parked()
     assert token not in record.action.thought
 

@@ -66,7 +66,7 @@ async def test_whoever_edits_and_answers_an_action_ends_once(start_tier: StartTi
 
 
 async def ran(guard: GuardClient, action: ActionEvent) -> Verdict:
-    return await guard.check(action, timeout=40)
+    return await guard.check(action, timeout=90)
 
 
 async def all_parked(tier: Tier) -> bool:
@@ -78,7 +78,7 @@ async def at_random(person: ApproverClient, actions: list[ActionEvent], dice: ra
         match dice.randrange(5):
             case 0 | 1:
                 edited: dict[str, Any] = {"command": f"do {dice.randrange(5)}"}
-                await quietly(person.edit(action.id, edited, timeout=20))
+                await quietly(person.edit(action.id, edited, timeout=90))
             case 2 | 3:
                 await quietly(person.approve(action.id))
             case _:

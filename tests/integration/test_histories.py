@@ -55,12 +55,14 @@ async def notebook(any_redis_url: str) -> AsyncIterator[Notebook]:
 
 
 async def test_what_stood_before_is_returned_the_newest_first(notebook: Notebook) -> None:
+    minute = (await notebook.redis.time())[0] // 60
     first = await notebook.write("a.0", labels={"secret.read": "reads ~/.netrc"})
     await notebook.write("b.0")
     third = await notebook.write("c.0")
 
     assert (first.state, first.total, first.labels, first.entries) == ("new", 1, {}, ())
-    assert (third.state, third.total, third.this_minute) == ("known", 3, 3)
+    assert (third.state, third.total) == ("known", 3)
+    assert third.this_minute == 3 or (await notebook.redis.time())[0] // 60 != minute  # it ended meanwhile
     assert [orjson.loads(body)["id"] for _, body in third.entries] == ["b.0", "a.0"]
     assert (third.labels["secret.read"].id, third.labels["secret.read"].words) == ("a.0", "reads ~/.netrc")
 

@@ -229,5 +229,5 @@ async def test_who_trims_their_stream_harms_themselves_alone(start_tier: StartTi
 
     assert all(await asyncio.gather(*asked))
     await tier.idle()
-    assert await ask(tier)
+    await until(lambda: ask(tier))
     assert await released_unseen(tier) == []

@@ -70,7 +70,7 @@ async def test_ten_thousand_malformed_entries(start_tier: StartTier) -> None:
     over = asyncio.Event()
     beside = asyncio.create_task(served(honest, over))
     sent = await flood(tier, (parked.id,))
-    await until(tier.is_idle, 60)
+    await until(tier.is_idle, 180)
     over.set()
 
     assert len(sent) == sum(COUNTS.values()) == 10_000

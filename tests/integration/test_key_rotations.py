@@ -55,7 +55,7 @@ def test_no_rotation_loses_the_key_of_another(tmp_path: Path) -> None:
             assert one.stdin is not None
             one.stdin.write("\n")
             one.stdin.flush()
-        said = [one.communicate(timeout=60)[0] for one in rotating]
+        said = [one.communicate(timeout=90)[0] for one in rotating]
     made += [key for text in said for key in text.split()]
 
     assert [one.returncode for one in rotating] == [0] * AT_ONCE

@@ -61,7 +61,7 @@ async def test_a_thousand_actions_end_in_one_state_each(start_tier: StartTier) -
             *(answer(tier, name, approvers[name], actions, Random(name)) for name in NAMES)
         )
         finished = await finish(tier, [approvers[name] for name in DBAS])
-        await until(lambda: no_more_parked(tier), timeout=60)
+        await until(lambda: no_more_parked(tier), timeout=90)
     await tier.idle()
 
     lines = await tier.audit()
@@ -110,10 +110,10 @@ async def answer(
     chosen = random.sample(actions, ANSWERS)
     thrice = [echoed(tier, name, action, random) for action in random.sample(actions, ECHOES)]
     first, *echoes = await asyncio.gather(
-        client.answer_many([draft(name, action, random) for action in chosen], timeout=60), *thrice
+        client.answer_many([draft(name, action, random) for action in chosen], timeout=90), *thrice
     )
     # The same, or a change of mind: it counts instead of the first, where nothing is decided yet.
-    later = await client.answer_many([draft(name, action, random) for action in chosen[:LATER]], timeout=60)
+    later = await client.answer_many([draft(name, action, random) for action in chosen[:LATER]], timeout=90)
     return first + later, echoes
 
 
@@ -150,9 +150,9 @@ async def counted_once(tier: Tier, echoes: list[Echo]) -> int:
 
 async def finish(tier: Tier, clients: list[ApproverClient]) -> list[Any]:
     """Everybody who may answer anything approves what is left."""
-    left = [record async for record in clients[0].parked(timeout=60)]
+    left = [record async for record in clients[0].parked(timeout=90)]
     drafts = [Draft(record.id, Choice.APPROVE, digest=record.digest) for record in left]
-    found = await asyncio.gather(*(client.answer_many(drafts, timeout=60) for client in clients))
+    found = await asyncio.gather(*(client.answer_many(drafts, timeout=90) for client in clients))
     return [one for results in found for one in results]
 
 

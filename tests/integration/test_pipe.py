@@ -35,7 +35,7 @@ async def test_a_script_that_may_not_be_loaded_is_an_error(
         pipe = CommandPipe(limited, insist=insist)
 
         with pytest.raises(NoPermissionError):
-            await asyncio.wait_for(pipe.script("clock", [KEYS.parked], []), 10)
+            await asyncio.wait_for(pipe.script("clock", [KEYS.parked], []), 90)
 
         assert await pipe.execute("PING") == b"PONG"
         await pipe.close()
@@ -60,7 +60,7 @@ async def test_whatever_ends_the_sending_ends_the_waiting(redis: Redis) -> None:
 
     for call in (under_way, behind):
         with pytest.raises(TierUnavailable):
-            await asyncio.wait_for(call, 10)
+            await asyncio.wait_for(call, 90)
     assert await pipe.execute("PING") == b"PONG"
     await pipe.close()
 

@@ -27,6 +27,10 @@ LOW, MEDIUM, HIGH, UNKNOWN = (SecurityRisk(name) for name in ("LOW", "MEDIUM", "
 QUEUE = pool_queue("gpu")
 
 
+#: What a process of its own is given for a vote that must come.
+IN_ITS_TIME = {"time_limit": 14.0}
+
+
 def judge(kind: type[Any] = strange.Says, **settings: Any) -> dict[str, Any]:
     """Settings with one child in the pool ``gpu``, beside the agent's claim."""
     table = member(kind, **{"placement": "pool:gpu"} | settings)
@@ -38,6 +42,17 @@ async def start_pool(tier: Tier, processes: Processes) -> Any:
     process = processes.worker("pool gpu", tier.url, **tier.worker_env)
     await until(lambda: tier.redis.get(pool_alive("gpu")), 90.0)
     return process
+
+
+async def with_time_limit(tier: Tier, time_limit: float) -> None:
+    """Another analyzer worker in the place of the first, that waits so long for the pool."""
+    running = tier.workers.pop(0)
+    await running.stop()
+    judging = tier.settings.analyzer["judge"].model_copy(update={"time_limit": time_limit})
+    tier.settings = tier.settings.model_copy(
+        update={"analyzer": tier.settings.analyzer | {"judge": judging}}
+    )
+    await tier.analyzer()
 
 
 async def rated(tier: Tier, action: Any = None) -> Assessment:
@@ -52,7 +67,7 @@ def only_finding(assessment: Assessment) -> Finding:
 
 
 async def test_the_vote_of_a_pool_counts(start_tier: StartTier, processes: Processes) -> None:
-    tier = await start_tier(**judge(risk="HIGH"))
+    tier = await start_tier(**judge(risk="HIGH", **IN_ITS_TIME))
     pool = await start_pool(tier, processes)
 
     assessment = await rated(tier)
@@ -68,7 +83,7 @@ async def test_the_vote_of_a_pool_counts(start_tier: StartTier, processes: Proce
 async def test_what_a_pool_is_asked_of_comes_with_its_conversation(
     start_tier: StartTier, processes: Processes
 ) -> None:
-    tier = await start_tier(**judge(strange.Remembers))
+    tier = await start_tier(**judge(strange.Remembers, **IN_ITS_TIME))
     await start_pool(tier, processes)
     client = tier.client()
     told = []
@@ -86,11 +101,11 @@ async def test_what_a_pool_is_asked_of_comes_with_its_conversation(
 async def test_many_ask_at_once_and_each_gets_its_own_vote(
     start_tier: StartTier, processes: Processes
 ) -> None:
-    tier = await start_tier(**judge(risk="LOW"))
+    tier = await start_tier(**judge(risk="LOW", **IN_ITS_TIME))
     await start_pool(tier, processes)
     client = tier.client()
 
-    verdicts = await asyncio.gather(*(client.check(low(f"ls {n}"), timeout=30) for n in range(40)))
+    verdicts = await asyncio.gather(*(client.check(low(f"ls {n}"), timeout=90) for n in range(40)))
 
     assert all(verdict.allowed for verdict in verdicts)
 
@@ -124,11 +139,13 @@ async def test_an_absent_pool_votes_as_configured(start_tier: StartTier) -> None
 async def test_a_pool_that_is_killed_is_late_and_then_absent_since_it_was_last_seen(
     start_tier: StartTier, processes: Processes
 ) -> None:
-    tier = await start_tier(**judge(time_limit=0.5))
+    tier = await start_tier(**judge(**IN_ITS_TIME))
     pool = await start_pool(tier, processes)
     assert (await rated(tier)).risk is LOW
+    await with_time_limit(tier, 0.5)
 
     processes.kill(pool)
+    await tier.redis.set(pool_alive("gpu"), "for as long as the test takes")
     late = only_finding(await rated(tier))
     await tier.redis.delete(pool_alive("gpu"))  # what time does
     gone = only_finding(await rated(tier))
@@ -139,7 +156,7 @@ async def test_a_pool_that_is_killed_is_late_and_then_absent_since_it_was_last_s
 
 
 async def test_a_pool_comes_back(start_tier: StartTier, processes: Processes) -> None:
-    tier = await start_tier(**judge())
+    tier = await start_tier(**judge(**IN_ITS_TIME))
     assert (await rated(tier)).risk is UNKNOWN
 
     await start_pool(tier, processes)
@@ -154,6 +171,7 @@ async def test_an_analyzer_that_hangs_in_a_pool_is_late_and_the_pool_goes_on(
     await start_pool(tier, processes)
 
     hung = await rated(tier, low("block"))
+    await with_time_limit(tier, **IN_ITS_TIME)
 
     assert only_finding(hung).id == "pool.absent"
     assert (await rated(tier, low("ls"))).risk is LOW
@@ -164,7 +182,7 @@ async def test_what_fails_in_a_pool_votes_high_and_says_why(
     kind: type[Any], start_tier: StartTier, processes: Processes, tmp_path: Any
 ) -> None:
     options = {"note": str(tmp_path / "note")} if kind is strange.Forks else {}
-    tier = await start_tier(**judge(kind, **options))
+    tier = await start_tier(**judge(kind, **IN_ITS_TIME, **options))
     pool = await start_pool(tier, processes)
 
     assessment = await rated(tier)
@@ -179,7 +197,7 @@ async def test_what_fails_in_a_pool_votes_high_and_says_why(
 async def test_a_stopped_pool_finishes_what_it_holds_and_ends(
     start_tier: StartTier, processes: Processes
 ) -> None:
-    tier = await start_tier(**judge())
+    tier = await start_tier(**judge(**IN_ITS_TIME))
     pool = await start_pool(tier, processes)
     assert (await rated(tier)).risk is LOW
 
@@ -378,7 +396,7 @@ async def test_a_worker_whose_analyzer_forks_stays_one_worker(
     worker = processes.worker("analyzer", tier.url, **tier.worker_env)
     client = tier.client()
 
-    submitted = [await client.submit(low(f"ls {n}"), timeout=30) for n in range(3)]
+    submitted = [await client.submit(low(f"ls {n}"), timeout=90) for n in range(3)]
 
     for one in submitted:
         assessment = (await tier.record(one.id)).assessment
@@ -397,7 +415,7 @@ async def test_a_worker_whose_analyzer_hangs_goes_on_and_ends_when_it_is_told(
     worker = processes.worker("analyzer", tier.url, **tier.worker_env)
     client = tier.client()
 
-    submitted = [await client.submit(low(f"ls {n}"), timeout=30) for n in range(8)]
+    submitted = [await client.submit(low(f"ls {n}"), timeout=90) for n in range(8)]
     says = [(await tier.record(one.id)).assessment.findings[0].message for one in submitted]
     worker.terminate()
 

@@ -67,7 +67,7 @@ async def test_of_a_secret_only_its_rule_and_a_fingerprint_stay(start_whole: Sta
     tier = await start_whole()
     action = high(COMMAND, conversation="c1", summary=f"ask with {TOKEN}", thought=f"{TOKEN} is known")
     client, alice = tier.client(), tier.approver()
-    waiting = asyncio.create_task(client.check(action, timeout=20))
+    waiting = asyncio.create_task(client.check(action, timeout=90))
     (record,) = await tier.parked()
 
     await alice.approve(record.id, reason=f"use {TOKEN} for it")
@@ -190,7 +190,7 @@ async def test_an_agent_that_comes_back_is_given_no_arguments_that_it_can_not_ru
 async def test_an_approval_is_remembered_for_the_same_secret_alone(start_whole: StartWhole) -> None:
     tier = await start_whole()
     client, alice = tier.client(), tier.approver()
-    waiting = asyncio.create_task(client.check(high(COMMAND), timeout=20))
+    waiting = asyncio.create_task(client.check(high(COMMAND), timeout=90))
     (record,) = await tier.parked()
     await alice.approve(record.id, remember=Remember(pattern="exact", scope="agent"))
     await waiting

@@ -100,7 +100,7 @@ async def test_a_slow_script_of_others_is_waited_for(tier: Tier, server: Server)
     slow = asyncio.create_task(asyncio.to_thread(_run_until_killed, server))
     await until(lambda: asyncio.to_thread(_is_busy, server))
 
-    waiting = asyncio.create_task(guard.check(low("meanwhile"), timeout=30))
+    waiting = asyncio.create_task(guard.check(low("meanwhile"), timeout=90))
     await until(lambda: guard.trouble)
     assert "BUSY" in str(guard.trouble)
     await asyncio.to_thread(server.ask, "SCRIPT", "KILL")

@@ -38,7 +38,7 @@ def test_a_wire_is_told_that_redis_is_away(shared_server: EmbeddedRedis) -> None
 
     async def test() -> None:
         async with Proxy(shared_server.url) as proxy, connect(proxy.url) as redis:
-            wire = wire_to(redis, answer_seconds=5)
+            wire = wire_to(redis, answer_seconds=60)
             await wire.round_trip([("PING",)])
             await _cut(proxy, wire)
 
@@ -64,16 +64,14 @@ def test_an_agent_does_not_notice(shared_server: EmbeddedRedis) -> None:
             await redis.flushall()
             await Upkeep(redis, 1).prepare(["web"])
         async with Proxy(shared_server.url) as proxy, GuardClient(proxy.url, fleet="web") as guard:
-            with pytest.raises(TimeoutError):
-                await guard.check(low(), timeout=0.2)  # no worker answers
-            await _cut(proxy, guard._pipe._wire)
-
-            asking = asyncio.create_task(guard.check(low()))
-
-            async with connect(shared_server.url) as redis:
-                await until(lambda: has(redis, 2))
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+            for requests in (1, 2):  # no worker answers
+                asking = asyncio.create_task(guard.check(low()))
+                async with connect(shared_server.url) as redis:
+                    await until(lambda requests=requests: has(redis, requests))
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+                if requests == 1:
+                    await _cut(proxy, guard._pipe._wire)
 
     under_uvloop(test)
 
@@ -108,7 +106,7 @@ def test_who_is_cancelled_in_a_call_ends(shared_server: EmbeddedRedis, factory: 
 
                 loop.cancel()
 
-                assert (await asyncio.wait([loop], timeout=60))[0], f"it goes on, after {turns} turns"
+                assert (await asyncio.wait([loop], timeout=90))[0], f"it goes on, after {turns} turns"
 
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(test())

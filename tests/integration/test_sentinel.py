@@ -28,13 +28,13 @@ async def test_a_killed_master_is_replaced_and_everybody_goes_on(
 ) -> None:
     tier = await start_tier(url=replicated.url)
     guard = tier.client(replicas=1)
-    waiting = asyncio.create_task(tier.client().check(high(), timeout=60))
+    waiting = asyncio.create_task(tier.client().check(high(), timeout=90))
     (record,) = await tier.parked(1)
     before = await guard.check(low("before"))
 
     replicated.master.kill()
 
-    assert (await guard.check(low("meanwhile"), timeout=60)).allowed
+    assert (await guard.check(low("meanwhile"), timeout=90)).allowed
     await tier.approver().approve(record.id)
     assert (await waiting).outcome is Outcome.APPROVED
     assert (await guard.poll(before.id)).verdict == before
@@ -51,13 +51,13 @@ async def test_a_verdict_that_no_replica_has_allows_nothing(
         one.pause()
     try:
         with pytest.raises(TierUnavailable, match="0 of 2 replicas"):
-            await guard.check(low("alone"), timeout=1.5)
+            await guard.check(low("alone"), timeout=5)
         assert (await other.check(low("trusting"))).allowed
     finally:
         for one in replicated.replicas:
             one.go_on()
 
-    assert (await guard.check(low("together"), timeout=20)).allowed
+    assert (await guard.check(low("together"), timeout=90)).allowed
 
 
 async def test_all_connections_leave_a_master_that_was_replaced_while_it_hung(

@@ -44,7 +44,7 @@ async def swap(tier: Tier, record: Record, command: str) -> None:
 
 async def test_answer_and_audit_say_what_was_shown(tier: Tier) -> None:
     client: GuardClient = tier.client()
-    waiting = asyncio.create_task(client.check(high(COMMAND), timeout=20))
+    waiting = asyncio.create_task(client.check(high(COMMAND), timeout=90))
     (record,) = await tier.parked()
 
     assert record.shown == sha256(record.event).hexdigest()
@@ -147,7 +147,7 @@ async def test_where_every_key_is_over_secrets_are_parked_as_well(
     start_tier: StartTier, tmp_path: Path
 ) -> None:
     folder = KeyFolder(tmp_path)
-    times = {"analyzer_seconds": 0.1, "claim_seconds": 0.2, "max_deliveries": 1}
+    times = {"max_deliveries": 1}
     tier = await start_tier(policies=0, signing_key_file=folder.private, **times)
     deciding = (await tier.policy()).worker
     folder.keys = [folder.keys[0].model_copy(update={"since": ago(hours=3), "until": ago(hours=1)})]

@@ -70,7 +70,7 @@ class Impostor:
         state: str = "released",
     ) -> Any:
         """Let the client ask a tier without workers, and answer in their place."""
-        asking = asyncio.create_task((ask or client.check)(action, timeout=20))
+        asking = asyncio.create_task((ask or client.check)(action, timeout=90))
         stream = KEYS.actions(client.fleet)
         asked = f"{action.id.removesuffix('.0')}.0"
 
@@ -180,7 +180,7 @@ async def test_what_is_told_again_keeps_its_seal(
 async def test_an_agent_without_threads_of_asyncio_verifies_too(tier: Tier, folder: KeyFolder) -> None:
     def ask(keys: Path) -> Verdict:
         with BlockingGuardClient(tier.url, fleet="web", verdict_keys=keys) as blocking:
-            return blocking.check(low(), timeout=20)
+            return blocking.check(low(), timeout=90)
 
     assert (await asyncio.to_thread(ask, folder.public)).allowed
     folder.keys = [Key.new()]
@@ -397,7 +397,7 @@ async def test_where_every_key_is_over_nothing_is_released(
             return "guardtier keys rotate" in error.message
 
     await until(signs_no_more)
-    asking = asyncio.create_task(tier.client(verdict_keys=folder.public).check(low(), timeout=30))
+    asking = asyncio.create_task(tier.client(verdict_keys=folder.public).check(low(), timeout=90))
     (parked,) = await tier.parked()
 
     assert parked.policy == "policy.failed"

@@ -98,7 +98,7 @@ async def test_a_child_has_time_to_drain(tmp_path):
 
 async def test_one_that_ignores_sigterm_is_killed_and_the_others_drain(tmp_path, caplog):
     specs = [spec("stubborn", STUBBORN, tmp_path / "deaf"), spec("good", DRAINS, tmp_path)]
-    async with supervised(specs, drain_seconds=1.0) as (supervisor, _):
+    async with supervised(specs, drain_seconds=3.0) as (supervisor, _):
         await until(lambda: (tmp_path / "deaf").exists() and (tmp_path / "ready").exists())
         pids = supervisor.processes
 
@@ -153,13 +153,13 @@ async def test_stop_does_not_wait_for_a_pause(monkeypatch, caplog):
     await until(lambda: pauses_of(caplog))
     stop.set()
 
-    await asyncio.wait_for(running, 60.0)
+    await asyncio.wait_for(running, 90)
 
 
 async def test_a_stop_while_children_are_being_started_ends_them():
     supervisor, stop = Supervisor([spec("a", SLEEPS)], drain_seconds=600.0), asyncio.Event()
     stop.set()
-    await asyncio.wait_for(supervisor.run(stop), 60.0)
+    await asyncio.wait_for(supervisor.run(stop), 90)
 
     assert supervisor.processes == {}
 

@@ -139,7 +139,7 @@ async def test_one_that_keeps_waiting_gets_its_time_once_more_and_everybody_is_t
 async def test_one_with_hardly_any_time_waits_once_more_each_time_it_is_looked_at(late: Late) -> None:
     actions = [await late.parked(Terms(on_timeout="wait", time_limit=0.001)) for _ in range(9)]
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         assert await late.steward.sweep() == 9
 
     assert [len(await late.audit(action, "extended")) for action in actions] == [1] * 9

@@ -77,7 +77,7 @@ async def test_one_that_waits_on_is_told_of_once_more_and_still_approved(
     under: Any, server: Server
 ) -> None:
     tier: Tier = await under('{ notify = ["hook"], time_limit = "300ms", on_timeout = "wait" }')
-    check = asyncio.create_task(tier.client().check(high(), timeout=30))
+    check = asyncio.create_task(tier.client().check(high(), timeout=90))
     await heard(server, 1)
 
     assert await until(tier.steward().sweep) == 1

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from guardtier_workers.embedded import EmbeddedRedis
-from probing import free_port, health
+from ports import free_port
+from probing import health
 from processes import Processes
 from waiting import until_sync
 
+END_SECONDS = 90.0
 CLOCK = Path(__file__).parents[1] / "chaos" / "clock"
 
 
@@ -24,12 +26,12 @@ def test_it_is_healthy_and_ends_on_sigterm(
     port = free_port()
     worker = processes.worker(kind, own_server.url, "--health-port", str(port))
 
-    status, body = until_sync(lambda: (found := health(port)) and found[0] == 200 and found, 90.0)
+    status, body = until_sync(lambda: (found := health(port)) and found[0] == 200 and found, END_SECONDS)
     assert (status, body["ok"], body["kind"]) == (200, True, kind)
     assert health(port, "/secrets") == (404, {"error": "there is /healthz and /livez, and nothing else"})
 
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
+    assert worker.wait(END_SECONDS) == 0
 
 
 @pytest.mark.parametrize("offset", [3600, -3600])
@@ -44,7 +46,7 @@ def test_a_worker_whose_clock_is_off_says_so(
         found = health(port)
         return found if found and found[1].get("clock_ahead_seconds") else None
 
-    status, body = until_sync(told, 30.0)
+    status, body = until_sync(told, END_SECONDS)
 
     assert status == 503
     assert body["clock_ahead_seconds"] == pytest.approx(offset, abs=5)
@@ -55,17 +57,17 @@ def test_a_steward_without_redis_is_not_healthy_and_comes_back(
 ) -> None:
     port = free_port()
     worker = processes.worker("steward", own_server.url, "--health-port", str(port))
-    until_sync(lambda: (found := health(port)) and found[0] == 200, 90.0)
+    until_sync(lambda: (found := health(port)) and found[0] == 200, END_SECONDS)
 
     own_server.kill()
-    until_sync(lambda: (found := health(port)) and found[0] == 503, 90.0)
+    until_sync(lambda: (found := health(port)) and found[0] == 503, END_SECONDS)
     assert health(port, "/livez") == (200, {"ok": True})  # so that no orchestrator restarts it in vain
     own_server.start()
-    until_sync(lambda: (found := health(port)) and found[0] == 200, 90.0)
+    until_sync(lambda: (found := health(port)) and found[0] == 200, END_SECONDS)
 
     assert worker.is_running()
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
+    assert worker.wait(END_SECONDS) == 0
 
 
 def test_wrong_settings_are_told_in_one_line(tmp_path: Path) -> None:
@@ -75,7 +77,7 @@ def test_wrong_settings_are_told_in_one_line(tmp_path: Path) -> None:
         [sys.executable, "-m", "guardtier_workers.worker", "policy", "--config", str(file)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=END_SECONDS,
         check=False,
     )
 

@@ -126,7 +126,7 @@ async def test_while_memory_is_full_nothing_is_given_up(start_tier: StartTier, a
     finally:
         await tier.redis.config_set("maxmemory", 0)
 
-    assert (await asyncio.wait_for(asking, 60)).allowed
+    assert (await asyncio.wait_for(asking, 90)).allowed
     assert await tier.redis.xlen(KEYS.dead) == 0
 
 
@@ -149,7 +149,7 @@ async def test_while_memory_is_full_the_workers_stay(start_tier: StartTier, any_
     finally:
         await tier.redis.config_set("maxmemory", 0)
 
-    assert (await tier.client().check(low(), timeout=60)).allowed
+    assert (await tier.client().check(low(), timeout=90)).allowed
 
 
 async def has_tried(tier: Tier) -> bool:

@@ -124,11 +124,11 @@ def running_tier(state: Path) -> Iterator[Tier]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert line, process.communicate(timeout=60)[1].decode()
+        assert line, process.communicate(timeout=90)[1].decode()
         yield Tier(state, json.loads(line), json.loads((state / "operator.json").read_text()))
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=90)
 
 
 def until(found: Callable[[], Any], timeout: float = 30.0) -> Any:

@@ -11,7 +11,10 @@ import pytest
 
 from guardtier import ActionEvent
 from guardtier.analyzers.registry import ensemble
+from guardtier.policy.file import PolicyFile
 from guardtier.settings import Settings
+from guardtier_workers.demo.run import FLEETS, POLICY
+from rulings import facts, parked
 
 LINES = (files("guardtier_workers.demo") / "actions.jsonl").read_text("utf-8").splitlines()
 
@@ -60,3 +63,20 @@ def test_the_approvers_approve_6_reject_3_edit_1_and_leave_2():
 
     assert Counter(answer["do"] for answer in answers) == {"approve": 6, "reject": 3, "edit": 1, "leave": 2}
     assert all(answer["reason"] for answer in answers if answer["do"] == "reject")
+
+
+async def test_a_slow_machine_answers_in_time_what_is_answered_and_waits_for_what_is_left():
+    settings = Settings.load()
+    analyzers = ensemble(settings.analyzers, time_limit=settings.analyzer_seconds)
+    policy = PolicyFile.parse(POLICY.read_text("utf-8"), name=POLICY.name).compiled()
+
+    for call in tool_calls():
+        if "answer" in call:
+            action = action_of(call)
+            assessment = await analyzers.assess(action)
+            found = tuple(finding.id for finding in assessment.findings)
+            who = {"fleet": action.fleet, "agent": action.agent, "tool": action.tool_name}
+            given = facts(**who, conversation=action.conversation, risk=assessment.risk, findings=found)
+            ruling = policy.rule(given, parked, "demo")
+            seconds = ruling.terms.time_limit or FLEETS[action.fleet]["park_seconds"]
+            assert seconds == (4 if call["answer"]["do"] == "leave" else 60), action.arguments

@@ -22,6 +22,13 @@ def rated(code: str, tool: str = "python") -> Assessment:
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _what_is_imported_late_is_there() -> None:
+    """Else whichever is measured first in a process has a second's share of imports in its time."""
+    for tool in ("python", "sql"):
+        rated("import os\nos.system(x)\n", tool)
+
+
 @pytest.mark.parametrize(
     "code",
     [

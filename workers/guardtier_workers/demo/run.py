@@ -22,8 +22,9 @@ from guardtier_workers.demo.stage import Stage
 
 POLICY = Path(__file__).with_name("policy.toml")
 SECOND = "second"  #: the approver beside the operator
-#: What the demo's fleets have of their own: a deadline that one can wait for.
-FLEETS = {"web": {"park_seconds": 4.0}, "data": {"park_seconds": 4.0}}
+#: What the demo's fleets have of their own: more time than the approvers need. ``POLICY`` has less for what
+#: is left to expire.
+FLEETS = {"web": {"park_seconds": 60.0}, "data": {"park_seconds": 60.0}}
 
 
 async def run_demo(settings: Settings, running: Running, second: Operator, *, as_json: bool) -> None:
