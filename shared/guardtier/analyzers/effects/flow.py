@@ -8,15 +8,17 @@ from bisect import bisect_left
 from guardtier.analyzers.effects.engine import Done, rate_command
 from guardtier.analyzers.effects.find import FINDERS, handed_on
 from guardtier.analyzers.effects.hosts import host_of
+from guardtier.analyzers.effects.listed import is_narrowing, lists_every, narrows
 from guardtier.analyzers.effects.rate import Rated, sentence
 from guardtier.analyzers.effects.targets import normal
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell.model import Command, Script, Span, Word
 from guardtier.risk import SecurityRisk
 
-FETCHED, SECRET, DECODED, CONTROL = 1, 2, 4, 8
+FETCHED, SECRET, DECODED, CONTROL, EVERY = 1, 2, 4, 8, 16
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_LOOP = re.compile(r"\bfor\s+([A-Za-z_]\w*)\s+in\s([^;\n]*)")
 _DEEPEST = 3  #: aliases in aliases
 _STEPS = 4  #: commands that a pipeline is followed back from xargs to its find
 _PRINTING = frozenset({"echo", "printf", "ls"})
@@ -45,6 +47,7 @@ class Flow:
         self._files: dict[str, int] = {}  #: what is in the files that were written
         self._variables: dict[str, int] = {}
         self._marked: dict[int, list[int]] = {}  #: flag → where commands that have it begin
+        self._loops: dict[str, Span] = {}  #: variable → what a loop puts into it
 
     def rate(self, script: Script) -> list[Rated]:
         found, done = self.found, self.done
@@ -131,17 +134,23 @@ class Flow:
         """Where in the text something is fetched or a secret is read, for the substitutions around it."""
         for each in done:
             flags = _own(each)
-            for flag in (FETCHED, SECRET, DECODED, CONTROL):
+            if flags & EVERY and any(narrows(one.command, each.command) for one in done):
+                flags &= ~EVERY
+            for flag in (FETCHED, SECRET, DECODED, CONTROL, EVERY):
                 if flags & flag:
                     self._marked.setdefault(flag, []).append(each.command.span[0])
         for begins in self._marked.values():
             begins.sort()
+        if not {CONTROL, EVERY}.isdisjoint(self._marked):
+            self._loops = {loop[1]: loop.span(2) for loop in _LOOP.finditer(self._text)}
 
     def _follow(self, done: Done, found: list[Rated]) -> None:
         command, effects = done.command, done.effects
         self._stand_in(command.span)
         source = command.piped_from
         flags = self._carried.get(source.span, 0) if source is not None else 0
+        if flags & EVERY and is_narrowing(command):
+            flags &= ~EVERY
         if self._files:
             for word in (*effects.get("read", ()), *effects.get("collect", ()), *effects.get("send", ())):
                 flags |= self._files.get(self._path(word.text.lstrip("@")), 0)
@@ -153,6 +162,8 @@ class Flow:
                     flags |= self._inside(word)
         if flags & CONTROL and "stop" in effects:  # ps | grep falcond | xargs kill, kill $(pgrep falcond)
             found.append(_stops_control(command))
+        if flags & EVERY and "stop" in effects:  # ps -e | awk '{print $2}' | xargs kill
+            found.append(_stops_every(command))
         if flags & SECRET and "send" in effects:
             found.append(_leaves(command))
         self._carry(done, flags | _own(done))
@@ -209,6 +220,11 @@ class Flow:
         if self._variables:
             for name in _VARIABLE.findall(self._text[start:end]):
                 flags |= self._variables.get(name, 0)
+        if self._loops:
+            for name in _VARIABLE.findall(self._text[start:end]):
+                if (span := self._loops.pop(name, None)) is not None:
+                    flags |= self._inside(Word("", span, False)) & (CONTROL | EVERY)
+                    self._loops[name] = span
         return flags
 
     def _named(self, address: Word) -> str:
@@ -254,6 +270,8 @@ def _own(done: Done) -> int:
         flags |= DECODED
     if "single_out" in done.effects:
         flags |= CONTROL
+    if done.command.program == "ps" and lists_every(done.command):
+        flags |= EVERY
     return flags
 
 
@@ -272,6 +290,13 @@ def _runs_decoded(command: Command) -> Rated:
 def _stops_control(command: Command) -> Rated:
     message = sentence("Stops a security tool, or the system's log", "T1562.001", "Leave it running.")
     return Rated("shell.disable.daemon", SecurityRisk.HIGH, message, command.span)
+
+
+def _stops_every(command: Command) -> Rated:
+    message = sentence(
+        "Stops all processes that ps lists", "T1489", "Name the process that the task started."
+    )
+    return Rated("shell.stop.everything", SecurityRisk.HIGH, message, command.span)
 
 
 def _leaves(command: Command) -> Rated:
