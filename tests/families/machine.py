@@ -68,6 +68,12 @@ HIGH = [
     ("borg delete b::x", "shell.delete.backups"),
     ("sudo systemctl restart postgresql", "shell.services.change"),
     ("pkill -u bob", "shell.stop.many"),
+    ("sh -c 'rm -rf \"$0\"' /etc", "shell.delete.system"),
+    ("bash -c 'rm -rf \"$@\"' _ build /usr", "shell.delete.system"),
+    ("bash -c 'cat \"$1\"' x /etc/shadow", "shell.read.credentials"),
+    ("find /var/log -type f -exec sh -c 'rm \"$1\"' _ {} \\;", "shell.delete.logs"),
+    ("printf '%s\\n' /etc | xargs sh -c 'rm -rf \"$@\"' _", "shell.delete.system"),
+    ('f() { rm -rf "$1"; }; f x; sh -c \'f "$1"\' _ /etc', "shell.delete.system"),
 ]
 MEDIUM = [
     "sw_vers",
@@ -106,6 +112,8 @@ MEDIUM = [
     "security find-identity -v -p codesigning",
     'eval "$(ssh-agent -s)"',
     'eval "$(direnv hook bash)"',
+    "bash -c 'rm -rf \"$@\"' _ build dist",
+    "find . -name '*.x' -exec sh -c 'mv \"$1\" \"$1.y\"' _ {} \\;",
 ]
 LOW = [
     "PlistBuddy -c 'Print' a.plist",
@@ -118,4 +126,5 @@ LOW = [
     'eval "$(brew shellenv)"',
     "dd if=/dev/zero of=/dev/null bs=1M count=1",
     "grep -rn password src",
+    "bash -c 'echo \"$1\"' _ 'rm -rf /'",
 ]

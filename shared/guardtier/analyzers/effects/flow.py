@@ -102,7 +102,7 @@ class Flow:
             self._replaces = any(word.text.startswith(_REPLACING) for word in command.args)
         if not command.context.each or not command.context.wrappers or self._hands_nothing(command):
             return None
-        if command.context.wrappers[-1] in FINDERS and self._finds:
+        if self._finds and _found_by(command):
             return self._finds[-1][1]
         if command.context.wrappers[-1] not in ("xargs", "parallel"):
             return None
@@ -233,6 +233,14 @@ class Flow:
 
     def _path(self, text: str) -> str:
         return normal(f"{self._cwd}/{text}" if self._cwd and text[:1] not in ("/", "~") else text)
+
+
+def _found_by(command: Command) -> bool:
+    """Whether find runs it, or gives its ``{}`` to the shell that does (``sh -c 'rm "$1"' _ {}``)."""
+    wrappers = command.context.wrappers
+    if wrappers[-1] in FINDERS:
+        return True
+    return not FINDERS.isdisjoint(wrappers) and any("{}" in word.text for word in command.args)
 
 
 def flow_of(script: Script, text: str) -> Flow:
