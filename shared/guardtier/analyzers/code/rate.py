@@ -223,7 +223,7 @@ class Rater:
         for text in texts:
             if effect == "write":
                 self._after.written.add(text)
-            if recursive and risk_at("delete", text) is HIGH:
+            if effect == "discover" and risk_at("delete", text) is HIGH:
                 self._after.walked.append(text)
             elif effect == "delete" and HOLE in text:
                 self._after.deleted.append((span, text))
