@@ -21,6 +21,7 @@ _DEEDS = (
     "python.network.delete",
     "python.send.",
     "python.data.destroyed",
+    "python.credentials.store",
     "sql.",
 )
 #: They print, place, check and keep files, and run none.

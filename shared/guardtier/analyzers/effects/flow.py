@@ -8,12 +8,18 @@ from bisect import bisect_left
 from guardtier.analyzers.effects.engine import Done, rate_command
 from guardtier.analyzers.effects.find import FINDERS, handed_on
 from guardtier.analyzers.effects.hosts import host_of
-from guardtier.analyzers.effects.listed import is_narrowing, lists_every, narrows
-from guardtier.analyzers.effects.rate import Rated, sentence
+from guardtier.analyzers.effects.listed import is_narrowing, lists_every, narrowed
+from guardtier.analyzers.effects.rate import Rated
+from guardtier.analyzers.effects.sequels import (
+    leaves,
+    runs_decoded,
+    runs_fetched,
+    stops_control,
+    stops_every,
+)
 from guardtier.analyzers.effects.targets import normal
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell.model import Command, Script, Span, Word
-from guardtier.risk import SecurityRisk
 
 FETCHED, SECRET, DECODED, CONTROL, EVERY = 1, 2, 4, 8, 16
 
@@ -132,13 +138,17 @@ class Flow:
 
     def _mark(self, done: list[Done]) -> None:
         """Where in the text something is fetched or a secret is read, for the substitutions around it."""
+        every: list[int] = []
         for each in done:
             flags = _own(each)
-            if flags & EVERY and any(narrows(one.command, each.command) for one in done):
+            if flags & EVERY:
+                every.append(each.command.span[0])
                 flags &= ~EVERY
-            for flag in (FETCHED, SECRET, DECODED, CONTROL, EVERY):
+            for flag in (FETCHED, SECRET, DECODED, CONTROL):
                 if flags & flag:
                     self._marked.setdefault(flag, []).append(each.command.span[0])
+        if every and (left := set(every) - narrowed(each.command for each in done)):
+            self._marked[EVERY] = list(left)
         for begins in self._marked.values():
             begins.sort()
         if not {CONTROL, EVERY}.isdisjoint(self._marked):
@@ -161,11 +171,11 @@ class Flow:
                 if not word.known:
                     flags |= self._inside(word)
         if flags & CONTROL and "stop" in effects:  # ps | grep falcond | xargs kill, kill $(pgrep falcond)
-            found.append(_stops_control(command))
+            found.append(stops_control(command))
         if flags & EVERY and "stop" in effects:  # ps -e | awk '{print $2}' | xargs kill
-            found.append(_stops_every(command))
+            found.append(stops_every(command))
         if flags & SECRET and "send" in effects:
-            found.append(_leaves(command))
+            found.append(leaves(command))
         self._carry(done, flags | _own(done))
 
     def _stand_in(self, span: Span) -> None:
@@ -205,9 +215,9 @@ class Flow:
                 if not word.known:
                     flags |= self._inside(word)
         if flags & FETCHED:
-            found.append(_runs_fetched(done.command))
+            found.append(runs_fetched(done.command))
         elif flags & DECODED:
-            found.append(_runs_decoded(done.command))
+            found.append(runs_decoded(done.command))
 
     def _inside(self, word: Word) -> int:
         """What the substitutions and variables in a word carry."""
@@ -223,8 +233,9 @@ class Flow:
         if self._loops:
             for name in _VARIABLE.findall(self._text[start:end]):
                 if (span := self._loops.pop(name, None)) is not None:
-                    flags |= self._inside(Word("", span, False)) & (CONTROL | EVERY)
-                    self._loops[name] = span
+                    held = self._inside(Word("", span, False)) & (CONTROL | EVERY)
+                    self._variables[name] = self._variables.get(name, 0) | held
+                    flags |= held
         return flags
 
     def _named(self, address: Word) -> str:
@@ -281,32 +292,3 @@ def _own(done: Done) -> int:
     if done.command.program == "ps" and lists_every(done.command):
         flags |= EVERY
     return flags
-
-
-def _runs_fetched(command: Command) -> Rated:
-    message = sentence(
-        "Runs code that was just fetched from the network", "T1059", "Save it, read it, then run it."
-    )
-    return Rated("shell.execute.fetched", SecurityRisk.HIGH, message, command.span)
-
-
-def _runs_decoded(command: Command) -> Rated:
-    message = sentence("Runs code that was hidden in an encoding", "T1027", "Run the plain text of it.")
-    return Rated("shell.execute.decoded", SecurityRisk.HIGH, message, command.span)
-
-
-def _stops_control(command: Command) -> Rated:
-    message = sentence("Stops a security tool, or the system's log", "T1562.001", "Leave it running.")
-    return Rated("shell.disable.daemon", SecurityRisk.HIGH, message, command.span)
-
-
-def _stops_every(command: Command) -> Rated:
-    message = sentence(
-        "Stops all processes that ps lists", "T1489", "Name the process that the task started."
-    )
-    return Rated("shell.stop.everything", SecurityRisk.HIGH, message, command.span)
-
-
-def _leaves(command: Command) -> Rated:
-    message = sentence("Sends secrets or personal files to another machine", "T1041")
-    return Rated("shell.send.secrets", SecurityRisk.HIGH, message, command.span)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from guardtier.analyzers.shell.model import Command
 
@@ -32,18 +33,17 @@ def is_narrowing(command: Command) -> bool:
     return program in _PICKING
 
 
-def narrows(command: Command, source: Command) -> bool:
-    """Whether it narrows what comes down the pipeline from ``source``."""
-    if not is_narrowing(command):
-        return False
-    feeder = command.piped_from
-    for _ in range(_STEPS):
-        if feeder is None:
-            break
-        if feeder.span == source.span:
-            return True
-        feeder = feeder.piped_from
-    return False
+def narrowed(commands: Iterable[Command]) -> set[int]:
+    """Where the commands begin whose output is narrowed further down their pipelines."""
+    found: set[int] = set()
+    for command in commands:
+        feeder = command.piped_from if command.piped_from is not None and is_narrowing(command) else None
+        for _ in range(_STEPS):
+            if feeder is None:
+                break
+            found.add(feeder.span[0])
+            feeder = feeder.piped_from
+    return found
 
 
 def _has_flag(text: str, flag: str) -> bool:
