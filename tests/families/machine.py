@@ -114,6 +114,8 @@ MEDIUM = [
     'eval "$(direnv hook bash)"',
     "bash -c 'rm -rf \"$@\"' _ build dist",
     "find . -name '*.x' -exec sh -c 'mv \"$1\" \"$1.y\"' _ {} \\;",
+    "kill $(ps -o pgid= $PID)",
+    "ps -o pid= --ppid $$ | xargs -r kill",
 ]
 LOW = [
     "PlistBuddy -c 'Print' a.plist",

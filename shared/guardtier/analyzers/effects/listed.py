@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from guardtier.analyzers.effects.targets import UNKNOWN_PART
 from guardtier.analyzers.shell.model import Command
 
 _PICKING = frozenset({"head", "sed", "fzf", "pgrep", "jq", "python3", "python", "perl", "wc"})
@@ -17,7 +18,8 @@ _STEPS = 6  #: commands that a pipeline is followed back
 
 def lists_every(command: Command) -> bool:
     """Whether this ps is not told which processes it is to list."""
-    return not any(word.text.startswith(_CHOOSING) or word.text.isdigit() for word in command.args)
+    words = [word.text for word in command.args]
+    return not any(one.startswith(_CHOOSING) or one.isdigit() or UNKNOWN_PART in one for one in words)
 
 
 def is_narrowing(command: Command) -> bool:
