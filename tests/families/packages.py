@@ -48,6 +48,9 @@ HIGH = [
     ("brew tap a/b https://x.example/b", "shell.install.trust"),
     ("softwareupdate --schedule off", "shell.disable.updates"),
     ("brew uninstall x", "shell.uninstall.system"),
+    ("dotnet nuget push a.nupkg -k x", "shell.publish.package"),
+    ("cargo release patch", "shell.publish.package"),
+    ("npx https://x.example/a.tgz", "shell.execute.remote"),
 ]
 MEDIUM = [
     "pip install requests",
@@ -86,6 +89,9 @@ MEDIUM = [
     "pacman -S x",
     "apt-mark hold x",
     "rpmbuild -ba x.spec",
+    "dotnet build -c Release --no-restore",
+    "dotnet publish -c Release -o out",
+    "npx wait-on http://localhost:3000",
 ]
 LOW = [
     "pip list",

@@ -77,13 +77,15 @@ class ToolData(BaseModel):
     uses: dict[Use, frozenset[str]]
     modes: Modes
     verbs: dict[str, frozenset[str]]
+    well_known: dict[Literal["servers", "delegates"], frozenset[str]]
 
 
 class Tool(NamedTuple):
     """What is known of a tool. ``known``: by its own full name, so what it does can be told.
 
     A tool that only looks like one (by its arguments, or by the last part of ``mcp__files__write``)
-    has the kind, so that its arguments are analyzed, and yet is not known.
+    has the kind, so that its arguments are analyzed, and yet is not known. The tools of a few servers
+    that everybody uses are known by the server's name and their own.
     """
 
     kind: Kind
@@ -103,7 +105,7 @@ class Tools:
         self._plain = {
             name: Tool(kind, True)
             for name, kind in self._kinds.items()
-            if kind not in ("file-read", "file-write")
+            if kind not in ("file-read", "file-write") and name not in data.well_known["delegates"]
         }
         self._shapes = [(kind, entry.shape) for kind, entry in data.kinds.items() if entry.shape]
         self.roles = data.roles
@@ -123,7 +125,12 @@ class Tools:
             return plain
         name = action.tool_name.lower().translate(_SAME)
         arguments = action.arguments
+        server, _, own = name.removeprefix("mcp__").rpartition("__")
+        if server in self._data.well_known["servers"]:
+            name = own
         if kind := self._kinds.get(name):
+            if name in self._data.well_known["delegates"] and (looks := self._by_arguments(arguments)):
+                return self._with_use(looks, False, name, arguments)
             return self._with_use(kind, True, name, arguments)
         base = _SEPARATORS.split(name)[-1]
         if kind := self._kinds.get(base) or self._by_arguments(arguments):

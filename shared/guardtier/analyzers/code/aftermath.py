@@ -12,6 +12,7 @@ from guardtier.analyzers.code.value import HOLE
 from guardtier.analyzers.view import Span
 from guardtier.risk import SecurityRisk
 
+_FOUND = "Deletes or overwrites what it finds below a directory that is not the task's (ATT&CK T1485)."
 _SHORT = 2  #: characters of a path that say too little to look for it
 
 
@@ -26,6 +27,9 @@ class Aftermath:
     ran: list[tuple[Span, str]] = field(default_factory=list)  #: command lines, and files that were run
     computed: list[Span] = field(default_factory=list)  #: commands that can't be told
     sql: list[tuple[Span, str]] = field(default_factory=list)
+    walked: list[str] = field(default_factory=list)  #: directories, not the task's, with all below
+    deleted: list[tuple[Span, str]] = field(default_factory=list)  #: paths of which a part is not known
+    overwritten: list[tuple[Span, str]] = field(default_factory=list)  #: the same
 
     def rate(self, report: Report, rate_python: Callable[[str, Span], None]) -> None:
         self._rate_sql(report)
@@ -39,6 +43,7 @@ class Aftermath:
                 report.add(
                     "python.shell.reverse", SecurityRisk.HIGH, f"{message} (ATT&CK T1059.006).", span
                 )
+        self._rate_walks(report)
         if any(path.endswith(".py") for path in self.written):
             for span, text in self.contents:
                 rate_python(text, span)
@@ -52,6 +57,15 @@ class Aftermath:
         for span, text in sorted(self.sql):
             report.adopt(sql_findings(text, report.part, created), span)
             created |= dict.fromkeys(created_in(text), 0)
+
+    def _rate_walks(self, report: Report) -> None:
+        """What it finds below a whole home, and deletes or overwrites there, is not the task's."""
+        tops = tuple(f"{top.rstrip('/')}/" for top in self.walked)
+        if not tops:
+            return
+        found = [span for span, text in (*self.deleted, *self.overwritten) if text.startswith(tops)]
+        for span in (*found, *(span for span, text in self.deleted if text.startswith(HOLE))):
+            report.add("python.delete.found", SecurityRisk.HIGH, _FOUND, span)
 
     def _rate_downloads(self, report: Report) -> None:
         paths = [path for path in self.written if len(path.strip(f"./{HOLE}")) >= _SHORT]

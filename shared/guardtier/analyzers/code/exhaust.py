@@ -62,6 +62,8 @@ _WAITING = frozenset(
         "step",
     ]
 )
+_CLIENTS = frozenset(["requests", "httpx", "session", "client", "http"])
+_REQUESTS = frozenset(["get", "post", "put", "head", "options", "request", "patch", "delete"])
 _MESSAGE = "Takes more {what} with every turn of a loop that has no end (ATT&CK T1499.001)."
 _MANY = 20_000  #: nodes of loops that are looked at
 
@@ -75,7 +77,7 @@ def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
         report.add(
             "python.exhaust.loop",
             SecurityRisk.HIGH,
-            _MESSAGE.format(what="memory, disk or processes"),
+            _MESSAGE.format(what="memory, disk, processes or connections"),
             span,
         )
     for product in names.products:
@@ -94,9 +96,17 @@ def _takes(loop: ast.While) -> bool:
             return False
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
-            if name in _WAITING:
+            asks = _asks(node.func)
+            if name in _WAITING and not asks:
                 return False
-            takes = takes or name in _TAKING
+            takes = takes or asks or name in _TAKING
         elif isinstance(node, ast.AugAssign):
             takes = takes or not isinstance(node.value, ast.Constant) or isinstance(node.value.value, str)
     return takes
+
+
+def _asks(function: ast.expr) -> bool:
+    """Whether it is a request: without a pause and without an end they flood a server."""
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.value.id in _CLIENTS and function.attr in _REQUESTS
+    return (getattr(function, "attr", None) or getattr(function, "id", "")) in ("urlopen", "sendto")

@@ -67,7 +67,8 @@ _FEW = 48  #: so many different characters are replaced one by one; measured fas
 _WRITING = re2.compile(
     rb"""\bopen\([^\n]*?['"][rbt]*[wax+][rbt+]*['"]|\.(?:write_text|write_bytes|unlink|touch|rename)\s*\(|"""
     rb"""\b(?:remove|unlink|rmtree|rmdir|makedirs|mkdir|rename|replace|move|copy2?|copyfile|copytree|chmod|symlink)"""
-    rb"""\s*\("""
+    rb"""\s*\(|\.to_(?:csv|excel|parquet|pickle|feather|hdf|stata)\(\s*[^)\s]|\.save(?:z|txt|fig|_pretrained|_model)?\(\s*[^)\s]|"""
+    rb"""\bjoblib\.dump\s*\("""
 )
 
 

@@ -10,6 +10,7 @@ from guardtier.analyzers.code.harm import shell_findings
 from guardtier.analyzers.code.prefilter import prefilter
 from guardtier.analyzers.code.reader import is_python, rate_text
 from guardtier.analyzers.code.source import Report
+from guardtier.analyzers.code.unrun import runs_nothing, unrun
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.view import Call, CodePart, View, view_of
 from guardtier.assessment import Assessment, Finding
@@ -41,7 +42,7 @@ class PythonSecurityAnalyzer(SecurityAnalyzer):
         own = view.kind == "python"
         clear = own
         for part in parts:
-            clear = _rate(part, findings, own) and clear
+            clear = _rate(part, findings, own, view) and clear
         return view.vote(findings, SecurityRisk.LOW if clear else SecurityRisk.UNKNOWN)
 
 
@@ -54,7 +55,7 @@ def _commands_of(view: View) -> tuple[CodePart, ...]:
     return tuple(CodePart(field, field.text, (0, len(field.text))) for field in fields)
 
 
-def _rate(part: CodePart, findings: list[Finding], own: bool) -> bool:
+def _rate(part: CodePart, findings: list[Finding], own: bool, view: View) -> bool:
     """Whether nothing is left that could not be told. ``own``: it is all that the tool is given."""
     report = Report(part)
     clear = rate_text(report)
@@ -64,5 +65,7 @@ def _rate(part: CodePart, findings: list[Finding], own: bool) -> bool:
     found = report.findings
     if part.written:  # what is only written does not run yet: that it can't be told does no harm
         found = [finding for finding in found if finding.risk is not SecurityRisk.UNKNOWN]
+        if found and runs_nothing(view):
+            found = [unrun(finding) for finding in found]
     findings += found
     return clear and all(finding.risk is not SecurityRisk.UNKNOWN for finding in found)

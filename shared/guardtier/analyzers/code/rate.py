@@ -178,7 +178,13 @@ class Rater:
                 self._rate_call(rule, args, span)
 
     def _rate_call(self, rule: Call, args: Arguments, span: Span) -> None:
-        if rule.risk is not None and rule.risk is not LOW:
+        addresses = [text for value in args.at(rule.url) for text in _addresses(value)] if rule.url else []
+        local = bool(addresses) and all(map(is_local, addresses))
+        if local and rule.risk is MEDIUM:
+            self._report.add(
+                "python.network.local", MEDIUM, "Talks to this machine over the network.", span
+            )
+        elif rule.risk is not None and rule.risk is not LOW:
             self._report.add(rule.id or "python.call", rule.risk, rule.text, span)
         self._after.connected |= (rule.id or "").startswith(_SOCKETS)
         self._after.fetched |= "network" in rule.marked or bool(rule.url and rule.does)
@@ -195,7 +201,7 @@ class Rater:
             self._runs.code(value, span)
         for value in args.at(rule.sql)[:1]:
             self._after.sql.extend((span, text) for text in value.texts)
-        self._rate_sending(rule, args, span)
+        self._rate_sending(rule, args, addresses, local, span)
 
     def _effects(self, rule: Call, args: Arguments) -> list[tuple[str, list[int | str]]]:
         """What it does to which paths; a mode turns reading into writing."""
@@ -221,23 +227,26 @@ class Rater:
         for text in texts:
             if effect == "write":
                 self._after.written.add(text)
+            if effect == "discover" and risk_at("delete", text) is HIGH:
+                self._after.walked.append(text)
+            elif effect == "delete" and HOLE in text:
+                self._after.deleted.append((span, text))
+            elif effect == "write" and HOLE in text:
+                self._after.overwritten.append((span, text))
             harm = harm_of(effect, text, "python")
             if harm.risk is not LOW:
                 self._report.add(harm.id, harm.risk, harm.message, span)
             elif recursive and risk_at("delete", text) is HIGH:
                 self._report.add(harm.id, MEDIUM, harm.message, span)
 
-    def _rate_sending(self, rule: Call, args: Arguments, span: Span) -> None:
-        if not (rule.url or rule.data):
-            return
-        addresses = [
-            text for value in args.at(rule.url) for const in value.consts for text in _paths(const)
-        ]
+    def _rate_sending(
+        self, rule: Call, args: Arguments, addresses: list[str], local: bool, span: Span
+    ) -> None:
         for address in addresses:
             harm = harm_of("receive", address, "python")
             if harm.risk is HIGH:
                 self._report.add(harm.id, HIGH, harm.message, span)
-        if addresses and all(map(is_local, addresses)):
+        if local or not (rule.url or rule.data):
             return
         sent = frozenset().union(*(value.marks for value in args.at(rule.data))) & _SENDING
         sent |= frozenset().union(*(value.marks for value in args.at(rule.url))) & {"secret", "environment"}
@@ -292,6 +301,10 @@ def _applies(rule: Call, site: Site, args: Arguments) -> bool:
     if rule.unless and given & set(rule.unless):
         return False
     return not rule.when or bool(given & set(rule.when))
+
+
+def _addresses(value: Value) -> list[str]:
+    return [text for const in value.consts for text in _paths(const)]
 
 
 def _paths(const: Const) -> list[str]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.code.statements import sql_findings, statements
+from guardtier.analyzers.code.unrun import runs_nothing, unrun
 from guardtier.analyzers.view import Call, view_of
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk
@@ -31,5 +32,6 @@ class SqlSecurityAnalyzer(SecurityAnalyzer):
             return view.vote()
         findings: list[Finding] = []
         for part in parts:
-            findings += sql_findings(part.text, part)
+            found = sql_findings(part.text, part)
+            findings += [unrun(one) for one in found] if part.written and runs_nothing(view) else found
         return view.vote(findings, SecurityRisk.LOW if view.kind == "sql" else SecurityRisk.UNKNOWN)

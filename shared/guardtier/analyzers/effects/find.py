@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from guardtier.analyzers.effects.targets import place_of
 from guardtier.analyzers.shell.model import Command, Word
 
 FINDERS = frozenset({"find", "gfind", "bfs", "fd", "fdfind"})
 _NAMED = frozenset({"-name", "-iname", "-path", "-ipath", "-wholename", "-iwholename", "-lname"})
 _GLOBAL = frozenset({"-H", "-L", "-P", "-E", "-X", "-x", "-s", "-d", "-f"})
 _HOMES = frozenset({"/home", "/Users"})
+#: What people make themselves: looked for in a whole home, it is in Documents and the like, too.
+_DOCUMENTS = (
+    *(".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".odt", ".ods", ".odp", ".rtf", ".pdf", ".txt"),
+    *(".jpg", ".jpeg", ".png", ".heic", ".mp3", ".mp4", ".mov", ".avi", ".mkv", ".eml", ".pst", ".pages"),
+    *(".numbers", ".key", ".csv"),
+)
 _MOST = 8  #: roots and names each; more of them lead to the same few places
 
 
@@ -36,6 +43,8 @@ def _names(tests: tuple[Word, ...]) -> list[str]:
 
 def _below(root: str, name: str) -> str:
     bare = name.lstrip("*/")
+    if bare.lower().endswith(_DOCUMENTS) and bare != name and place_of(root).name == "home":
+        return f"~/Documents/{bare}"
     name = f"\x00{bare}" if not bare or (bare[0] == "." and bare != name and root[:1] in "/~") else bare
     if root.rstrip("/") in _HOMES:
         return f"{root}/\x00/{name}"

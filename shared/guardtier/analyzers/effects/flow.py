@@ -8,15 +8,23 @@ from bisect import bisect_left
 from guardtier.analyzers.effects.engine import Done, rate_command
 from guardtier.analyzers.effects.find import FINDERS, handed_on
 from guardtier.analyzers.effects.hosts import host_of
-from guardtier.analyzers.effects.rate import Rated, sentence
+from guardtier.analyzers.effects.listed import is_narrowing, lists_every, narrowed
+from guardtier.analyzers.effects.rate import Rated
+from guardtier.analyzers.effects.sequels import (
+    leaves,
+    runs_decoded,
+    runs_fetched,
+    stops_control,
+    stops_every,
+)
 from guardtier.analyzers.effects.targets import normal
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell.model import Command, Script, Span, Word
-from guardtier.risk import SecurityRisk
 
-FETCHED, SECRET, DECODED, CONTROL = 1, 2, 4, 8
+FETCHED, SECRET, DECODED, CONTROL, EVERY = 1, 2, 4, 8, 16
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
+_LOOP = re.compile(r"\bfor\s+([A-Za-z_]\w*)\s+in\s([^;\n]*)")
 _DEEPEST = 3  #: aliases in aliases
 _STEPS = 4  #: commands that a pipeline is followed back from xargs to its find
 _PRINTING = frozenset({"echo", "printf", "ls"})
@@ -45,6 +53,7 @@ class Flow:
         self._files: dict[str, int] = {}  #: what is in the files that were written
         self._variables: dict[str, int] = {}
         self._marked: dict[int, list[int]] = {}  #: flag → where commands that have it begin
+        self._loops: dict[str, Span] = {}  #: variable → what a loop puts into it
 
     def rate(self, script: Script) -> list[Rated]:
         found, done = self.found, self.done
@@ -99,7 +108,7 @@ class Flow:
             self._replaces = any(word.text.startswith(_REPLACING) for word in command.args)
         if not command.context.each or not command.context.wrappers or self._hands_nothing(command):
             return None
-        if command.context.wrappers[-1] in FINDERS and self._finds:
+        if self._finds and _found_by(command):
             return self._finds[-1][1]
         if command.context.wrappers[-1] not in ("xargs", "parallel"):
             return None
@@ -129,19 +138,29 @@ class Flow:
 
     def _mark(self, done: list[Done]) -> None:
         """Where in the text something is fetched or a secret is read, for the substitutions around it."""
+        every: list[int] = []
         for each in done:
             flags = _own(each)
+            if flags & EVERY:
+                every.append(each.command.span[0])
+                flags &= ~EVERY
             for flag in (FETCHED, SECRET, DECODED, CONTROL):
                 if flags & flag:
                     self._marked.setdefault(flag, []).append(each.command.span[0])
+        if every and (left := set(every) - narrowed(each.command for each in done)):
+            self._marked[EVERY] = list(left)
         for begins in self._marked.values():
             begins.sort()
+        if not {CONTROL, EVERY}.isdisjoint(self._marked):
+            self._loops = {loop[1]: loop.span(2) for loop in _LOOP.finditer(self._text)}
 
     def _follow(self, done: Done, found: list[Rated]) -> None:
         command, effects = done.command, done.effects
         self._stand_in(command.span)
         source = command.piped_from
         flags = self._carried.get(source.span, 0) if source is not None else 0
+        if flags & EVERY and is_narrowing(command):
+            flags &= ~EVERY
         if self._files:
             for word in (*effects.get("read", ()), *effects.get("collect", ()), *effects.get("send", ())):
                 flags |= self._files.get(self._path(word.text.lstrip("@")), 0)
@@ -152,9 +171,11 @@ class Flow:
                 if not word.known:
                     flags |= self._inside(word)
         if flags & CONTROL and "stop" in effects:  # ps | grep falcond | xargs kill, kill $(pgrep falcond)
-            found.append(_stops_control(command))
+            found.append(stops_control(command))
+        if flags & EVERY and "stop" in effects:  # ps -e | awk '{print $2}' | xargs kill
+            found.append(stops_every(command))
         if flags & SECRET and "send" in effects:
-            found.append(_leaves(command))
+            found.append(leaves(command))
         self._carry(done, flags | _own(done))
 
     def _stand_in(self, span: Span) -> None:
@@ -194,9 +215,9 @@ class Flow:
                 if not word.known:
                     flags |= self._inside(word)
         if flags & FETCHED:
-            found.append(_runs_fetched(done.command))
+            found.append(runs_fetched(done.command))
         elif flags & DECODED:
-            found.append(_runs_decoded(done.command))
+            found.append(runs_decoded(done.command))
 
     def _inside(self, word: Word) -> int:
         """What the substitutions and variables in a word carry."""
@@ -209,6 +230,12 @@ class Flow:
         if self._variables:
             for name in _VARIABLE.findall(self._text[start:end]):
                 flags |= self._variables.get(name, 0)
+        if self._loops:
+            for name in _VARIABLE.findall(self._text[start:end]):
+                if (span := self._loops.pop(name, None)) is not None:
+                    held = self._inside(Word("", span, False)) & (CONTROL | EVERY)
+                    self._variables[name] = self._variables.get(name, 0) | held
+                    flags |= held
         return flags
 
     def _named(self, address: Word) -> str:
@@ -217,6 +244,14 @@ class Flow:
 
     def _path(self, text: str) -> str:
         return normal(f"{self._cwd}/{text}" if self._cwd and text[:1] not in ("/", "~") else text)
+
+
+def _found_by(command: Command) -> bool:
+    """Whether find runs it, or gives its ``{}`` to the shell that does (``sh -c 'rm "$1"' _ {}``)."""
+    wrappers = command.context.wrappers
+    if wrappers[-1] in FINDERS:
+        return True
+    return not FINDERS.isdisjoint(wrappers) and any("{}" in word.text for word in command.args)
 
 
 def flow_of(script: Script, text: str) -> Flow:
@@ -254,26 +289,6 @@ def _own(done: Done) -> int:
         flags |= DECODED
     if "single_out" in done.effects:
         flags |= CONTROL
+    if done.command.program == "ps" and lists_every(done.command):
+        flags |= EVERY
     return flags
-
-
-def _runs_fetched(command: Command) -> Rated:
-    message = sentence(
-        "Runs code that was just fetched from the network", "T1059", "Save it, read it, then run it."
-    )
-    return Rated("shell.execute.fetched", SecurityRisk.HIGH, message, command.span)
-
-
-def _runs_decoded(command: Command) -> Rated:
-    message = sentence("Runs code that was hidden in an encoding", "T1027", "Run the plain text of it.")
-    return Rated("shell.execute.decoded", SecurityRisk.HIGH, message, command.span)
-
-
-def _stops_control(command: Command) -> Rated:
-    message = sentence("Stops a security tool, or the system's log", "T1562.001", "Leave it running.")
-    return Rated("shell.disable.daemon", SecurityRisk.HIGH, message, command.span)
-
-
-def _leaves(command: Command) -> Rated:
-    message = sentence("Sends secrets or personal files to another machine", "T1041")
-    return Rated("shell.send.secrets", SecurityRisk.HIGH, message, command.span)

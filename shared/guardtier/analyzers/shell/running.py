@@ -82,7 +82,11 @@ class Runner:
     def _inner(self, command: Command, inner: Inner, wrapped: int) -> None:
         context = command.context.within(command.program, **dict.fromkeys(inner.sets, True))
         if inner.text is not None:
+            variables = self.state.variables
+            before = variables.called([word.text for word in inner.given]) if inner.given else None
             self._text(inner.text, inner.source, inner.language, context)
+            if before is not None:
+                variables.called(before)
             return
         stdin = self.state.stdin.get(id(command)) if inner.takes_input else None
         if stdin is None:

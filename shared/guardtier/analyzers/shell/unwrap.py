@@ -20,7 +20,10 @@ SHORT = 1_000  #: characters of a text that a backtracking regex may look at
 
 @dataclass(frozen=True, slots=True)
 class Inner:
-    """A command in ``words``; or ``text`` in ``language`` (None: the shell), found in ``source``."""
+    """A command in ``words``; or ``text`` in ``language`` (None: the shell), found in ``source``.
+
+    ``given`` are the text's ``$0``, ``$1`` …
+    """
 
     words: tuple[Word, ...] = ()
     text: str | None = None
@@ -28,6 +31,7 @@ class Inner:
     language: Language | None = None
     sets: tuple[str, ...] = ()
     takes_input: bool = False
+    given: tuple[Word, ...] = ()
 
 
 def inners(program: Program, args: tuple[Word, ...]) -> Iterator[Inner]:
@@ -109,9 +113,11 @@ def _clustered(program: Program, args: Sequence[Word]) -> Iterator[Inner]:
 
 
 def _first_plain(args: Sequence[Word], language: Language | None, *, skip_options: bool) -> Iterator[Inner]:
-    for word in args:
+    for index, word in enumerate(args):
         if not skip_options or word.quoted or word.text[:1] not in ("-", "+"):
-            yield _text((word,), language)
+            found = _text((word,), language)
+            given = tuple(args[index + 1 :]) if language is None else ()
+            yield replace(found, given=given) if given else found
             return
 
 

@@ -43,6 +43,16 @@ def same(args: list[str], stdin: Output | None) -> Output | None:
     return as_output(names[-1]) if names else None
 
 
+def settings(*forms: str) -> Callable[[list[str], Output | None], Output | None]:
+    """For what, so called, prints settings for the shell: ``eval "$(ssh-agent -s)"`` does no harm."""
+    known = [form.split() for form in forms]
+
+    def printer(args: list[str], stdin: Output | None) -> Output | None:
+        return as_output("") if any(args[: len(form)] == form for form in known) else None
+
+    return printer
+
+
 def git(args: list[str], stdin: Output | None) -> Output | None:
     return as_output(".") if args[:2] == ["rev-parse", "--show-toplevel"] else None
 

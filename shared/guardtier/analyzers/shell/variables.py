@@ -95,6 +95,14 @@ class Variables:
                 self.values[name] = self._bounded(BREAK.join(values))
         return before
 
+    def called(self, given: list[str]) -> list[str]:
+        """``sh -c TEXT NAME VALUE …``: set ``$0``, ``$1`` …; what they were."""
+        before = [self.values.pop("0", ""), *self.positional]
+        self.arguments(given[1:])
+        if given[:1] not in ([], [""]):
+            self.values["0"] = self._bounded(given[0])
+        return before
+
     def choose(self, name: str, values: list[str]) -> None:
         """The variable of a loop: any of the values."""
         joined = ALTERNATIVE.join(values)

@@ -11,6 +11,8 @@ from typing import NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict
 
 from guardtier.action import ActionEvent
+from guardtier.analyzers.code.reader import MAX_PARSED, is_python
+from guardtier.analyzers.fields import Field
 from guardtier.analyzers.tools import Kind, Tool, tools
 from guardtier.analyzers.view import view_of
 
@@ -91,6 +93,8 @@ class Places:
         tool = view_of(action).tool
         kind = _known().kinds[tool.kind]
         document = kind.default is Place.CONTENT and _is_document(action)
+        if kind.default is Place.CONTENT and tool.known and _is_parsed(action):
+            kind = _Kind(Place.PARSED, kind.outgoing, kind.keys)
         return cls(kind, known=tool.known, document=document)
 
     def of_key(self, key: str) -> Place:
@@ -112,6 +116,19 @@ def only_parsed(action: ActionEvent, tool: Tool) -> bool:
         if type(value) is not str or (place is not Place.PARSED and place is not Place.SAID):
             return False
     return True
+
+
+def _is_parsed(action: ActionEvent) -> bool:
+    """Whether it is all Python that a parser reads: patterns would find what tests only name."""
+    writes = view_of(action).writes
+    return bool(writes) and all(
+        use.path.text.endswith(".py") and use.content and all(map(_is_python, use.content))
+        for use in writes
+    )
+
+
+def _is_python(piece: Field) -> bool:
+    return len(piece.text) <= MAX_PARSED and is_python(piece.text)
 
 
 def _is_document(action: ActionEvent) -> bool:
