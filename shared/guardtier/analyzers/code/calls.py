@@ -6,10 +6,12 @@ import ast
 from itertools import islice
 
 from guardtier.analyzers.code.fold import Folder
-from guardtier.analyzers.code.rules import Selectors
+from guardtier.analyzers.code.names import Site
+from guardtier.analyzers.code.rules import Call, Selectors
 from guardtier.analyzers.code.value import HOLE, Const, Value, as_text, known
 
 _MANY = 256
+_ALL_BITS = 0o10000
 
 
 class Arguments:
@@ -95,3 +97,25 @@ def _quoted(word: str) -> str:
     for char in '\\"$`':
         word = word.replace(char, f"\\{char}")
     return f'"{word}"'.replace(HOLE, "$unknown")
+
+
+def applies(rule: Call, site: Site, args: Arguments) -> bool:
+    """Whether a rule for a function is about this call of it."""
+    if rule.looped and not site.looped:
+        return False
+    if rule.marked and not args.marks & set(rule.marked):
+        return False
+    if rule.bits and not any(
+        isinstance(const, int) and 0 < const < _ALL_BITS and const & rule.bits
+        for value in args.everything
+        for const in value.consts
+    ):
+        return False
+    if not rule.when and not rule.unless:
+        return True
+    given = {const for value in args.everything for const in value.consts} | {
+        v.origin for v in args.everything
+    }
+    if rule.unless and given & set(rule.unless):
+        return False
+    return not rule.when or bool(given & set(rule.when))

@@ -8,7 +8,7 @@ from itertools import islice, product
 from typing import Any
 
 from guardtier.analyzers.code import pure
-from guardtier.analyzers.code.foldcalls import GETTERS, CallFolder
+from guardtier.analyzers.code.foldcalls import CallFolder
 from guardtier.analyzers.code.names import Binding, Names
 from guardtier.analyzers.code.operations import (
     BUILTINS,
@@ -45,7 +45,6 @@ from guardtier.analyzers.code.value import (
 )
 
 MAX_DEPTH = 60  #: expressions within expressions, names behind names
-MAX_NAMES = 8  #: for one method, each for the one before
 BUDGET = 1 << 17  #: characters and items that folding one text may produce
 
 _ENVIRON = {"os.environ", "os.environb"}
@@ -108,17 +107,7 @@ class Folder:
 
     def receiver(self, node: ast.Call) -> Value:
         """What a method is called on, also by getattr or by another name: ``f = path.unlink; f()``."""
-        method: ast.expr = node.func
-        for _ in range(MAX_NAMES):
-            if isinstance(method, ast.Attribute):
-                return self.value(method.value)
-            if isinstance(method, ast.Call) and method.args and self.value(method.func).origin in GETTERS:
-                return self.value(method.args[0])
-            bound = self._names.bindings.get(method.id, ()) if isinstance(method, ast.Name) else ()
-            if len(bound) != 1 or bound[0].steps:
-                break
-            method = bound[0].node
-        return NOTHING
+        return self._calls.receiver(node)
 
     def _name(self, node: ast.Name) -> Value:
         name = node.id

@@ -29,6 +29,7 @@ from guardtier.analyzers.code.value import NOTHING, Const, Value, either, known,
 if TYPE_CHECKING:
     from guardtier.analyzers.code.fold import Folder
 
+MAX_NAMES = 8  #: for one method, each for the one before
 _HOMES = {"HOME", "USERPROFILE"}
 #: They give an attribute by a name that is a value.
 GETTERS = frozenset({"getattr", "inspect.getattr_static"})
@@ -62,6 +63,20 @@ class CallFolder:
         if rules := self._rules.calls.get(name):
             marks = marks.union(*[_marks_of(rule, args) for rule in rules])
         return result.marked(marks) if marks else result
+
+    def receiver(self, node: ast.Call) -> Value:
+        """See :meth:`Folder.receiver`."""
+        method, folded = node.func, self._folder.value
+        for _ in range(MAX_NAMES):
+            if isinstance(method, ast.Attribute):
+                return folded(method.value)
+            if isinstance(method, ast.Call) and method.args and folded(method.func).origin in GETTERS:
+                return folded(method.args[0])
+            bound = self._names.bindings.get(method.id, ()) if isinstance(method, ast.Name) else ()
+            if len(bound) != 1 or bound[0].steps:
+                break
+            method = bound[0].node
+        return NOTHING
 
     def _computed(self, node: ast.Call, name: str, args: list[Value]) -> Value:
         if name in pure.FUNCTIONS:

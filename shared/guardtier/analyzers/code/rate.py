@@ -6,7 +6,7 @@ import ast
 import re
 
 from guardtier.analyzers.code.aftermath import Aftermath
-from guardtier.analyzers.code.calls import Arguments
+from guardtier.analyzers.code.calls import Arguments, applies
 from guardtier.analyzers.code.exhaust import rate_exhaustion
 from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.harm import harm_of, is_local, risk_at
@@ -24,7 +24,6 @@ LOW, MEDIUM, HIGH, UNKNOWN = SecurityRisk.LOW, SecurityRisk.MEDIUM, SecurityRisk
 
 MAX_RATED = 400  #: calls with a rule that are looked at one by one
 _SENDING = frozenset({"secret", "environment", "file", "output"})
-_ALL_BITS = 0o10000
 _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.listen")
 #: Begins with its one fixed character: what re looks for first.
 _LOOSE = re.compile(
@@ -173,7 +172,7 @@ class Rater:
         self._rated += 1
         span = None
         for rule in rules:
-            if _applies(rule, site, args):
+            if applies(rule, site, args):
                 span = span or self._report.span_of(site.node)
                 self._rate_call(rule, args, span)
 
@@ -280,27 +279,6 @@ _SENT = {
     "file": "a file's content",
     "output": "a command's output",
 }
-
-
-def _applies(rule: Call, site: Site, args: Arguments) -> bool:
-    if rule.looped and not site.looped:
-        return False
-    if rule.marked and not args.marks & set(rule.marked):
-        return False
-    if rule.bits and not any(
-        isinstance(const, int) and 0 < const < _ALL_BITS and const & rule.bits
-        for value in args.everything
-        for const in value.consts
-    ):
-        return False
-    if not rule.when and not rule.unless:
-        return True
-    given = {const for value in args.everything for const in value.consts} | {
-        v.origin for v in args.everything
-    }
-    if rule.unless and given & set(rule.unless):
-        return False
-    return not rule.when or bool(given & set(rule.when))
 
 
 def _addresses(value: Value) -> list[str]:

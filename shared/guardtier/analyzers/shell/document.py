@@ -15,7 +15,7 @@ from guardtier.analyzers.shell.model import PLAIN, Command, Redirect, RedirectKi
 from guardtier.analyzers.shell.wrappers import is_listed
 
 _TOKEN = re.compile(
-    r"""[ \t]*+(?:\\\n[ \t]*+)*+(?:
+    r"""[ \t]*+(?>(?:\\\n[ \t]*+)*)(?:
       ([\w./:,@%+=^~\-]++)(?=[ \t\n;|&]|\Z)
     | ('[^'\0]*+'|"[^"\\$`\0]*+")(?=[ \t\n;|&]|\Z)
     | (<<-?)[ \t]*+(?:(['"])([\w.-]++)\4|(\w++))(?=[ \t\n>;|&])
