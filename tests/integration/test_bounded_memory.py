@@ -37,7 +37,7 @@ async def test_what_an_agent_gave_up_while_redis_was_away_is_not_sent_later(
     for n in range(30):
         with pytest.raises(TierUnavailable):
             await guard.check(high(f"given up {n}"), timeout=0.02)
-    await until(lambda: guard._pipe._flusher is None)  # nothing is left to be sent
+    await until(lambda: not guard._pipe._busy)  # nothing is left to be sent
     own_server.start()
 
     assert (await guard.check(low("after"), timeout=90)).allowed

@@ -24,7 +24,6 @@ from guardtier.state import State
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import ANALYZERS
 from guardtier.store.opened import open_page
-from guardtier.store.records import Records
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.envelope import action_of, check_place, client_of
 from guardtier_workers.keeper import Keeper
@@ -36,7 +35,7 @@ from guardtier_workers.rating import Rating
 from guardtier_workers.reading import Streams
 from guardtier_workers.refusals import check_found, halted, label_in, not_accepted, not_redeemable, not_run
 from guardtier_workers.shedding import Shedding
-from guardtier_workers.whose import whose, whose_to_redeem
+from guardtier_workers.whose import record_of, whose, whose_to_redeem
 
 if TYPE_CHECKING:
     from guardtier_workers.ask import Pools
@@ -193,7 +192,7 @@ class AnalyzerWorker(StreamWorker):
             raise InvalidAction(
                 "the output is too long: send its beginning", field="payload", limit=MAX_OUTPUT
             )
-        record = await Records(lane.redis, self.settings.partitions).get(delivery.id)
+        record = await record_of(lane, delivery.id)
         if record.fleet != delivery.fleet:
             check_found("unknown", delivery.id)
         await self._quotas.admit(record.fleet, record.agent, polls=True)

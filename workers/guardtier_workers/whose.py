@@ -18,9 +18,14 @@ class Whose(NamedTuple):
     conversation: str
 
 
+async def record_of(lane: Lane, action_id: str) -> Record:
+    """As ``Records.get``, over the one connection of the lane: of many at once each would open one."""
+    return await Records(lane.redis, lane.settings.partitions).ask(action_id, lane.pipe).get()
+
+
 async def whose(lane: Lane, action_id: str) -> Whose:
     """Raises UnknownAction where there is no such record."""
-    return _named_in(await Records(lane.redis, lane.settings.partitions).get(action_id))
+    return _named_in(await record_of(lane, action_id))
 
 
 async def whose_to_redeem(lane: Lane, action_id: str) -> Whose:
@@ -28,7 +33,7 @@ async def whose_to_redeem(lane: Lane, action_id: str) -> Whose:
 
     It stays unused then: its client would refuse it, and it would be gone.
     """
-    record, now = await Records(lane.redis, lane.settings.partitions).get(action_id), now_ms()
+    record, now = await record_of(lane, action_id), now_ms()
     until = record.verdict.valid_until if record.verdict else None
     if until is not None and until < now:
         raise StaleVerdict(
