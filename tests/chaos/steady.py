@@ -41,14 +41,19 @@ class Steady:
 
     async def __aenter__(self) -> Self:
         self._clients = [self._client() for _ in range(CLIENTS)]
-        loops = (self._begin, self._answer, self._replace_clients)
+        loops = (self._begin, self._replace_clients, self._answer)
         self._loops = [asyncio.create_task(loop()) for loop in loops]
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for task in self._loops:
+        *others, answering = self._loops
+        for task in others:
             task.cancel()
-        await asyncio.gather(*self._loops, *self._tasks, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
+        # What was begun comes to its end, and for that somebody has to answer it.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        answering.cancel()
+        await asyncio.gather(answering, return_exceptions=True)
         for client in self._clients:
             await client.aclose()
         await self._person.aclose()
