@@ -18,7 +18,7 @@ _EFFECTS = (
     "accounts credentials install discover decode single_out"
 )
 _SHELL = (
-    "archive attack build capture clipboard cloud cluster computed conceal container convert crypto "
+    "archive attack backup build capture clipboard cloud cluster computed conceal container convert crypto "
     "database disk escape exhaust git hijack history hosting infra inject kernel logs machine macos mine "
     "net network obscured open platform process program publish scan services system too_deep trust "
     "uninstall unparsed vm"

@@ -46,7 +46,7 @@ def ids_in_code() -> Iterator[str]:
 
 
 #: Keys of settings, which are written like ids.
-NO_IDS = ("sql.toml", "file.extractall", "file.io")
+NO_IDS = ("sql.toml", "file.extractall", "file.io", "shell.bash", "shell.posix", "shell.zsh")
 
 
 def test_every_id_of_an_analyzer_may_be_named():
