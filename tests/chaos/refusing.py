@@ -20,11 +20,16 @@ REFUSED = 20  #: calls that are told so before it ends
 BUSY_SECONDS = 3.0
 
 
+def _server(folder: Path, appendfsync: str) -> Server:
+    """One with the roles that keeps an append-only file, and nothing else."""
+    return Server(
+        folder / "redis", *role_lines(), "appendonly yes", f"appendfsync {appendfsync}", 'save ""'
+    )
+
+
 async def disk_full(folder: Path) -> Outcome:
     """The append-only file can't grow (everysec): agents are refused, and it goes on by itself after."""
-    with Server(
-        folder / "redis", *role_lines(), "appendonly yes", "appendfsync everysec", 'save ""'
-    ) as server:
+    with _server(folder, "everysec") as server:
         async with Place(server.url, folder) as place:
             await place.workers()
             async with place.load(patience=5.0) as load:
@@ -38,9 +43,7 @@ async def disk_full(folder: Path) -> Outcome:
 
 async def disk_full_always(folder: Path) -> Outcome:
     """The same with appendfsync always: Redis ends itself, and what it had acknowledged is there after."""
-    with Server(
-        folder / "redis", *role_lines(), "appendonly yes", "appendfsync always", 'save ""'
-    ) as server:
+    with _server(folder, "always") as server:
         async with Place(server.url, folder) as place:
             await place.workers()
             async with place.load() as load:
@@ -54,9 +57,7 @@ async def disk_full_always(folder: Path) -> Outcome:
 
 async def out_of_memory(folder: Path) -> Outcome:
     """noeviction, and no memory left: agents are refused, nothing is half written, and it goes on after."""
-    with Server(
-        folder / "redis", *role_lines(), "appendonly yes", "appendfsync always", 'save ""'
-    ) as server:
+    with _server(folder, "always") as server:
         async with Place(server.url, folder) as place:
             await place.workers()
             async with place.load(patience=5.0) as load:
