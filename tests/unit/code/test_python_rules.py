@@ -20,6 +20,9 @@ def rated(code: str, tool: str = "python", argument: str = "code") -> Assessment
 
 
 HARMFUL = [
+    ("# -*- coding: unicode_escape -*-\n# \\nimport os; os.system('id')\n", "python.obscured.encoding"),
+    ("#!/usr/bin/env python3\n# vim: fileencoding=utf-7 :\n+AGkAbQBwAG8AcgB0-", "python.obscured.encoding"),
+    ("\n# coding: u16\nprint(1)", "python.obscured.encoding"),
     # files: deleted, overwritten, made to run, read
     ("import os\nos.remove('/etc/passwd')", "python.delete.accounts"),
     ("import os as o\no.unlink('/etc/hosts')", "python.delete.controls"),
@@ -360,6 +363,10 @@ HARMLESS = [
     "for name in dir(obj):\n    print(getattr(obj, name))",
     "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'x')\nimport django\ndjango.setup()",
     "def f(path):\n    return path.replace('/etc', '')\nprint(f('/etc/passwd'))",
+    "# -*- coding: utf-8 -*-\nprint(1)",
+    "# coding: latin-1\nprint(1)",
+    "print(1)\nx = 2\n# encoding: utf-7\n",
+    "# Decoding: what utf-16 comes to\nprint(1)",
     "print(1 +",
 ][:-1]
 

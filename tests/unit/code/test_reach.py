@@ -45,6 +45,36 @@ REACHED = [
     # of what the attribute is read, nobody can tell by the words: also of a cursor
     "import os, sys\ndef f(obj, name): return getattr(obj, name)\nprint(os.getcwd(), f(1, 'real'))",
     "import os\nprint(os.getcwd())\ngetattr(cur, 'exe' + 'cute')('drop table users')",
+    # the method of what is called so, by any way
+    "b.objects.delete()",
+    "o = b.objects\no.delete()",
+    "b.objects(name='x').delete()",
+    "b.objects \\\n.delete()",
+    "getattr(b, 'objects').delete()",
+    "b._objects.delete()",
+    # a name that a test replaces, and one that it only seems to
+    "from unittest.mock import patch\nimport os\nwith patch('os.getcwd'): os.system('id')",
+    "from unittest.mock import _importer as patch\npatch('os.system')('rm -rf /')",
+    "from django.utils.module_loading import import_string as patch\npatch('os.system')('rm -rf /')",
+    "from unittest import mock\nfrom x import (\n patch\n)\npatch('os.system')('rm -rf /')",
+    "from unittest import mock\ndef patch(n): return find(n)\npatch('os.system')('rm -rf /')",
+    "from unittest import mock\nmock.patch = find\nmock.patch('os.system')('rm -rf /')",
+    "from unittest import mock\nx.patch('os.system')('rm -rf /')",
+    # no comment, though there is one before it
+    "# os.system\nimport os\nos.system('rm -rf /')",
+    "x = '#'; import os; m = os; m.system('rm -rf /')",
+    "e = c.execute.__call__\ne('DROP TABLE users')",
+    "c.execute == 1; e = c.execute; e('DROP TABLE users')",
+    "import sys\nm = sys.modules[__name__ + 'x']\nm.system('rm -rf /')",
+    "import sys\nx = sys.modules['o' + 's'] == 1 or sys.modules['o' + 's']\nx.system('rm -rf /')",
+    # a path that is put together
+    "open('/' + 'etc' + '/' + 'passwd', 'w')",
+    "open('/'.join(['', 'etc', 'passwd']), 'w')",
+    "open('x.etc.passwd'.replace('.', '/')[1:], 'w')",
+    "for p in '/':\n    open(p + 'etc/passwd', 'w')",
+    "import os\nos.chdir('..')\nopen('x', 'w')",
+    "import os\nfor d in os.walk('..'): open('x', 'w')",
+    "class A:\n    def find(self, p): open(p + 'etc/passwd', 'w')\nA().find('/')",
 ]
 
 NOT_REACHED = [
@@ -53,6 +83,16 @@ NOT_REACHED = [
     "# how a server would run, without a subprocess of its own\ndef run(x): return x\nrun(1)",
     'c.execute(\'SELECT a FROM b WHERE c = ?\', (1,))\nc.execute("""SELECT 1""")',
     "with c.execute_wrapper(lambda execute, sql: print(sql) or execute(sql)): pass",
+    "print('to delete')\nJob.objects.create(a=1)\nJob.objects.filter(a=1).delete()\n# delete the objects\n",
+    "from unittest import mock\nimport requests\nwith mock.patch('requests.get', new=f) as m: m.args",
+    "from unittest.mock import Mock, patch\n@patch('subprocess.run')\ndef test(run): run.return_value = 1",
+    "import subprocess\n# Mock subprocess.run to see what is passed\nprint('a subprocess ran')",
+    "from unittest.mock import patch\nwith patch('app.loader.import_module', side_effect=f): load()",
+    "c.execute = Mock()\nprint([call[0] for call in c.execute.call_args_list])",
+    "import sys\napps['x'] = Config('x', sys.modules[__name__])\nsys.modules[f'{x}.models'] = module",
+    "text = 'finds python modules and packages'\nimport sys, os\nos.getcwd()",
+    "lines.append('if getattr(rows[i][j], \\'size\\', 0): pass')",
+    "if p.startswith(('.', '~')) or p == '.' or '/' in p: open('x').read(); q = p.split('.')[-1]",
 ]
 
 

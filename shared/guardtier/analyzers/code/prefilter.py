@@ -14,20 +14,13 @@ from typing import NamedTuple
 
 import re2
 
+from guardtier.analyzers.code.dynamic import DYNAMIC, is_dynamic
 from guardtier.analyzers.code.harm import is_ordinary
+from guardtier.analyzers.code.lone import only_sought
 from guardtier.analyzers.code.operations import FAMILIAR
 from guardtier.analyzers.code.reach import Reach
 from guardtier.analyzers.code.rules import Rules, load
 
-#: Words by which anything may be reached without its name.
-_DYNAMIC = (
-    "getattr", "__import__", "import_module", "importlib", "globals", "locals", "vars", "__builtins__",
-    "builtins", "__getattribute__", "__subclasses__", "__globals__", "attrgetter", "methodcaller", "posix",
-    "_posixsubprocess", "__code__", "__loader__", "load_module", "exec_module", "_socket", "cPickle",
-    "_pickle", "run_line_magic", "get_ipython", "urllib2", "httplib", "modules",
-    "__dict__", "f_globals", "f_locals", "f_builtins", "cloudpickle", "pydoc", "resolve_name",
-    "getattr_static", "__self__",
-)  # fmt: skip
 #: Builtins whose name is also a method's: ``re.compile`` is none of them.
 _PLAIN = frozenset({"exec", "eval", "compile", "execfile", "open"})
 #: What makes the place that a path names more than the text of its literal.
@@ -36,15 +29,6 @@ _HIDING = (
     "getenv", "reversed", "pardir", "rot13", "unhexlify",
 )  # fmt: skip
 
-#: They begin with a literal, which re looks for in a third of the time that ``\\b`` takes, and look back.
-_LITERAL_ATTRIBUTE = re.compile(r"getattr(?<!\wgetattr)\(\s*[\w.]+,\s*(?P<q>['\"])\w+(?P=q)\s*[,)]")
-_VARIABLE_ATTRIBUTE = re.compile(r"getattr(?<!\wgetattr)\b")
-_LITERAL_MODULE = re.compile(
-    r"sys(?<!\wsys)\.modules(?:\[|\.get\(|\.pop\()\s*(?P<q>['\"])[\w.]+(?P=q)\s*[\]),]|"
-    r"in(?<!\win) sys\.modules\b"
-)
-_MODULES = re.compile(r"modules(?<!\wmodules)\b")
-_SYS = re.compile(r"sys(?<!\wsys)\b")
 #: The environment as a whole, not one variable of it.
 _WHOLE_ENVIRON = re.compile(r"environ(?<!\wenviron)b?\b(?!\s*(?:\[|\.(?:get|setdefault|pop|update)\b))")
 #: What exhausts a machine needs no name: loops without an end, numbers too large for anything.
@@ -56,12 +40,14 @@ _SHAPES = {
 }
 #: What makes paths more than they look; and what a literal has to hold to be one out of the workspace.
 _PATHS = {
-    "=odd": r"""\\x|\\u|\\N\{|\\[0-7]|\[::-|["']\.\.?["']""",
+    "=odd": r"""\\x|\\u|\\N\{|\\[0-7]|\[::-""",
+    "=dots": r"""["']\.\.?["']""",
     "=outside": r"""["'](?:/|file:|[A-Za-z]:\\)|\.\./|~""",
 }
 #: A literal that may be a path out of the workspace: absolute, at home, climbing, or spelled oddly.
 _OUTSIDE = re2.compile(rb"""["'](?:[^"'\n]{0,64}(?:\.\./|~)|/|file:|[A-Za-z]:\\)[^"'\n]*""")
 _OUTSIDE_OF_LONG = re.compile(_OUTSIDE.pattern)
+_LONE = frozenset({b"'/", b'"/', b"'~", b'"~'})
 _LONG = 1 << 15
 _FEW = 48  #: so many different characters are replaced one by one; measured faster than translate
 _WRITING = re2.compile(
@@ -92,11 +78,18 @@ class _Need(NamedTuple):
     words: frozenset[str]
     ordinary: bool
     module: str = ""
+    leading: tuple[str, str] | None = None  #: ``*.owner.last``: whatever the owner is an attribute of
 
     @property
     def sure(self) -> bool:
         """Whether a text with these words is parsed in any case."""
-        return not self.module and self.words != _EXECUTE
+        return not self.module and not self.leading and self.words != _EXECUTE
+
+    def is_met(self, reach: Reach) -> bool:
+        """Whether what has these words may be reached."""
+        if self.leading:
+            return reach.leads(*self.leading)
+        return reach.uses(self.module) if self.module else reach.executes()
 
 
 class Prefilter:
@@ -109,7 +102,9 @@ class Prefilter:
                 if call.silent:
                     continue
                 need = frozenset({f"={name}"}) if name in _PLAIN else rules.words_of(name)
-                self._needs.append(_Need(need.union(call.words), call.ordinary, _module_of(name)))
+                self._needs.append(
+                    _Need(need.union(call.words), call.ordinary, _module_of(name), _leading_of(name))
+                )
         for name, found in rules.assigned.items():
             for one in found:
                 keys = [frozenset({key}) for key in one.keys] or [frozenset(name.split("."))]
@@ -121,7 +116,7 @@ class Prefilter:
             if not call.silent
         }
         words = {word for need in self._needs for word in need.words}
-        words |= {*_DYNAMIC, *_HIDING, *_PATTERNS, *self._familiar}
+        words |= {*DYNAMIC, *_HIDING, *_PATTERNS, *self._familiar}
         self._words = sorted(words)
         options = re2.Options()
         options.max_mem = 32 << 20
@@ -158,9 +153,9 @@ class Prefilter:
                         unsure.append(known)
         reach = Reach(text)
         if (
-            _is_dynamic(words, text)
+            is_dynamic(words & DYNAMIC, text, reach)
             or ("environ" in words and (not text.isascii() or _WHOLE_ENVIRON.search(text)))
-            or any(_is_met(known.words, known.module, reach) for known in unsure)
+            or any(known.is_met(reach) for known in unsure)
         ):
             return _PARSE
         for word in words & self._familiar.keys():
@@ -170,12 +165,7 @@ class Prefilter:
                 if not plain:
                     return _PARSE
                 ordinary = True
-        return _files(raw, words) if ordinary else _NOTHING
-
-
-def _is_met(words: frozenset[str], module: str, reach: Reach) -> bool:
-    """Whether what has these words may be reached."""
-    return reach.executes() if words == _EXECUTE else reach.uses(module)
+        return _files(raw, words, text) if ordinary else _NOTHING
 
 
 def _module_of(name: str) -> str:
@@ -184,43 +174,32 @@ def _module_of(name: str) -> str:
     return module if dot and module != "*" else ""
 
 
+def _leading_of(name: str) -> tuple[str, str] | None:
+    """The owner and the method of ``*.owner.method``."""
+    star, *path = name.split(".")
+    return (path[0], path[1]) if star == "*" and len(path) == 2 else None
+
+
 _EXECUTE = frozenset({"execute"})
 _HIDDEN = frozenset(_HIDING)
-_DYNAMIC_SET = frozenset(_DYNAMIC)
 
 
-def _is_dynamic(words: frozenset[str], text: str) -> bool:
-    """Whether something may be reached in it by a name that is put together.
-
-    An attribute or a module that is named in a literal is among the words.
-    """
-    dynamic = words & _DYNAMIC_SET
-    if not dynamic:
-        return False
-    if dynamic <= _NAMED and text.isascii():  # else one of the names may be there in other letters
-        return ("getattr" in dynamic and _more(_VARIABLE_ATTRIBUTE, _LITERAL_ATTRIBUTE, text)) or (
-            "modules" in dynamic and bool(_SYS.search(text)) and _more(_MODULES, _LITERAL_MODULE, text)
-        )
-    return True
-
-
-_NAMED = frozenset({"getattr", "modules"})
-
-
-def _more(every: re.Pattern[str], plain: re.Pattern[str], text: str) -> bool:
-    return sum(1 for _ in every.finditer(text)) > sum(1 for _ in plain.finditer(text))
-
-
-def _files(raw: bytes, words: frozenset[str]) -> Sight:
+def _files(raw: bytes, words: frozenset[str], text: str) -> Sight:
     """Files are all it touches: is one of them more than the workspace's?"""
     if (
         words & _HIDDEN
         or "=odd" in words
-        or ("=outside" in words and any(map(_is_outside, _literals(raw))))
+        or ("=dots" in words and not only_sought(text))
+        or ("=outside" in words and _leads_out(raw, text))
     ):
         return _PARSE
     writing = _WRITING.search(raw)
     return Sight(False, writing.span()) if writing else _NOTHING
+
+
+def _leads_out(raw: bytes, text: str) -> bool:
+    outside = list(filter(_is_outside, _literals(raw)))
+    return bool(outside) and not (_LONE.issuperset(outside) and only_sought(text))
 
 
 def _literals(raw: bytes) -> Iterable[bytes]:

@@ -6,6 +6,7 @@ import ast
 import warnings
 from typing import NamedTuple
 
+from guardtier.analyzers.code.cookie import rate_encoding
 from guardtier.analyzers.code.prefilter import prefilter
 from guardtier.analyzers.code.rate import Rater
 from guardtier.analyzers.code.rules import load
@@ -21,6 +22,7 @@ MAX_BRACES = 1500  #: in an f-string each costs it 14 µs
 def rate_text(report: Report, layer: int = 0) -> bool:
     """Adds what there is to say of the text. False where something may be in it that could not be read."""
     report.text = clean(report.text)
+    rate_encoding(report)
     sight = prefilter().look(report.text)
     if sight.writes is not None:
         report.add(
