@@ -6,8 +6,7 @@ What rates is imported when somebody asks, and no sooner: a policy worker withou
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Finding
@@ -23,18 +22,25 @@ class TargetsUnknown(ValueError):
     """Which targets an action touches can't be told: it computes one, or names more than are counted."""
 
 
-def targets_of(action: ActionEvent, findings: Sequence[Finding]) -> Callable[[], tuple[str, ...]]:
-    """What tells them, worked out when it is called first.
+class targets_of:  # noqa: N801 - used like a function
+    """What tells them, worked out when it is called first, and once.
 
     It raises TargetsUnknown rather than tell some of them: a rule that asks for targets must not miss one.
-    ``findings`` are those of the action's assessment, where targets of Python and SQL stand.
+    ``findings`` are those of the action's assessment, where targets of Python and SQL stand. Made for every
+    decision and asked by few: measured, a closure with ``functools.cache`` takes 2 µs more.
     """
 
-    @cache
-    def told() -> tuple[str, ...]:
-        return _targets(action, findings)
+    __slots__ = ("_action", "_findings", "_told")
 
-    return told
+    def __init__(self, action: ActionEvent, findings: Sequence[Finding]) -> None:
+        self._action = action
+        self._findings = findings
+        self._told: tuple[str, ...] | None = None
+
+    def __call__(self) -> tuple[str, ...]:
+        if self._told is None:
+            self._told = _targets(self._action, self._findings)
+        return self._told
 
 
 def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...]:
