@@ -126,7 +126,7 @@ def _rows(rater: Rater, file: Path) -> Iterator[Row]:
     with file.open("rb") as lines:
         for line in lines:
             data = orjson.loads(line)
-            row = Row(data, _rate(rater, data))
+            row = Row(data, rate(rater, data))
             yield row if row.wrong else _slim(row)
 
 
@@ -136,7 +136,7 @@ def _slim(row: Row) -> Row:
     return Row({"expect": row.expect}, replace(row.rating, assessment=assessment))
 
 
-def _rate(rater: Rater, data: dict[str, Any]) -> Rating:
+def rate(rater: Rater, data: dict[str, Any]) -> Rating:
     fields = ("tool_name", "arguments", "summary", "thought", "annotations")
     said = {name: data[name] for name in fields if name in data}
     return rater.rate(ActionEvent.from_value({"fleet": "default", "agent": "check", **said}))
