@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+_MAX_TEXT = 24 << 10  #: characters; longer texts are not parsed anyway
 _AROUND = 32  #: characters before it that are looked at
 
 _SIGN = re.compile(r"(?P<q>['\"])(?P<sign>\.\.?|~|/)(?P=q)")
@@ -22,13 +23,15 @@ _OWN = re.compile(rf"\bdef[ \t]+(?:{_SEEKING}|r?split)\b|\b(?:{_SEEKING}|r?split
 
 def only_sought(text: str) -> bool:
     """Whether each of them in the text is only compared with something, or looked for."""
-    return not _OWN.search(text) and all(
-        _is_sought(found["sign"], text[max(0, found.start() - _AROUND) : found.start()], text, found.end())
-        for found in _SIGN.finditer(text)
+    return (
+        len(text) <= _MAX_TEXT
+        and not _OWN.search(text)
+        and all(_is_sought(found, text) for found in _SIGN.finditer(text))
     )
 
 
-def _is_sought(sign: str, before: str, text: str, end: int) -> bool:
-    if _SOUGHT.search(before) or _COMPARED.match(text, end):
+def _is_sought(found: re.Match[str], text: str) -> bool:
+    before = text[max(0, found.start() - _AROUND) : found.start()]
+    if _SOUGHT.search(before) or _COMPARED.match(text, found.end()):
         return True
-    return sign == "." and _DIVIDED.search(before) is not None
+    return found["sign"] == "." and _DIVIDED.search(before) is not None

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
-MAX_MENTIONS = 100  #: of one name that are looked at
+_MAX_MENTIONS = 100  #: of one name that are looked at
 _AROUND = 80  #: characters of its line that are looked at, on either side
 
 #: Words that code may have beside a name on the same line; any other word there is prose.
@@ -70,21 +70,28 @@ class Mention(NamedTuple):
         """Whether its line is a comment, also one within a text; nothing of that is ever run as it is."""
         return _COMMENT.match(self.before) is not None
 
-    def is_patched(self, text: str) -> bool:
-        """Whether it is what a test replaces: ``patch("requests.get")``."""
+    @property
+    def is_patched(self) -> bool:
+        """Whether it is all of what is given to ``patch``: ``patch("requests.get")``."""
         quoted = _PATCHED.search(self.before)
-        return quoted is not None and self.after[:1] == quoted[1] and _is_mocked(text)
+        return quoted is not None and self.after[:1] == quoted[1]
 
 
-def _is_mocked(text: str) -> bool:
+def has_mocks(text: str) -> bool:
     """Whether ``patch`` and ``mock`` are those of unittest wherever they stand."""
-    return all(
-        found.is_comment
-        or _MOCK_IMPORT.match(found.before) is not None
-        or (found.dotted != "mock" and found.after[:1] == "(" and not _DEFINED.search(found.before))
-        for name in ("patch", "mock")
-        for found in islice(mentions(name, text), MAX_MENTIONS)
-    )
+    return all(all_are(_is_mock, name, text) for name in ("patch", "mock"))
+
+
+def _is_mock(found: Mention) -> bool:
+    if found.is_comment or _MOCK_IMPORT.match(found.before):
+        return True
+    return found.dotted != "mock" and found.after[:1] == "(" and not _DEFINED.search(found.before)
+
+
+def all_are(harmless: Callable[[Mention], bool], name: str, text: str) -> bool:
+    """Whether each is so; of more than are looked at, none."""
+    found = list(islice(mentions(name, text), _MAX_MENTIONS))
+    return len(found) < _MAX_MENTIONS and all(map(harmless, found))
 
 
 def mentions(name: str, text: str) -> Iterator[Mention]:

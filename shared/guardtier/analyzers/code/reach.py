@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from itertools import islice
 
 import re2
 
-from guardtier.analyzers.code.mention import MAX_MENTIONS, Mention, before_of, is_part, mentions
+from guardtier.analyzers.code.mention import Mention, all_are, before_of, has_mocks, is_part
 from guardtier.analyzers.code.operations import SAME, canonical
 from guardtier.analyzers.code.rules import load
 from guardtier.analyzers.code.statements import statements
@@ -64,7 +63,7 @@ class Reach:
     def says(self, name: str) -> bool:
         """Whether it is named at all, but for prose, comments and what tests replace."""
         return not self._all(
-            lambda found: found.is_told or found.is_comment or found.is_patched(self._text), name
+            lambda found: found.is_told or found.is_comment or self._is_patched(found), name
         )
 
     def leads(self, owner: str, last: str) -> bool:
@@ -72,10 +71,7 @@ class Reach:
         return not self._all(lambda found: _is_other(found, last), owner)
 
     def _all(self, harmless: Callable[[Mention], bool], name: str) -> bool:
-        if not self._clear:
-            return False
-        found = list(islice(mentions(name, self._text), MAX_MENTIONS))
-        return len(found) < MAX_MENTIONS and all(map(harmless, found))
+        return self._clear and all_are(harmless, name, self._text)
 
     def executes(self) -> bool:
         """Whether SQL that may matter, or can't be told, is given to a method called ``execute``."""
@@ -94,13 +90,21 @@ class Reach:
                 return True
         return len(texts) > _MAX_STATEMENTS or any(map(statements().suspects, texts))
 
+    def _is_patched(self, found: Mention) -> bool:
+        """Whether it is what a test replaces."""
+        return found.is_patched and self._has_mocks
+
+    @lazy
+    def _has_mocks(self) -> bool:
+        return has_mocks(self._text)
+
     def _is_idle(self, found: Mention) -> bool:
         """Whether it is imported, prose, or an attribute that no rule is about."""
         if found.is_comment:
             return True
         if "." not in found.dotted:
-            return found.is_imported or found.is_prose or found.is_patched(self._text)
-        return (not found.goes_on and not _is_ruled(found.dotted)) or found.is_patched(self._text)
+            return found.is_imported or found.is_prose or self._is_patched(found)
+        return (not found.goes_on and not _is_ruled(found.dotted)) or self._is_patched(found)
 
 
 def _is_other(found: Mention, last: str) -> bool:
