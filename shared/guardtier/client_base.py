@@ -7,8 +7,8 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import Any, Self
 
-from guardtier.action import ActionEvent, is_name, partition_of
-from guardtier.errors import ConfigError, GuardtierError, InvalidAction, TierUnavailable, UnknownFleet
+from guardtier.action import ActionEvent, is_name, no_full_id, partition_of
+from guardtier.errors import ConfigError, GuardtierError, TierUnavailable, UnknownFleet
 from guardtier.limit import Limits
 from guardtier.replies import Replies, Reply, Wait
 from guardtier.store.connection import connect
@@ -83,10 +83,7 @@ class GuardBase:
     async def _ask(self, request: dict[str, Any], action_id: str, wanted: Callable[[Reply], bool]) -> Reply:
         partition = partition_of(action_id)
         if partition is None:
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition",
-                field="id",
-            )
+            raise no_full_id(action_id)
         stream = keys_of(partition).actions(self.fleet)
         fields = [part for pair in request.items() for part in pair]
 
