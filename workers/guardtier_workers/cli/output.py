@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,11 @@ def call_text(action: ActionEvent) -> str:
     if isinstance(command, str) and len(action.arguments) == 1:
         return command
     return json_text(action.arguments)
+
+
+def local_time(milliseconds: int) -> str:
+    """A moment by this machine's clock and zone: ``2026-11-22 10:31:07 CET``."""
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def span_text(milliseconds: float) -> str:
