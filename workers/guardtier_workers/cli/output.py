@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardtier.action import ActionEvent
 from guardtier_workers.cli.safe_text import json_text, safe
+from guardtier_workers.headline import shortest_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,11 +92,11 @@ def table(headings: Sequence[str], *, wraps: Iterable[str] = (), right: Iterable
 
 
 def call_text(action: ActionEvent) -> str:
-    """What an action would run, as one text: its command, or its arguments as JSON."""
+    """What an action would run, as one text: its command, or its arguments as JSON, short ones first."""
     command = action.arguments.get("command")
     if isinstance(command, str) and len(action.arguments) == 1:
         return command
-    return json_text(action.arguments)
+    return json_text(shortest_first(action.arguments))
 
 
 def local_time(milliseconds: int) -> str:
