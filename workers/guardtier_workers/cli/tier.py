@@ -140,7 +140,7 @@ def redis_errors(target: Target) -> Iterator[None]:
             raise TierUnavailable(f"Redis at {where} can't be reached ({error}): {hint}") from error
         hint = ""
         if refuses_credential(error):
-            hint = ": this needs another role's credential; admin may look at everything (docs/roles.md)"
+            hint = ": this needs another role's credential, docs/roles.md says which (doctor: admin)"
         raise GuardtierError(f"Redis at {where} says: {error}{hint}") from error
 
 
