@@ -125,14 +125,18 @@ class GuardBase:
         def on_sent(done: asyncio.Future[Any]) -> None:
             if not done.cancelled():
                 done.exception()  # NOPERM or away: the agent is told the same
-            wait.fail(
-                UnknownFleet(
-                    f"no fleet {self.fleet!r} is registered: guardtier fleet add {self.fleet}",
-                    field="fleet",
-                )
-            )
+            wait.fail(self._unknown_fleet(partition))
 
         stray.add_done_callback(on_sent)
+
+    def _unknown_fleet(self, partition: int) -> UnknownFleet:
+        what = f"no fleet {self.fleet!r} is registered"
+        if partition:  # no other partition of the tier has been asked
+            what += (
+                f" in partition {partition}: does the tier have {self._partitions}, as this client was told"
+            )
+            what += "? Else"
+        return UnknownFleet(f"{what}: guardtier fleet add {self.fleet}", field="fleet")
 
 
 def _as_ours(error: BaseException) -> BaseException:

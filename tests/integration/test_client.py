@@ -109,6 +109,15 @@ async def test_an_unknown_fleet_is_told_at_once_and_audited(tier: Tier) -> None:
     assert not await tier.redis.exists(Keys(0).actions("nobody"))
 
 
+async def test_a_client_that_was_told_more_partitions_than_there_are_is_told_so(tier: Tier) -> None:
+    client = GuardClient(tier.url, fleet="web", client_id="c-1", partitions=64)
+    assert client.partition_for("c-1") > 0
+
+    async with client:
+        with pytest.raises(UnknownFleet, match="does the tier have 64"):
+            await client.check(low())
+
+
 async def test_redis_away_is_no_verdict(own_server: EmbeddedRedis) -> None:
     async with GuardClient(own_server.url, fleet="web") as client:
         own_server.kill()
