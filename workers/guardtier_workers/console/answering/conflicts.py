@@ -21,9 +21,7 @@ from guardtier_workers.console.console import Console
 log = logging.getLogger(__name__)
 
 _EXPLAINED = (WrongState, DigestMismatch, GuardTimeout)
-SCRIPT_MS = (
-    20  #: a script's TIME may be so much later than the entry that it adds
-)
+SCRIPT_MS = 20  #: a script's TIME may be so much later than the entry that it adds
 LINES = 100  #: of the audit stream, from the edit on, in which its author is looked for
 
 
