@@ -12,7 +12,7 @@ from guardtier.approver_answers import Draft
 from guardtier.assessment import Assessment, ChildVote, Finding
 from guardtier.blocking import BlockingGuardClient
 from guardtier.client import GuardClient, Pending, Status
-from guardtier.errors import GuardtierError, GuardTimeout
+from guardtier.errors import GuardtierError, GuardTimeout, Halted, TierUnavailable, TurnedAway
 from guardtier.policy.edit import Revised
 from guardtier.policy.tally import Counted
 from guardtier.risk import SecurityRisk
@@ -31,12 +31,15 @@ __all__ = [
     "GuardClient",
     "GuardTimeout",
     "GuardtierError",
+    "Halted",
     "Outcome",
     "Pending",
     "Revised",
     "SecurityRisk",
     "State",
     "Status",
+    "TierUnavailable",
     "ToolAnnotations",
+    "TurnedAway",
     "Verdict",
 ]

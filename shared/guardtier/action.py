@@ -145,6 +145,17 @@ def partition_of(action_id: str) -> int | None:
     return int(partition) if partition else None
 
 
+def no_full_id(action_id: str) -> InvalidAction:
+    """The complaint about an id whose partition is missing, is none, or is none of this tier's."""
+    shown = action_id[:100]
+    like = f"{shown}.0" if is_action_id(shown) and "." not in shown else "…a1.0"
+    return InvalidAction(
+        f"{shown!r} is no full action id: it must end with its partition, as in {like} "
+        "(submit returns it, and guardtier pending shows it)",
+        field="id",
+    )
+
+
 def is_action_id(text: str) -> bool:
     return _ACTION_ID.fullmatch(text) is not None
 

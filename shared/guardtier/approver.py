@@ -13,6 +13,8 @@ from guardtier.approver_grants import ApproverGrants
 from guardtier.approver_halts import HaltMethods
 from guardtier.approver_looks import ApproverLooks
 from guardtier.approver_policies import ApproverPolicies, PartitionFile, PartitionPolicy
+from guardtier.errors import TierUnavailable
+from guardtier.store.connection import refuses_credential
 from guardtier.store.keys import all_keys
 from guardtier.store.tail import Fields, Tail
 
@@ -51,7 +53,8 @@ class ApproverClient(
     async def watch(self) -> AsyncIterator[AuditEvent]:
         """Every transition and refusal from now on, as it happens, through reconnects.
 
-        Who takes them slowly is told them late, and misses none that the tier still keeps.
+        Who takes them slowly is told them late, and misses none that the tier still keeps. Raises
+        TierUnavailable where Redis does not let this credential read them.
         """
         events: asyncio.Queue[AuditEvent] = asyncio.Queue()
         room = asyncio.Event()
@@ -65,7 +68,7 @@ class ApproverClient(
         tails = [Tail(self._url, keys.audit, hand_on, room=room) for keys in all_keys(self._partitions)]
         try:
             for tail in tails:
-                await tail.start()
+                await _begin(tail)
             while True:
                 event = await events.get()
                 if events.qsize() < UNTAKEN:
@@ -73,6 +76,18 @@ class ApproverClient(
                 yield event
         finally:
             await asyncio.gather(*(tail.close() for tail in tails))
+
+
+async def _begin(tail: Tail) -> None:
+    try:
+        await tail.start(insist=False)
+    except Exception as error:
+        if not refuses_credential(error):
+            raise
+        raise TierUnavailable(
+            f"Redis does not let this credential read the audit stream ({error}): the role auditor may, "
+            "an approver's may not (docs/roles.md)"
+        ) from error
 
 
 def _audit_event(entry: str, fields: Fields) -> AuditEvent:

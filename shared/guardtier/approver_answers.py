@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from time import time
 
-from guardtier.action import partition_of
+from guardtier.action import no_full_id, partition_of
 from guardtier.answer import Answer, Choice
 from guardtier.approver_base import ApproverBase
-from guardtier.errors import GuardtierError, InvalidAction
+from guardtier.errors import GuardtierError
 from guardtier.policy.grants import Remember
 from guardtier.policy.tally import Counted
 from guardtier.verdict import Verdict
@@ -110,10 +110,7 @@ class ApproverAnswers(ApproverBase):
         signer = self._credentials()
         partition = partition_of(draft.id)
         if partition is None:
-            raise InvalidAction(
-                f"{draft.id[:100]!r} is no full action id: it must end with its partition",
-                field="id",
-            )
+            raise no_full_id(draft.id)
         async with self._within(timeout, "look at the action again before you repeat it"):
             if draft.digest is None:
                 record = await self.get(draft.id)

@@ -7,9 +7,8 @@ from time import time
 
 from pydantic import JsonValue, ValidationError
 
-from guardtier.action import invalid_action, partition_of
+from guardtier.action import invalid_action, no_full_id, partition_of
 from guardtier.approver_base import ApproverBase
-from guardtier.errors import InvalidAction
 from guardtier.policy.edit import EditRequest, Revised
 from guardtier.verdict import Verdict
 
@@ -36,10 +35,7 @@ class ApproverEdits(ApproverBase):
         signer = self._credentials()
         partition = partition_of(action_id)
         if partition is None:
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition",
-                field="id",
-            )
+            raise no_full_id(action_id)
         async with self._within(timeout, "look at the action again before you repeat it"):
             request = _request(
                 id=action_id,

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from guardtier.action import is_label, is_name, partition_of
+from guardtier.action import is_label, is_name, no_full_id, partition_of
 from guardtier.approver_base import ApproverBase
-from guardtier.errors import ConfigError, InvalidAction
+from guardtier.errors import ConfigError
 from guardtier.look import LookRequest, Me, seen
 from guardtier.risk import SecurityRisk
 from guardtier.store.keys import Keys, all_keys
@@ -113,10 +113,7 @@ class ApproverLooks(ApproverBase):
             return await self._records.get(action_id)
         partition = partition_of(action_id)
         if partition is None or partition >= self._partitions:
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition, as in …a1.0",
-                field="id",
-            )
+            raise no_full_id(action_id)
         body = await _look(self, partition, timeout, what="action", action=action_id)
         return seen(body["action"])
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Coroutine
 from typing import Any, Self, TypeVar
 
 from guardtier.action import ActionEvent
 from guardtier.client import DEFAULT_TIMEOUT, GuardClient, Observed, Pending, Status
-from guardtier.errors import TierUnavailable
+from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.verdict import Verdict
 from guardtier.verifying import VerdictKeys
 
@@ -17,7 +18,11 @@ T = TypeVar("T")
 
 
 class BlockingGuardClient:
-    """A GuardClient on an event loop of its own, in a daemon thread. Close it at the end."""
+    """A GuardClient on an event loop of its own, in a daemon thread. Close it at the end.
+
+    Threads share it; a process that was forked can't, since its thread stays with the parent: each call
+    there raises ConfigError.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class BlockingGuardClient:
         replicas: int | None = None,
     ) -> None:
         self.fleet = fleet
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="guardtier-client", daemon=True)
         self._thread.start()
@@ -95,8 +101,8 @@ class BlockingGuardClient:
         return self._client.partition_for(name)
 
     def close(self) -> None:
-        """Close the connections and end the thread. Calling it twice does no harm."""
-        if not self._loop.is_closed():
+        """Close the connections and end the thread. Twice, or in a forked process, it does no harm."""
+        if self._process == os.getpid() and not self._loop.is_closed():
             self._run(self._client.aclose())
             self._stop()
 
@@ -110,6 +116,12 @@ class BlockingGuardClient:
         if self._loop.is_closed():
             call.close()
             raise TierUnavailable("this client is closed")
+        if self._process != os.getpid():
+            call.close()
+            raise ConfigError(
+                "this client was made before the process was forked: make one here",
+                field="process",
+            )
         return asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
     def _stop(self) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from secrets import token_hex
 from typing import Any, Self
 
-from guardtier.action import ActionEvent, is_name, partition_of
-from guardtier.errors import ConfigError, GuardtierError, InvalidAction, TierUnavailable, UnknownFleet
+from guardtier.action import ActionEvent, is_name, no_full_id, partition_of
+from guardtier.errors import ConfigError, GuardtierError, TierUnavailable, UnknownFleet
 from guardtier.limit import Limits
 from guardtier.replies import Replies, Reply, Wait
 from guardtier.store.connection import connect
@@ -83,10 +83,7 @@ class GuardBase:
     async def _ask(self, request: dict[str, Any], action_id: str, wanted: Callable[[Reply], bool]) -> Reply:
         partition = partition_of(action_id)
         if partition is None:
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition",
-                field="id",
-            )
+            raise no_full_id(action_id)
         stream = keys_of(partition).actions(self.fleet)
         fields = [part for pair in request.items() for part in pair]
 
@@ -128,14 +125,18 @@ class GuardBase:
         def on_sent(done: asyncio.Future[Any]) -> None:
             if not done.cancelled():
                 done.exception()  # NOPERM or away: the agent is told the same
-            wait.fail(
-                UnknownFleet(
-                    f"no fleet {self.fleet!r} is registered: guardtier fleet add {self.fleet}",
-                    field="fleet",
-                )
-            )
+            wait.fail(self._unknown_fleet(partition))
 
         stray.add_done_callback(on_sent)
+
+    def _unknown_fleet(self, partition: int) -> UnknownFleet:
+        what = f"no fleet {self.fleet!r} is registered"
+        if partition:  # no other partition of the tier has been asked
+            what += (
+                f" in partition {partition}: does the tier have {self._partitions}, as this client was told"
+            )
+            what += "? Else"
+        return UnknownFleet(f"{what}: guardtier fleet add {self.fleet}", field="fleet")
 
 
 def _as_ours(error: BaseException) -> BaseException:

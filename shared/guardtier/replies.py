@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from guardtier.errors import GuardtierError, TierUnavailable, TurnedAway
+from guardtier.errors import ConfigError, GuardtierError, TierUnavailable, TurnedAway
 from guardtier.patience import pause_after
 from guardtier.store.connection import refuses_credential
 from guardtier.store.keys import Keys
@@ -161,9 +161,11 @@ class Replies:
         self._tails: dict[int, Tail] = {}
         self._starting: dict[int, asyncio.Task[None]] = {}
         self._waits: dict[str, list[Wait]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def ask(self, wait: Wait, partition: int) -> Reply:
         """Send a wait's request and return the reply that it wants. Raises the error told."""
+        self._check_loop()
         if partition not in self._tails or partition in self._starting:
             await self._open(partition)
         waits = self._waits.setdefault(wait.action_id, [])
@@ -193,6 +195,21 @@ class Replies:
         closing = asyncio.gather(*(tail.close() for tail in self._tails.values()))
         await asyncio.gather(*self._starting.values(), return_exceptions=True)
         await closing
+
+    def _check_loop(self) -> None:
+        """A client's connections live on the loop of its first call: on another one nothing is ever heard.
+
+        Raises ConfigError.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ConfigError(
+                "this client belongs to another event loop, the one of its first call: make one within "
+                "each asyncio.run(), or use BlockingGuardClient where there is no loop",
+                field="event_loop",
+            )
 
     async def _open(self, partition: int) -> None:
         """Start reading before anything is asked, so that no reply can be missed.

@@ -53,6 +53,22 @@ def test_a_credential_for_a_fleet_works_at_once_and_for_that_fleet_alone(
             redis.xadd(Keys(0).actions("web"), {"op": "submit"})
 
 
+def test_the_line_alone_goes_into_the_file(cli: Terminal) -> None:
+    done = cli.run("acl", "agents", "shop")
+
+    (line,) = done.out.splitlines()
+    password = done.err.split()[-1]
+    assert line.startswith("user agent-shop on ")
+    assert line.endswith(f"#{sha256(password.encode()).hexdigest()}")
+
+
+def test_watch_says_which_role_may_read_the_audit_stream(cli: Terminal, server: RoleServer) -> None:
+    done = cli.run("watch", "--redis-url", server.url("approver"))
+
+    assert done.code == 4
+    assert "the role auditor may" in done.err
+
+
 def test_a_secret_is_found_again_by_its_fingerprint(cli: Terminal, server: RoleServer) -> None:
     url = server.url("admin")
     with Redis.from_url(url) as redis:

@@ -49,7 +49,7 @@ def test_who_may_answer_is_listed_without_keys(cli: Cli) -> None:
 def test_the_last_who_can_answer_is_removed_when_that_is_meant(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "approvers.toml"
     cli("add", "alice", "--file", str(file))
-    cli("add", "vic", "--may-see", "--file", str(file))
+    assert "to look: export" in cli("add", "vic", "--may-see", "--file", str(file)).err
     assert cli("remove", "vic", "--file", str(file)).code == 0
 
     asked = cli("remove", "alice", "--file", str(file))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from redis import Redis
 
-from cli.conftest import Terminal
+from cli.conftest import Terminal, Up
 from guardtier.store.keys import STEWARD_ALIVE, TIER, Keys
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.steward import ALIVE_MS
@@ -109,6 +110,52 @@ def test_a_wrong_password_is_a_line_of_the_report(terminal: Terminal, server: Em
     assert code == 2
     assert checks["redis"][0] == "failure"
     assert "check user and password" in checks["redis"][1]
+
+
+def test_a_credential_that_may_not_look(terminal: Terminal, server: EmbeddedRedis, redis: Redis) -> None:
+    redis.execute_command("ACL", "SETUSER", "weak", "on", ">weak", "~gt:*", "+get", "+ping")
+
+    says = found(terminal, f"redis://weak:weak@{server.url.partition('@')[2]}")[1]["redis"][1]
+
+    assert "(doctor: admin)" in says
+
+
+def test_a_replica_takes_no_writes(terminal: Terminal, server: EmbeddedRedis, redis: Redis) -> None:
+    assert "role" not in found(terminal, server.url)[1]
+    redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+
+    code, checks = found(terminal, server.url)
+    redis.execute_command("REPLICAOF", "NO", "ONE")
+
+    assert (code, checks["role"][0]) == (1, "failure")
+    assert "a replica of 127.0.0.1:1" in checks["role"][1]
+
+
+def test_memory_without_a_limit_is_warned_of(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    grade, says = found(terminal, server.url)[1]["memory"]
+
+    assert (grade, "set maxmemory" in says) == ("warning", True)
+
+
+def test_keys_that_the_tiers_own_workers_do_not_have(up: Up) -> None:
+    other = up.terminal.state / "other.json"
+    assert up.terminal.run("keys", "new", str(other)).code == 0
+
+    done = up.terminal.run("doctor", "--json", GUARDTIER_SIGNING_KEY_FILE=str(other))
+
+    told = [one for one in done.json["checks"] if one["what"] == "signatures"]
+    assert (done.code, [one["grade"] for one in told]) == (1, ["failure"])
+    assert "name that tier's file in signing_key_file" in told[0]["says"]
+
+
+def test_what_is_wrong_stands_at_the_end(terminal: Terminal, server: EmbeddedRedis, redis: Redis) -> None:
+    lines = terminal.run("doctor", "--redis-url", server.url).out.rstrip().splitlines()
+
+    assert re.fullmatch(r"\d+ failures, \d+ warnings?", lines[-1])
+    grades = [line.split()[0] for line in lines if line.split()[:1] in (["ok"], ["warning"], ["failure"])]
+    assert grades == sorted(grades, key=("ok", "warning", "failure").index)
 
 
 def test_a_default_user_by_whom_redis_would_not_read_its_own_file(terminal: Terminal) -> None:

@@ -35,7 +35,7 @@ def test_check_says_whether_a_command_would_be_released(terminal: Terminal) -> N
     done = terminal.run("check", "rm -rf ~/.ssh")
 
     assert done.code == 3
-    assert "rm -rf »~/.ssh«" in done.out
+    assert "\n      rm -rf »~/.ssh«\n" in done.out
 
 
 def test_check_jsonl_answers_line_by_line(terminal: Terminal) -> None:

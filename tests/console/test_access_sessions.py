@@ -98,7 +98,17 @@ async def test_a_part_of_a_page_sends_all_of_it_to_sign_in(console: Desk) -> Non
 
     answer = await (await console.nobody()).get("/actions/a1.0/panel", headers=part)
 
-    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=%2Factions%2Fa1.0")
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (
+        401,
+        "/login?next=%2Factions%2Fa1.0&ended=1",
+    )
+
+
+async def test_who_had_a_page_open_is_told_why_they_are_to_sign_in(console: Desk) -> None:
+    somebody = await console.nobody()
+
+    assert "Your session is over" in (await somebody.get("/login?next=/history&ended=1")).text
+    assert "Your session is over" not in (await somebody.get("/login?next=/history")).text
 
 
 async def test_a_stream_or_a_program_is_told_and_not_led_away(console: Desk) -> None:

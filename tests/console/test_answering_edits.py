@@ -11,6 +11,7 @@ from consoles import Desk, StartConsole
 from editing import ByWord, Parked, parked
 from guardtier import State
 from guardtier.policy.terms import Terms
+from guardtier.store.keys import Keys
 from tier import StartTier, only
 
 
@@ -124,6 +125,17 @@ async def test_an_edit_of_what_has_changed_is_a_conflict(console: Desk) -> None:
             alice, f"/actions/{asked.id}/{what}", edit_of(asked, {"command": "cat"}), 409
         )
         assert problem["message"].startswith("bob has changed what it would run, ")
+
+
+async def test_whose_edit_it_was_is_told_though_the_script_looked_at_the_clock_later(console: Desk) -> None:
+    asked = await parked(console.tier, terms=Terms(approve=2))
+    await console.tier.approver("bob").edit(asked.id, {"command": "ls"})
+    await console.tier.redis.hincrby(Keys(0).action(asked.id), "revised_at", 5)
+    alice = await console.browser("alice")
+
+    problem = await refused(alice, f"/actions/{asked.id}/edit", edit_of(asked, {"command": "cat"}), 409)
+
+    assert problem["message"].startswith("bob has changed what it would run, ")
 
 
 async def test_the_changes_of_another_fleets_action_are_not_shown(console: Desk) -> None:

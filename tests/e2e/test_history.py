@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import expect
 
 from consoles import Desk
@@ -82,3 +84,14 @@ async def test_the_audit_and_the_story_have_no_serious_violation(console: Desk, 
         await alice.page.goto(path)
         await expect(alice.page.locator("main li").first).to_be_visible()
         assert await violations(alice.page) == []
+
+
+async def test_a_time_says_on_hovering_what_the_readers_clock_says(console: Desk, people: People) -> None:
+    await rejected(console.tier, "rm -rf /srv", "not there")
+    alice = await people.person(console, timezone_id="America/New_York")
+    await alice.page.goto("/history")
+
+    told = alice.page.locator(".decision time").first
+
+    await expect(told).to_contain_text("UTC")
+    await expect(told).to_have_attribute("title", re.compile(r"\d:\d\d:\d\d.*(GMT-|E[SD]T)"))

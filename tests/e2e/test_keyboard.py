@@ -88,3 +88,32 @@ async def test_keys_can_be_switched_off(console: Desk, people: People) -> None:
     await alice.page.keyboard.press("a")
 
     await expect(alice.page.locator("dialog[open]")).to_have_count(0)
+
+
+async def test_enter_opens_what_was_searched_for_and_nothing_else(console: Desk, people: People) -> None:
+    wanted = await console.tier.client().submit(high("rm -rf /srv/wanted"))
+    await console.tier.client().submit(high("rm -rf /srv/newer"))
+    alice = await people.person(console)
+    await alice.at_inbox()
+
+    await alice.page.keyboard.press("/")
+    await alice.page.keyboard.type("wanted")
+    await alice.page.keyboard.press("Enter")
+
+    await alice.sees(wanted.id)
+
+
+async def test_an_edit_of_a_file_is_found_by_its_path_and_shows_it(console: Desk, people: People) -> None:
+    text = "x" * 2000
+    arguments = {"command": "str_replace", "new_str": text, "old_str": text, "path": "/etc/ssh/sshd_config"}
+    edit = high().model_copy(update={"tool_name": "str_replace_editor", "arguments": arguments})
+    parked = await console.tier.client().submit(edit)
+    await console.tier.client().submit(high("rm -rf /srv/newer"))
+    alice = await people.person(console)
+    await alice.at_inbox()
+
+    await alice.page.locator("#filter-text").fill("sshd_config")
+
+    await expect(alice.page.locator("#rows .row")).to_have_count(1)
+    row = alice.page.locator(f'[id="row-{parked.id}"]')
+    await expect(row).to_contain_text("str_replace · path: /etc/ssh/sshd_config")

@@ -121,6 +121,7 @@ async def test_what_is_decided_cannot_be_answered_again(tier: Tier, state: str) 
         await tier.approver("bob").approve(action_id)
 
     assert caught.value.field == state
+    assert ("by alice)" in caught.value.message) == (state != "released")
     assert (await tier.record(action_id)).state == state
 
 

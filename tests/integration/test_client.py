@@ -109,6 +109,15 @@ async def test_an_unknown_fleet_is_told_at_once_and_audited(tier: Tier) -> None:
     assert not await tier.redis.exists(Keys(0).actions("nobody"))
 
 
+async def test_a_client_that_was_told_more_partitions_than_there_are_is_told_so(tier: Tier) -> None:
+    client = GuardClient(tier.url, fleet="web", client_id="c-1", partitions=64)
+    assert client.partition_for("c-1") > 0
+
+    async with client:
+        with pytest.raises(UnknownFleet, match="does the tier have 64"):
+            await client.check(low())
+
+
 async def test_redis_away_is_no_verdict(own_server: EmbeddedRedis) -> None:
     async with GuardClient(own_server.url, fleet="web") as client:
         own_server.kill()
@@ -122,7 +131,7 @@ async def test_what_can_never_work_is_told_before_anything_is_sent(tier: Tier) -
 
     with pytest.raises(InvalidAction, match="speaks for fleet"):
         await client.check(low(fleet="other"))
-    with pytest.raises(InvalidAction, match="full action id"):
+    with pytest.raises(InvalidAction, match=r"full action id.* as in abc\.0"):
         await client.poll("abc")
     with pytest.raises(ConfigError, match="client_id"):
         GuardClient(tier.settings.redis_url, fleet="web", client_id="a:b")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from guardtier import ActionEvent, BlockingGuardClient, Outcome
 from guardtier.errors import (
     ActionConflict,
+    ConfigError,
     DigestMismatch,
     GuardTimeout,
     TierUnavailable,
@@ -266,3 +268,47 @@ async def test_closing_a_blocking_client_ends_the_threads_that_wait(tier: Tier) 
 
     (error,) = await until(lambda: ended, timeout=90.0)
     assert isinstance(error, TierUnavailable)
+
+
+# -- where a client can't be used -----------------------------------------------------------------
+
+AFTER_A_FORK = """
+import os, sys
+from guardtier import ActionEvent, BlockingGuardClient
+from guardtier.errors import ConfigError
+
+action = ActionEvent(fleet="web", agent="coder", tool_name="terminal", security_risk="LOW")
+with BlockingGuardClient(sys.argv[1], fleet="web") as client:
+    print(client.check(action).allowed, flush=True)
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    try:
+        print(client.poll(action).state, flush=True)
+    except ConfigError as error:
+        print(error.field, flush=True)
+"""
+
+
+async def test_a_client_on_another_event_loop_says_so_at_once(tier: Tier) -> None:
+    client, approver = tier.client(), tier.approver()
+    parked = await client.submit(high())
+    await approver.approve(parked.id)
+
+    def elsewhere() -> None:
+        for call in (client.check(low(), timeout=None), approver.approve(parked.id)):
+            with pytest.raises(ConfigError, match=r"asyncio\.run"):
+                asyncio.run(call)
+
+    await asyncio.to_thread(elsewhere)
+    assert (await client.check(low())).allowed
+
+
+async def test_a_blocking_client_in_a_forked_process_says_so_at_once(tier: Tier) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "ignore", "-c", AFTER_A_FORK, tier.url, stdout=asyncio.subprocess.PIPE
+    )
+
+    told, _ = await process.communicate()
+
+    assert told.decode().split() == ["True", "process", "released"]

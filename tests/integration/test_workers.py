@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from guardtier.store.keys import ANALYZERS, POLICIES, Keys
+from guardtier_workers.analyzer import AnalyzerWorker
 from guardtier_workers.takeover import PAGES, PEEK
 from tier import Gate, StartTier, Tier, high, low, only, submitted
 from waiting import until
@@ -23,6 +24,33 @@ async def unmanned(start_tier: StartTier) -> Tier:
     tier = await start_tier(analyzers=0, policies=0, max_deliveries=2)
     await tier.upkeep.prepare(["web"])
     return tier
+
+
+# -- beginning ----------------------------------------------------------------------------------
+
+
+async def test_a_worker_with_a_wrong_password_says_so_and_is_no_flood(
+    unmanned: Tier, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"redis://gone:wrong@{unmanned.url.rpartition('@')[2].removeprefix('redis://')}"
+    worker = AnalyzerWorker(unmanned.settings.model_copy(update={"redis_url": url}))
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+
+    async def tries() -> int:
+        refused = [one for one in await unmanned.redis.acl_log() if one["username"] == "gone"]
+        return sum(int(one["count"]) for one in refused)
+
+    async def has_tried_on() -> bool:
+        return await tries() >= 3
+
+    await until(has_tried_on)
+    stop.set()
+    await running
+
+    told = [one.getMessage() for one in caplog.records if "waits for Redis" in one.getMessage()]
+    assert len(told) == 1
+    assert "user and password in redis_url" in told[0]
 
 
 # -- taking over -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from guardtier.state import State
 from guardtier.store.answers import Resolution
 from guardtier.store.delivery import Delivery
 from guardtier.store.ledger import Transition
+from guardtier.store.record import Record
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.approvers import Approver, Approvers
 from guardtier_workers.authority import Authority, Case, LookUp
@@ -77,7 +78,7 @@ class Answering:
                 told=answer.client,
             )
             if done.what != "moved":
-                _check_resolved(done, answer)
+                _check_resolved(done, answer, case.record)
                 return
         raise TimeoutError(f"the votes on {answer.id} changed {MOST_TURNS} times meanwhile")
 
@@ -186,17 +187,25 @@ def _check_may_count(vote: Vote, case: Case) -> None:
         )
 
 
-def _check_resolved(done: Transition, answer: Answer) -> None:
+def _check_resolved(done: Transition, answer: Answer, record: Record) -> None:
     """Raise what the approver is told where the answer did not take effect."""
     if done.what == "wrong":
         raise WrongState(
-            f"{answer.id} is {done.state or 'gone'}: it can't be answered any more",
+            f"{answer.id} is {done.state or 'gone'}{_by_whom(record)}: it can't be answered any more",
             field=done.state,
         )
     if done.what == "digest":
         raise _other_digest()
     if done.what == "late":
         raise WrongState(f"the deadline of {answer.id} has passed", field="deadline")
+
+
+def _by_whom(record: Record) -> str:
+    """Who was quicker; nothing where the record was read before they were."""
+    verdict = record.verdict
+    if verdict is None or not verdict.decided_by:
+        return ""
+    return f" ({verdict.outcome.value} by {', '.join(verdict.decided_by)})"
 
 
 def _other_digest() -> DigestMismatch:

@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 
 from guardtier.sealing import Seal
 from guardtier.settings import Settings
-from guardtier.store.connection import AWAY, AnyRedis, connect, is_away, refuses_writes
+from guardtier.store.connection import AWAY, AnyRedis, connect, is_away, refuses_credential, refuses_writes
 from guardtier.store.delivery import Delivery
 from guardtier.store.pipe import CommandPipe
 from guardtier.store.upkeep import Upkeep
@@ -29,6 +29,8 @@ from guardtier_workers.skew import Skew
 
 log = logging.getLogger(__name__)
 
+TOLD_AGAIN_SECONDS = 30.0  #: while a worker waits for Redis to begin
+CHECK_CREDENTIAL = " Check user and password in redis_url"
 STALE_SECONDS = 15.0  #: without word from Redis for so long, a worker is not healthy
 
 
@@ -175,6 +177,7 @@ class StreamWorker:
         await self.upkeep.prepare(self.settings.fleets)
 
     async def _until_prepared(self, stop: asyncio.Event) -> None:
+        told, when = "", 0.0
         while not stop.is_set():
             try:
                 await self.prepare()
@@ -183,6 +186,9 @@ class StreamWorker:
             except Exception as error:
                 if not (is_away(error) or refuses_writes(error)):
                     raise
-                log.warning("%s waits for Redis: %s", self.name, error)
+                says = f"{error}{CHECK_CREDENTIAL if refuses_credential(error) else ''}"
+                if says != told or monotonic() - when >= TOLD_AGAIN_SECONDS:
+                    log.warning("%s waits for Redis: %s", self.name, says)
+                    told, when = says, monotonic()
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 0.2)

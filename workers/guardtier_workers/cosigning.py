@@ -31,6 +31,11 @@ async def check(redis: AnyRedis, keys: Callable[[], Sequence[str]], *, name: str
         await asyncio.sleep(LOOK_SECONDS)
 
 
+def stranger(mine: Sequence[str], deciding: Sequence[Heartbeat]) -> str:
+    """Why a worker with these keys would not be let in among those that decide; empty where it would be."""
+    return _wrong(mine, [one for one in deciding if one.keys])
+
+
 def complaints(deciding: Sequence[Heartbeat], published: Verifier | None) -> Iterator[tuple[bool, str]]:
     """What is wrong with the keys of the policy workers that live: whether that fails, and what to do.
 

@@ -13,8 +13,8 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.cluster import ClusterPipeline
 from redis.exceptions import ResponseError
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
+from guardtier.action import no_full_id, partition_of
+from guardtier.errors import UnknownAction, UnreadableRecord
 from guardtier.store.connection import AnyRedis, is_away
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.pipe import CommandPipe
@@ -135,10 +135,7 @@ class Records:
     def _partition(self, action_id: str) -> Keys:
         partition = partition_of(action_id)
         if partition is None or partition >= len(self._keys):
-            raise InvalidAction(
-                f"{action_id[:100]!r} is no full action id: it must end with its partition, as in …a1.0",
-                field="id",
-            )
+            raise no_full_id(action_id)
         return self._keys[partition]
 
 

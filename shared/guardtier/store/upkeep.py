@@ -32,7 +32,8 @@ class Upkeep:
         agreed = int(await self._redis.hget(TIER, "partitions") or mine)  # type: ignore[misc]
         if agreed != mine:
             raise ConfigError(
-                f"this tier runs with {agreed} partitions, these settings say {mine}",
+                f"this tier runs with {agreed} partitions, these settings say {mine}: set partitions = "
+                f"{agreed}, which is fixed from the first start on",
                 field="partitions",
                 limit=agreed,
             )

@@ -12,6 +12,9 @@ from guardtier.canonical import parse_strict
 from guardtier.errors import InvalidAction
 from guardtier.tools.schema import PARAMETER, asks_for, extract_security_risk, plain_tool
 
+#: Where a call keeps its arguments; MCP's parameters may have none, and then nothing beside these.
+_ARGUMENTS = ("arguments", "input", "args")
+_BARE = frozenset({"name", "_meta", "task"})
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
@@ -27,14 +30,15 @@ def action_of_call(
     """The action that this call is. ``fields`` are further ones of the ActionEvent.
 
     Takes OpenAI's tool calls (Chat Completions and Responses, arguments as JSON text), Anthropic's
-    ``tool_use`` block, and the parameters of MCP's ``tools/call``; as dicts or the SDKs' own objects.
+    ``tool_use`` block, the parameters of MCP's ``tools/call``, and what has its arguments as ``args``
+    (LangChain's ``tool_call``, Gemini's function call); as dicts or the SDKs' own objects.
 
     ``tool`` is what the model was given: its hints go with the action, and the claim is taken out only
     where that tool asked for it. Without it the claim is taken out of every call; ``parameter=None``:
     of none. Raises InvalidAction, also for JSON that is broken or has a key twice: the tool must not
     be called then.
     """
-    name, arguments = _parts_of(plain_tool(call))
+    name, arguments = _parts_of(_plain_call(call))
     if tool is not None:
         if parameter is not None and not asks_for(tool, parameter):
             parameter = None
@@ -44,6 +48,14 @@ def action_of_call(
         fields = {"security_risk": claim} | fields
     said = {"fleet": fleet, "agent": agent, "tool_name": name, "arguments": arguments}
     return ActionEvent.from_value(fields | said)
+
+
+def _plain_call(call: object) -> Mapping[str, Any]:
+    if not isinstance(call, Mapping | BaseModel):
+        raise InvalidAction(
+            f"no tool call, but a {type(call).__name__}: give its dict, or its SDK's object", field="call"
+        )
+    return plain_tool(call)
 
 
 def _parts_of(call: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -57,9 +69,16 @@ def _parts_of(call: Mapping[str, Any]) -> tuple[Any, Any]:
         return call["custom"].get("name"), {"input": call["custom"].get("input")}
     if kind == "custom_tool_call":
         return call.get("name"), {"input": call.get("input")}
-    if "name" not in call or not ("arguments" in call or "input" in call or kind is None):
-        raise InvalidAction("no tool call in a form of OpenAI, Anthropic or MCP", field="call")
-    arguments = call["arguments"] if "arguments" in call else call.get("input")
+    found = [call[key] for key in _ARGUMENTS if key in call]
+    bare = kind is None and call.keys() <= _BARE
+    if "name" not in call or len(found) != 1 - bare:
+        # What is called with other arguments than were rated would be another call.
+        raise InvalidAction(
+            "no tool call in a form of OpenAI, Anthropic, MCP, LangChain or Gemini: a name, and one of "
+            "arguments, input, args",
+            field="call",
+        )
+    arguments = found[0] if found else None
     if isinstance(arguments, str):
         return call["name"], _parsed(arguments)
     return call["name"], {} if arguments is None else arguments

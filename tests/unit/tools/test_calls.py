@@ -66,6 +66,20 @@ def test_a_call_of_each_sdk_becomes_an_action(form: str, plain: bool):
     assert action.digest == ActionEvent(**WHO, tool_name="run", arguments={"command": "ls"}).digest
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"name": "run", "args": ARGUMENTS, "id": "call_1", "type": "tool_call"},  # LangChain
+        {"name": "run", "args": ARGUMENTS},  # Gemini
+    ],
+    ids=["langchain", "gemini"],
+)
+def test_a_call_that_has_its_arguments_as_args_is_rated_with_them(call: dict[str, Any]):
+    action = action_of_call(call, **WHO)
+
+    assert (action.arguments, action.security_risk) == ({"command": "ls"}, SecurityRisk.MEDIUM)
+
+
 def test_free_text_for_a_custom_tool_is_its_input():
     calls = [
         {"type": "custom", "id": "c", "custom": {"name": "sql", "input": "drop table t"}},
@@ -124,6 +138,11 @@ def test_broken_arguments_are_refused(text: str):
         {"name": "run", "arguments": [1]},
         {"name": "run", "input": {"when": print}},
         {"name": "run", "input": {"a": float("nan")}},
+        {"name": "run", "parameters": {"command": "rm -rf /"}},
+        {"name": "run", "kwargs": {"command": "rm -rf /"}},
+        {"name": "run", "arguments": {}, "args": {"command": "rm -rf /"}},
+        {"name": "run", "arguments": {}, "input": {"command": "rm -rf /"}},
+        ("run", {"command": "ls"}),
     ],
     ids=str,
 )

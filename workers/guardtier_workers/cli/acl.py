@@ -16,7 +16,7 @@ from guardtier.store.acl import acl_line
 from guardtier.store.roles import acl_file, agents_of
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.output import emit, say
+from guardtier_workers.cli.output import emit, note, say
 from guardtier_workers.cli.tier import tier_at
 
 Fleets = Annotated[
@@ -40,7 +40,10 @@ def agents(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Make a credential for the agents of a fleet, with a new password, which is printed this once."""
+    """Make a credential for the agents of a fleet, with a new password, which is told this once.
+
+    The line for Redis goes to standard output (``>> users.acl``), the password to standard error.
+    """
     _check(name)
     password = token_urlsafe(32)
     role = agents_of(name)
@@ -60,9 +63,11 @@ def agents(
         emit({"user": role.name, "password": password, "line": line, "saved": is_saved})
         return
     say(line)
-    say(f"user {role.name}, password {password}")
+    note(f"user {role.name}, password {password}")
     if is_saved is False:
-        say("it is set until this server ends: it has no aclfile that it may write, so keep the line above")
+        note(
+            "it is set until this server ends: it has no aclfile that it may write, so keep the line above"
+        )
 
 
 def _rules_in(line: str) -> list[str]:

@@ -96,7 +96,8 @@ def add(
     if may_vouch:
         note(f'for a console: voucher = "{name}", and the token in its voucher_token_file')
         return
-    note(f"to answer: export GUARDTIER_APPROVER={name} GUARDTIER_APPROVER_TOKEN=…")
+    does = "look" if may_see else "answer"
+    note(f"to {does}: export GUARDTIER_APPROVER={name} GUARDTIER_APPROVER_TOKEN=…")
 
 
 def _rights(may_configure: bool, may_halt: bool, may_see: bool, may_vouch: bool) -> list[Right]:

@@ -51,8 +51,9 @@ def check(
         rules = f" by {', '.join(rating.ruling.rules)}" if rating.ruling.rules else ""
         say(f"{rating.assessment.risk.value}: would be {what}{rules} ({rating.policy}, {rating.us} µs)")
         for found in rating.assessment.findings:
-            hit = f": {quoted(command, found.span)}" if found.span else ""
-            say(f"  {found.risk.value} {found.id}: {found.message}{hit}")
+            say(f"  {found.risk.value} {found.id}: {found.message}")
+            if found.span:
+                say(f"      {quoted(command, found.span)}")
         for line in _unexplained(rating.assessment):
             say(f"  {line}")
     return Exit.NOT_ALLOWED if rating.parked else Exit.DONE

@@ -32,7 +32,7 @@ async def server(redis: AnyRedis) -> AsyncIterator[Found]:
     else:
         yield Found("ok", "redis version", number)
 
-    for found in (_memory(info), *_disk(info)):
+    for found in (*_role(info), _memory(info), *_disk(info)):
         yield found
     try:
         settings = await redis.config_get("append*")
@@ -53,6 +53,13 @@ async def server(redis: AnyRedis) -> AsyncIterator[Found]:
     skew = abs(time() - seconds - micros / 1e6)
     grade: Grade = "ok" if skew < CLOCK_SECONDS else "failure"
     yield Found(grade, "clocks", f"this machine and Redis differ by {skew:.1f} s")
+
+
+def _role(info: Mapping[str, Any]) -> Iterator[Found]:
+    if info.get("role") == "slave":
+        master = f"{info.get('master_host')}:{info.get('master_port')}"
+        says = f"a replica of {master}, so it takes no writes: name its master in redis_url"
+        yield Found("failure", "role", f"{says}, or the sentinels that know it (docs/faults.md)")
 
 
 def _durability(settings: dict[str, str]) -> Found:
@@ -91,7 +98,12 @@ def _memory(info: Mapping[str, Any]) -> Found:
     most = int(info.get("maxmemory", 0))
     used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
     if not most:
-        return Found("ok", "memory", f"{used / MIB:.1f} MiB, no limit (maxmemory)")
+        return Found(
+            "warning",
+            "memory",
+            f"{used / MIB:.1f} MiB, no limit: a flood may take all of the machine's, and Redis be killed: "
+            "set maxmemory (docs/limits.md)",
+        )
     says = f"{used / MIB:.1f} of {most / MIB:.1f} MiB (maxmemory)"
     if used > most:
         return Found(

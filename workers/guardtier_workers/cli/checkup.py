@@ -167,6 +167,8 @@ def _signers(deciding: list[Heartbeat], at: Tier) -> Iterator[Found]:
     """Whether the workers that live sign with the same keys, and agents here have them."""
     try:
         wrong = list(cosigning.complaints(deciding, at.verdict_keys))
+        if says := _would_be_refused(deciding, at.settings):
+            wrong.append((True, says))
     except ConfigError as error:
         wrong = [(True, error.message)]
     for fails, says in wrong:
@@ -174,6 +176,17 @@ def _signers(deciding: list[Heartbeat], at: Tier) -> Iterator[Found]:
     signs = sorted({one.signs for one in deciding if one.signs})
     if signs and not wrong:
         yield Found("ok", "signatures", f"all policy workers sign with {', '.join(signs)}")
+
+
+def _would_be_refused(deciding: list[Heartbeat], settings: Settings) -> str:
+    """What a policy worker with these settings would end with; the file itself is looked at elsewhere."""
+    if settings.signing_key_file is None:
+        return ""
+    try:
+        mine = [key.id for key in read_private(settings.signing_key_file, tending=True)]
+    except ConfigError:
+        return ""
+    return cosigning.stranger(mine, deciding)
 
 
 async def _streams(at: Tier) -> AsyncIterator[Found]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 
 from guardtier.errors import GuardtierError
+from guardtier.settings_origin import Setting
 from guardtier_workers.cli import checkup
 from guardtier_workers.cli.exits import Exit, exit_code_of
 from guardtier_workers.cli.found import Found
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.output import cell, console, emit, table
+from guardtier_workers.cli.output import cell, console, emit, say, table
 from guardtier_workers.cli.safe_text import json_text
 from guardtier_workers.cli.tier import load_settings, tier_at
 
+GRADES = ("ok", "warning", "failure")
 STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
 
@@ -46,13 +50,29 @@ def doctor(redis_url: RedisUrl = None, config: Config = None, as_json: Json = Fa
             }
         )
         return code
-    listed = table(("", "what", "says"), wraps=("says",))
-    for check in found:
-        listed.add_row(cell(check.grade, STYLES[check.grade]), cell(check.what), cell(check.says))
-    console().print(listed)
+    _print_settings(shown)
+    _print_checks(found)
+    return code
+
+
+def _print_settings(shown: Sequence[Setting]) -> None:
     values = table(("setting", "value", "from"), wraps=("value", "from"))
     for one in shown:
         text = one.value if isinstance(one.value, str) else json_text(one.value)
         values.add_row(cell(one.name), cell(text), cell(one.origin))
     console().print(values)
-    return code
+
+
+def _print_checks(found: Sequence[Found]) -> None:
+    """Last, and what fails at the very end: there a terminal stands when all is printed."""
+    listed = table(("", "what", "says"), wraps=("says",))
+    for check in sorted(found, key=lambda check: GRADES.index(check.grade)):
+        listed.add_row(cell(check.grade, STYLES[check.grade]), cell(check.what), cell(check.says))
+    console().print(listed)
+    counts = Counter(check.grade for check in found)
+    told = [
+        f"{counts[grade]} {grade}{'s' if counts[grade] > 1 else ''}"
+        for grade in reversed(GRADES[1:])
+        if counts[grade]
+    ]
+    say(", ".join(told) if told else "nothing is wrong")

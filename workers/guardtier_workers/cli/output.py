@@ -8,11 +8,13 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from guardtier.action import ActionEvent
 from guardtier_workers.cli.safe_text import json_text, safe
+from guardtier_workers.headline import shortest_first
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -90,11 +92,16 @@ def table(headings: Sequence[str], *, wraps: Iterable[str] = (), right: Iterable
 
 
 def call_text(action: ActionEvent) -> str:
-    """What an action would run, as one text: its command, or its arguments as JSON."""
+    """What an action would run, as one text: its command, or its arguments as JSON, short ones first."""
     command = action.arguments.get("command")
     if isinstance(command, str) and len(action.arguments) == 1:
         return command
-    return json_text(action.arguments)
+    return json_text(shortest_first(action.arguments))
+
+
+def local_time(milliseconds: int) -> str:
+    """A moment by this machine's clock and zone: ``2026-11-22 10:31:07 CET``."""
+    return datetime.fromtimestamp(milliseconds / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def span_text(milliseconds: float) -> str:

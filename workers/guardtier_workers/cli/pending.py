@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,11 @@ from guardtier_workers.cli.output import (
 from guardtier_workers.cli.safe_text import shortened
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+ROOMY = 130  #: columns from which on a table leaves a call some room
 
 
 def pending(
@@ -66,26 +71,54 @@ def pending(
         say(f"none of these among {total.words} that wait" + (f", after {after}" if after else ""))
     else:
         say(
-            "nothing waits for an answer"
+            "nothing waits for an answer" + (f" in fleet {fleet}" if fleet else "")
             if total == (0, True)
             else f"{total.words} wait, none after {after}"
         )
 
 
 def _print(records: list[Record], after: int, total: Count, *, filtered: bool) -> None:
+    out = console()
+    if out.width < ROOMY:
+        for record in records:
+            _print_narrow(record)
+    else:
+        _print_wide(records, out)
+    shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total.words}")
+    say(f"{shown}; guardtier show ID for all of one, then guardtier approve or reject ID")
+
+
+def _print_wide(records: list[Record], out: Console) -> None:
     listed = table(("id", "fleet", "agent", "risk", "left", "needs", "tool", "call"), wraps=("call",))
     for record in records:
-        action = record.action if record.is_readable else None
+        tool, call = _call(record)
         listed.add_row(
             cell(record.id),
             cell(record.fleet),
             cell(record.agent or "?"),
             risk_cell(record.assessment.risk.value),
-            cell(span_text((record.deadline or 0) - now_ms())),
+            cell(_left(record)),
             cell(needs_cell(record)),
-            cell(action.tool_name if action else "?"),
-            cell(shortened(call_text(action), 200) if action else "(it can't be read)"),
+            cell(tool),
+            cell(call),
         )
-    console().print(listed)
-    shown = f"{after + 1} to {after + len(records)}" + ("" if filtered else f" of {total.words}")
-    say(f"{shown}; guardtier show ID for all of one, then guardtier approve or reject ID")
+    out.print(listed)
+
+
+def _print_narrow(record: Record) -> None:
+    """Two lines or more: beside all the rest a call would have no room, and it is what one must see."""
+    tool, call = _call(record)
+    words = (record.assessment.risk.value, f"{_left(record)} left", needs_cell(record))
+    say(f"{record.id}  {record.fleet}/{record.agent or '?'}  {'  '.join(filter(None, words))}")
+    say(f"    {tool}: {call}")
+
+
+def _left(record: Record) -> str:
+    return span_text((record.deadline or 0) - now_ms())
+
+
+def _call(record: Record) -> tuple[str, str]:
+    """The tool, and the beginning of what it would do."""
+    if not record.is_readable:
+        return "?", "(it can't be read)"
+    return record.action.tool_name, shortened(call_text(record.action), 200)

@@ -15,12 +15,13 @@ from guardtier.readmodel import view_of
 from guardtier.store.records import Record
 from guardtier_workers.cli.needs import needs_lines
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
-from guardtier_workers.cli.output import emit, say, span_text
-from guardtier_workers.cli.safe_text import quoted, safe_lines
+from guardtier_workers.cli.output import emit, local_time, say, span_text
+from guardtier_workers.cli.safe_text import quoted, safe_lines, shortened
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The action's full id, as pending lists it.")]
+MOST_THOUGHT = 1000  #: characters of an agent's thought that are shown
 
 
 def show(
@@ -59,9 +60,12 @@ def _lines(record: Record) -> list[str]:
     lines = [
         f"id            {record.id}",
         f"state         {record.state.value}{_left(record)}",
+        f"asked         {local_time(record.received_at)}",
         f"fleet, agent  {record.fleet}, {action.agent}",
+        *([f"conversation  {action.conversation}"] if action.conversation else []),
         f"tool          {action.tool_name}",
         f"summary       {action.summary or '-'}",
+        *([f"thought       {shortened(action.thought, MOST_THOUGHT)}"] if action.thought else []),
         f"digest        {record.digest}",
         *(
             [f"shown         {record.shown}, with marks for secrets"]
@@ -73,7 +77,7 @@ def _lines(record: Record) -> list[str]:
         f"rated risk    {assessment.risk.value}" + "".join(f", {_said(vote)}" for vote in assessment.votes),
     ]
     lines += ["arguments"] + [f"  {line}" for line in _arguments(action)]
-    lines += [f"finding       {_finding(found, action)}" for found in assessment.findings]
+    lines += [line for found in assessment.findings for line in _finding(found, action)]
     lines += needs_lines(record)
     return lines + _ended(record)
 
@@ -125,11 +129,15 @@ def _arguments(action: ActionEvent) -> list[str]:
     return shown or ["(none)"]
 
 
-def _finding(found: Finding, action: ActionEvent) -> str:
-    where = f" in {found.field}" if found.field else ""
+def _finding(found: Finding, action: ActionEvent) -> list[str]:
+    """What was found, and below it where: the text that it points at, between » and «."""
+    told = [f"finding       {found.risk.value} {found.id}: {found.message}"]
     text = _text_at(action, found.field) if found.field and found.span else None
-    hit = f": {quoted(text, found.span)}" if text is not None and found.span else ""
-    return f"{found.risk.value} {found.id}{where}: {found.message}{hit}"
+    if text is not None and found.span:
+        told.append(f"              {found.field}: {quoted(text, found.span)}")
+    elif found.field:
+        told.append(f"              in {found.field}")
+    return told
 
 
 def _text_at(action: ActionEvent, path: str) -> str | None:

@@ -13,7 +13,7 @@ from guardtier.approver import ApproverClient
 from guardtier.client import GuardClient
 from guardtier.errors import ConfigError, GuardtierError, TierUnavailable
 from guardtier.settings import Settings
-from guardtier.store.connection import AnyRedis, RedisError, connect, is_away
+from guardtier.store.connection import AnyRedis, RedisError, connect, is_away, refuses_credential
 from guardtier.store.keys import TIER
 from guardtier.store.upkeep import Upkeep
 from guardtier.verifying import Verifier
@@ -138,7 +138,10 @@ def redis_errors(target: Target) -> Iterator[None]:
             if target.by_default:
                 hint = "no tier was named: start one with guardtier up, or give --redis-url"
             raise TierUnavailable(f"Redis at {where} can't be reached ({error}): {hint}") from error
-        raise GuardtierError(f"Redis at {where} says: {error}") from error
+        hint = ""
+        if refuses_credential(error):
+            hint = ": this needs another role's credential, docs/roles.md says which (doctor: admin)"
+        raise GuardtierError(f"Redis at {where} says: {error}{hint}") from error
 
 
 def is_refusal(error: BaseException) -> bool:

@@ -107,11 +107,17 @@ async def _tier(
                 await run_demo(running.settings, running.running, second, as_json=as_json)
                 if once:
                     return Exit.DONE
-                note("the tier goes on; answer from another terminal, or end it with Ctrl-C")
+                note(after_demo(CONSOLE in running.supervisor.names))
             await stop.wait()
         finally:
             telling.cancel()
         return Exit.DONE
+
+
+def after_demo(has_console: bool) -> str:
+    """What one may do now. By the demo's end the link to the console is over, and far up the terminal."""
+    page = f", or in the browser ({as_typed()} console prints a link)" if has_console else ""
+    return f"the tier goes on; answer from another terminal{page}; Ctrl-C ends it"
 
 
 def _introduce(stack: Stack) -> None:

@@ -32,9 +32,12 @@ def path_of(request: Request) -> str:
 
 
 def login_path(request: Request) -> str:
-    """The login page that leads back to what was asked for."""
+    """The login page that leads back to what was asked for. From an open page: it says why it came."""
     wanted = path_of(request)
-    return "/login" if wanted == HOME else f"/login?next={quote(wanted, safe='')}"
+    told = [] if wanted == HOME else [f"next={quote(wanted, safe='')}"]
+    if request.headers.get("hx-request") == "true":
+        told.append("ended=1")
+    return f"/login?{'&'.join(told)}" if told else "/login"
 
 
 def _within(url: str) -> str:

@@ -21,6 +21,7 @@ from guardtier_workers.console.console import Console
 log = logging.getLogger(__name__)
 
 _EXPLAINED = (WrongState, DigestMismatch, GuardTimeout)
+SCRIPT_MS = 20  #: a script's TIME may be so much later than the entry that it adds
 LINES = 100  #: of the audit stream, from the edit on, in which its author is looked for
 
 
@@ -96,7 +97,8 @@ def _said_so_far(record: Record, me: Me) -> str:
 async def _editor(console: Console, record: Record) -> str:
     """Whose edit stands; "" where the audit stream does not say it any more."""
     audit = Keys(partition_in(record.id, console)).audit
-    lines = await console.redis.xrange(audit, min=str(record.revised_at), count=LINES)
+    since = max(0, record.revised_at - SCRIPT_MS)
+    lines = await console.redis.xrange(audit, min=str(since), count=LINES)
     for _, fields in lines:
         if fields.get(b"id") == record.id.encode() and fields.get(b"event") == b"edited":
             return str(fields.get(b"by", b"").decode(errors="replace"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
+from guardtier.action import no_full_id, partition_of
+from guardtier.errors import UnknownAction, UnreadableRecord
 from guardtier.look import Me
 from guardtier.store.records import Record
 from guardtier_workers.console.console import Console
@@ -14,10 +14,7 @@ def partition_in(action_id: str, console: Console) -> int:
     """The partition of an id. Raises InvalidAction where this tier has none of that number."""
     partition = partition_of(action_id)
     if partition is None or partition >= console.settings.partitions:
-        raise InvalidAction(
-            f"{action_id[:100]!r} is no full action id: it must end with its partition, as in …a1.0",
-            field="id",
-        )
+        raise no_full_id(action_id)
     return partition
 
 

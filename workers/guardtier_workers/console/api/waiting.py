@@ -18,8 +18,9 @@ from guardtier_workers.console.show.row import order_text
 class WaitingAction(BaseModel):
     """One parked action, in short: ``/actions/{id}`` has the whole of it. Times: ms since 1970.
 
-    ``headline``: the command, or the arguments as JSON, cut. ``needed`` and ``given`` approvals. ``group``:
-    the same for actions that are alike. ``order``: where it stands in the inbox; a cursor.
+    ``headline``: the command and its other arguments, or all as JSON, cut. ``needed`` and ``given``
+    approvals. ``group``: the same for actions that are alike. ``order``: where it stands in the inbox; a
+    cursor.
     """
 
     id: str

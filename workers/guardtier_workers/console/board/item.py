@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
-import orjson
-
 from guardtier.action import ActionEvent
 from guardtier.errors import InvalidAction
 from guardtier.policy.tally import read_votes
 from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
+from guardtier_workers.headline import headline_of
 
 HEADLINE = 300  #: characters of the command, or of the arguments, that a row shows
 SEARCHED = 2_000  #: characters that the text filter looks at
@@ -35,7 +34,7 @@ class Item:
     claimed: SecurityRisk | None  #: what the agent's model says of it
     received_at: int
     deadline: int
-    headline: str  #: the command, or the arguments as JSON, cut
+    headline: str  #: the command and what else it is given, or the arguments as JSON, cut
     summary: str
     why: str  #: the message of the riskiest finding
     detectors: tuple[str, ...]
@@ -93,10 +92,7 @@ def _action(record: Record) -> ActionEvent | None:
 
 
 def _headline(action: ActionEvent) -> str:
-    command = action.arguments.get("command")
-    if isinstance(command, str) and command.strip():
-        return command[: 4 * HEADLINE]
-    return orjson.dumps(action.arguments).decode()[: 4 * HEADLINE]
+    return headline_of(action.arguments, 4 * HEADLINE)
 
 
 def _terms(record: Record) -> tuple[int, tuple[str, ...]]:

@@ -24,7 +24,7 @@ async def form(request: Request) -> Response:
     found = request.state.visitor
     if found is not None and found.session is not None:
         return RedirectResponse(back, 303)
-    return login_page(request, back)
+    return login_page(request, back, ended="ended" in request.query_params)
 
 
 async def enter(request: Request) -> Response:
@@ -72,8 +72,12 @@ async def leave(request: Request) -> Response:
     return response
 
 
-def login_page(request: Request, back: str, status: int = 200, failed: str = "") -> Response:
-    """``back``: where to go afterwards. ``failed``: what was wrong with the try before."""
+def login_page(
+    request: Request, back: str, status: int = 200, failed: str = "", *, ended: bool = False
+) -> Response:
+    """``back``: where to go afterwards. ``failed``: what was wrong with the try before. ``ended``: the
+    session was, while a page was open.
+    """
     console = console_of(request)
     return page(
         request,
@@ -81,6 +85,7 @@ def login_page(request: Request, back: str, status: int = 200, failed: str = "")
         status=status,
         failed=f"{failed[:1].upper()}{failed[1:].removesuffix('.')}." if failed else "",
         back=back,
+        ended=ended,
         oidc=console.settings.console.oidc,
         takes_links=console.door.links is not None,
         visitor=None,

@@ -37,7 +37,7 @@ export async function call(method, path, body, own = {}) {
     found = { code: "unreadable", message: `The console answered ${answer.status}.` };
   }
   if (answer.status === 401) {
-    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}&ended=1`);
   }
   return { ok: answer.ok, status: answer.status, body: found };
 }

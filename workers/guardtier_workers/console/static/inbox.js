@@ -8,7 +8,10 @@ import * as selection from "./selection.js";
 
 const PASSING = 90; // milliseconds: who holds J down asks for nothing on the way
 const list = document.getElementById("list");
+const field = document.getElementById("filter-text");
 let current = "";
+let listed = field?.value; // the text that the list was filtered by
+let opens = false; // Enter was pressed before the list for it was there
 
 const rows = () => [...document.querySelectorAll("#rows > .row:not(.is-folded):not([hidden])")];
 const rowOf = (id) => document.getElementById(`row-${id}`);
@@ -92,6 +95,25 @@ function back() {
   else if (selection.size()) selection.clear();
 }
 
+// Enter opens the first that was searched for. Where it is quicker than the list, it waits for that: the
+// first row of the list before would be another action, and A would be about that one.
+function onSearchKey(event) {
+  if (event.key === "Escape" && !field.value) field.blur();
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  if (field.value === listed) goTo(rows()[0]);
+  else opens = true;
+}
+
+function onListed(event) {
+  const text = event.detail.target?.id === "list" ? event.detail.requestConfig?.parameters?.text : undefined;
+  if (text === undefined) return;
+  listed = text;
+  if (!opens || field.value !== listed) return;
+  opens = false;
+  goTo(rows()[0]);
+}
+
 if (list) {
   selection.start(list);
   groups.start();
@@ -99,13 +121,9 @@ if (list) {
   watch();
   keys();
   list.addEventListener("click", onOpen);
-  document.getElementById("filter-text").addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.target.value) event.target.blur();
-    if (event.key === "Enter" && rows().length) {
-      event.preventDefault();
-      goTo(rows()[0]);
-    }
-  });
+  field.addEventListener("keydown", onSearchKey);
+  field.addEventListener("input", () => (opens = false));
+  document.addEventListener("htmx:afterSettle", onListed);
 }
 
 // What a part of a page could not be loaded for is said; a filter that can't be is shown in the list's place.

@@ -23,11 +23,22 @@ function left(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")} left`;
 }
 
+// Times are told in UTC, the same for all; the reader's own stands there on hovering.
+function nameLocal() {
+  for (const element of document.querySelectorAll("time[datetime]:not([data-local])")) {
+    const at = new Date(element.getAttribute("datetime"));
+    if (Number.isNaN(at.getTime())) continue;
+    element.dataset.local = "";
+    element.title = at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+  }
+}
+
 function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 export function tick() {
+  nameLocal();
   const now = Date.now() + skew;
   for (const element of document.querySelectorAll("time[data-since]")) {
     const since = words((now - Number(element.dataset.since)) / 1000);

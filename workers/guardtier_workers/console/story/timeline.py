@@ -6,8 +6,8 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from guardtier.action import partition_of
-from guardtier.errors import InvalidAction, UnknownAction, UnreadableRecord
+from guardtier.action import no_full_id, partition_of
+from guardtier.errors import UnknownAction, UnreadableRecord
 from guardtier.look import Me
 from guardtier.store.connection import AnyRedis
 from guardtier.store.keys import Keys
@@ -143,7 +143,7 @@ class Timeline:
         """
         partition = partition_of(action_id)
         if partition is None or partition >= self._partitions:
-            raise InvalidAction(f"{action_id[:100]!r} is no full action id", field="id")
+            raise no_full_id(action_id)
         walk = Walk(self._redis, self._partitions, before=place, most=most, only=partition)
         lines: list[Line] = []
         async for line in walk:
