@@ -12,6 +12,7 @@ from guardtier.errors import QueueFull, TierUnavailable
 from guardtier.store.keys import ANALYZERS, Keys
 from guardtier.store.scripts import script
 from guardtier.store.turning import Shed
+from guardtier_workers.embedded import EmbeddedRedis
 from integration.test_audit_chain import faults_of
 from tier import Gate, StartTier, low, only, submitted
 from waiting import until
@@ -210,6 +211,37 @@ async def test_strays_are_bounded_as_well_and_counted(start_tier: StartTier) -> 
         return turned + sum(line["event"] == "refused" for line in lines) == 60
 
     await until(all_said)
+
+
+async def test_few_large_requests_that_fill_redis_are_cleared(
+    own_server: EmbeddedRedis, start_tier: StartTier
+) -> None:
+    """Far from the queue's limit: what the worker has in hand can't be written down before they go."""
+    gate = Gate()
+    limits = {"concurrency": 2, "share": 2}
+    tier = await start_tier(url=own_server.url, analyzers=0, fleets={"web": {}, "ops": {}}, **limits)
+    await tier.analyzer(analyzers=only(gate))
+    for n in range(12):
+        await tier.redis.xadd(STREAM, submitted(low("x" * 900_000, id=f"a{n}.0"), client="flood"))
+    await until(lambda: gate.entered == 2)
+    full = (await tier.redis.info("memory"))["used_memory"]
+    await tier.redis.config_set("maxmemory", full - 1_000_000)
+    gate.open.set()
+
+    honest = tier.client("ops")
+
+    async def asked_and_allowed() -> bool:
+        try:
+            return (await honest.check(low(fleet="ops"), timeout=30)).allowed
+        except (QueueFull, TierUnavailable):  # not yet
+            return False
+
+    await until(asked_and_allowed)
+    await until(lambda: _told(tier))
+    told = [fields for _, fields in await tier.redis.xrange(Keys(0).reply("web", "flood"))]
+    errors = [QueueFull.from_json(one[b"error"]) for one in told if b"error" in one]
+    assert errors
+    assert all(isinstance(one, QueueFull) and one.field == "maxmemory" for one in errors)
 
 
 async def test_an_agent_of_a_full_redis_is_still_told(start_tier: StartTier) -> None:

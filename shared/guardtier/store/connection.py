@@ -108,11 +108,16 @@ def _options(answer_seconds: float | None) -> dict[str, Any]:
 
 def refuses_writes(error: BaseException) -> bool:
     """Whether Redis lives and says no: out of memory, unable to keep its files, or without its replicas."""
+    if out_of_memory(error):
+        return True
+    return isinstance(error, ResponseError) and _said(error).startswith(("MISCONF", "NOREPLICAS"))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether Redis refuses writes since it has no memory for them."""
     if isinstance(error, OutOfMemoryError):
         return True
-    if not isinstance(error, ResponseError):
-        return False
-    return _said(error).startswith(("MISCONF", "NOREPLICAS", "OOM"))
+    return isinstance(error, ResponseError) and _said(error).startswith("OOM")
 
 
 def refuses_credential(error: BaseException) -> bool:
@@ -150,6 +155,7 @@ __all__ = [
     "connect",
     "is_away",
     "is_wrong_type",
+    "out_of_memory",
     "pool_to",
     "refuses_credential",
     "refuses_writes",
