@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from desk import FLEET, Desk
-from guardtier.errors import QueueFull, TierUnavailable
+from guardtier.errors import InvalidAction, QueueFull, TierUnavailable
 from guardtier.store.keys import ANALYZERS, Keys
 from guardtier.store.scripts import script
 from guardtier.store.turning import Shed
@@ -136,6 +136,20 @@ async def test_a_request_that_somebody_else_has_answered_is_not_refused(desk: De
     await desk.ledger.turn_away(FLEET, [(delivery, FULL)])
 
     assert await desk.redis.exists(desk.keys.reply(FLEET, "client-1")) == 0
+
+
+async def test_where_memory_is_full_what_must_not_stay_makes_the_room_for_its_refusal(desk: Desk) -> None:
+    await desk.refuse(await desk.given(STREAM, ANALYZERS, id="small.0"))
+    delivery = await desk.given(STREAM, ANALYZERS, id="large.0", payload="x" * 3_000_000)
+    await desk.redis.config_set("maxmemory", int((await desk.redis.info("memory"))["used_memory"]) - 1)
+    try:
+        await desk.ledger.refuse(delivery, InvalidAction("no"), reply=None, wipe=True)
+    finally:
+        await desk.redis.config_set("maxmemory", 0)
+
+    assert delivery.entry.encode() not in await left(desk)
+    assert [line[b"id"] for _, line in await desk.redis.xrange(desk.keys.audit)] == [b"small.0", b"large.0"]
+    assert await faults_of(desk) == []
 
 
 async def test_where_memory_is_full_refusing_makes_room(desk: Desk) -> None:

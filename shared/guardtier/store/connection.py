@@ -73,11 +73,13 @@ def connect(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> AnyRe
     return made
 
 
-def wire_to(redis: AnyRedis, *, answer_seconds: float) -> Wire:
-    """A wire to where this client points. A round trip that takes longer breaks the connection."""
+def wire_to(redis: AnyRedis, *, answer_seconds: float, most_bytes: int | None = None) -> Wire:
+    """A wire to where this client points. A round trip that takes longer, or brings more, breaks the
+    connection.
+    """
     if isinstance(redis, Cluster):
-        return ClusterWire(redis, answer_seconds)
-    return SingleWire(redis.connection_pool, answer_seconds)
+        return ClusterWire(redis, answer_seconds, most_bytes)
+    return SingleWire(redis.connection_pool, answer_seconds, most_bytes)
 
 
 def pool_to(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> ConnectionPool:
