@@ -239,3 +239,19 @@ async def test_an_approver_sees_through_the_tier_alone(tier: Tier, server: RoleS
     async with ApproverClient(server.url("approver"), partitions=2) as without_token:
         with pytest.raises(NoPermissionError):
             await without_token.get(ops.id)
+
+
+async def test_nobody_adds_to_a_partition_that_nobody_serves(server: RoleServer) -> None:
+    """What stands there is trimmed by nobody: it would fill Redis for every fleet."""
+    async with (
+        Redis.from_url(server.url("agent-web")) as agent,
+        Redis.from_url(server.url("approver")) as one,
+    ):
+        assert await agent.xadd(Keys(1).strays, {"id": "x"})
+        for redis, stream in (
+            (agent, Keys(2).strays),
+            (agent, Keys(9).actions("web")),
+            (one, Keys(2).answers),
+        ):
+            with pytest.raises(NoPermissionError):
+                await redis.xadd(stream, {"id": "x"})

@@ -216,8 +216,12 @@ async def test_votes_on_the_action_as_it_was_count_no_more(desk: Desk) -> None:
     await desk.redis.hset(desk.keys.action(action.id), mapping={"votes": "old", "terms": "old"})
     delivery = await rated(desk, action)
     made = await revision(desk, action, parked=True, votes=b"", terms=b"new")
+    before = await desk.snapshot(action)
 
-    await desk.ledger.revise(delivery, made, waiters=CLIENT)
+    unseen = await desk.ledger.revise(delivery, made, waiters=CLIENT)  # its editor's may be among them
+    assert (unseen.what, unseen.more) == ("moved", ())
+    assert await desk.snapshot(action) == before
+    await desk.ledger.revise(delivery, replace(made, seen=b"old"), waiters=CLIENT)
 
     found = await record(desk, action)
     assert "votes" not in found

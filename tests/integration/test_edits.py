@@ -170,6 +170,25 @@ async def test_an_answer_from_before_an_edit_and_its_undoing_is_not_sent_once_mo
     assert "older than the last edit" in last["error"]
 
 
+async def test_an_edit_that_was_undone_is_not_sent_once_more(tier: Tier) -> None:
+    """Its editor's approval must not come back, nor what it made of the action."""
+    asked = await parked(tier, terms=Terms(approve=2), accepts=True)
+    await tier.keep_entries(KEYS.answers)
+    await tier.approver().edit(asked.id, SAFE)
+    ((_, edit),) = await tier.redis.xrevrange(KEYS.answers, count=1)
+    await tier.approver("bob").edit(asked.id, asked.action.arguments)
+
+    await tier.redis.xadd(KEYS.answers, edit)
+    await tier.idle()
+
+    record = await tier.record(asked.id)
+    assert (record.state, record.digest) == (State.PARKED, asked.action.digest)
+    last = (await tier.audit(asked.id))[-1]
+    assert last["event"] == "edit_refused"
+    assert "older than the last one" in last["error"]
+    asked.waiting.cancel()
+
+
 async def test_an_edited_edit_still_knows_what_was_asked_for(tier: Tier) -> None:
     asked = await parked(tier, terms=Terms(approve=2))
     await tier.approver().edit(asked.id, SAFE)

@@ -11,6 +11,7 @@ from editing import KEYS, SAFE, check_story, parked, start_gated, told
 from guardtier import Outcome, State, Verdict
 from guardtier.errors import AnalysisFailed, EditRefused, GuardTimeout, NotAuthorized, WrongState
 from guardtier.policy.edit import Revised
+from guardtier.policy.tally import Counted
 from guardtier.policy.terms import Terms
 from tier import StartTier, Tier
 from waiting import until
@@ -50,6 +51,23 @@ async def test_who_answers_meanwhile_wins_and_the_editor_is_told(start_tier: Sta
     await tier.idle()
     record = await tier.record(asked.id)
     assert (record.digest, record.edit) == (asked.action.digest, b"")
+
+
+async def test_who_says_no_while_their_own_edit_is_rated_has_not_approved_it(start_tier: StartTier) -> None:
+    tier, asked, gate, editing = await start_gated(start_tier)
+    await tier.redis.hset(KEYS.action(asked.id), "terms", Terms(approve=1, reject=2).to_json())
+
+    said = await tier.approver().reject(asked.id, reason="on second thoughts")
+    gate.open.set()
+
+    with pytest.raises(WrongState, match="has answered"):
+        await editing
+    assert isinstance(said, Counted)
+    record = await tier.record(asked.id)
+    assert (record.state, record.digest) == (State.PARKED, asked.action.digest)
+    verdict = await tier.approver("bob").reject(asked.id, reason="nor me")
+    assert verdict.decided_by == ("alice", "bob")
+    assert not (await asked.waiting).allowed
 
 
 async def test_the_deadline_counts_for_edits_too(start_tier: StartTier) -> None:

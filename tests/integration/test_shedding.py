@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from desk import FLEET, Desk
-from guardtier.errors import QueueFull, TierUnavailable
+from guardtier.errors import InvalidAction, QueueFull, TierUnavailable
 from guardtier.store.keys import ANALYZERS, Keys
 from guardtier.store.scripts import script
 from guardtier.store.turning import Shed
+from guardtier_workers.embedded import EmbeddedRedis
 from integration.test_audit_chain import faults_of
 from tier import Gate, StartTier, low, only, submitted
 from waiting import until
@@ -137,6 +138,20 @@ async def test_a_request_that_somebody_else_has_answered_is_not_refused(desk: De
     assert await desk.redis.exists(desk.keys.reply(FLEET, "client-1")) == 0
 
 
+async def test_where_memory_is_full_what_must_not_stay_makes_the_room_for_its_refusal(desk: Desk) -> None:
+    await desk.refuse(await desk.given(STREAM, ANALYZERS, id="small.0"))
+    delivery = await desk.given(STREAM, ANALYZERS, id="large.0", payload="x" * 3_000_000)
+    await desk.redis.config_set("maxmemory", int((await desk.redis.info("memory"))["used_memory"]) - 1)
+    try:
+        await desk.ledger.refuse(delivery, InvalidAction("no"), reply=None, wipe=True)
+    finally:
+        await desk.redis.config_set("maxmemory", 0)
+
+    assert delivery.entry.encode() not in await left(desk)
+    assert [line[b"id"] for _, line in await desk.redis.xrange(desk.keys.audit)] == [b"small.0", b"large.0"]
+    assert await faults_of(desk) == []
+
+
 async def test_where_memory_is_full_refusing_makes_room(desk: Desk) -> None:
     await asked(desk, 200, size=64 * 1024)
     await desk.redis.script_load(script("turn_away").source)
@@ -210,6 +225,37 @@ async def test_strays_are_bounded_as_well_and_counted(start_tier: StartTier) -> 
         return turned + sum(line["event"] == "refused" for line in lines) == 60
 
     await until(all_said)
+
+
+async def test_few_large_requests_that_fill_redis_are_cleared(
+    own_server: EmbeddedRedis, start_tier: StartTier
+) -> None:
+    """Far from the queue's limit: what the worker has in hand can't be written down before they go."""
+    gate = Gate()
+    limits = {"concurrency": 2, "share": 2}
+    tier = await start_tier(url=own_server.url, analyzers=0, fleets={"web": {}, "ops": {}}, **limits)
+    await tier.analyzer(analyzers=only(gate))
+    for n in range(12):
+        await tier.redis.xadd(STREAM, submitted(low("x" * 900_000, id=f"a{n}.0"), client="flood"))
+    await until(lambda: gate.entered == 2)
+    full = (await tier.redis.info("memory"))["used_memory"]
+    await tier.redis.config_set("maxmemory", full - 1_000_000)
+    gate.open.set()
+
+    honest = tier.client("ops")
+
+    async def asked_and_allowed() -> bool:
+        try:
+            return (await honest.check(low(fleet="ops"), timeout=30)).allowed
+        except (QueueFull, TierUnavailable):  # not yet
+            return False
+
+    await until(asked_and_allowed)
+    await until(lambda: _told(tier))
+    told = [fields for _, fields in await tier.redis.xrange(Keys(0).reply("web", "flood"))]
+    errors = [QueueFull.from_json(one[b"error"]) for one in told if b"error" in one]
+    assert errors
+    assert all(isinstance(one, QueueFull) and one.field == "maxmemory" for one in errors)
 
 
 async def test_an_agent_of_a_full_redis_is_still_told(start_tier: StartTier) -> None:

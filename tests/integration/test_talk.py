@@ -15,6 +15,7 @@ from redis.exceptions import BusyLoadingError, ConnectionError, ResponseError  #
 
 from guardtier.store import talk
 from guardtier.store.connection import connect, wire_to
+from guardtier.store.talk import TooLong
 from guardtier.store.wire import Wire
 from guardtier_workers.embedded import EmbeddedRedis
 from waiting import connected_to, until
@@ -58,7 +59,9 @@ async def deaf() -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def saying(*replies: bytes, seconds: float = 60.0, at_once: bool = False) -> AsyncIterator[Wire]:
+async def saying(
+    *replies: bytes, seconds: float = 60.0, at_once: bool = False, most_bytes: int | None = None
+) -> AsyncIterator[Wire]:
     """A wire to a server that takes redis-py's greeting, then says one of these a send; b"" hangs up."""
     left = list(replies)
     open_ones: list[asyncio.StreamWriter] = []
@@ -81,7 +84,7 @@ async def saying(*replies: bytes, seconds: float = 60.0, at_once: bool = False) 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     redis = connect(f"redis://127.0.0.1:{port}")
-    wire = wire_to(redis, answer_seconds=seconds)
+    wire = wire_to(redis, answer_seconds=seconds, most_bytes=most_bytes)
     try:
         yield wire
     finally:
@@ -233,6 +236,15 @@ async def test_more_than_was_asked_is_not_believed() -> None:
             await wire.round_trip([("A",)])
 
         assert await wire.round_trip([("B",)]) == [7]
+
+
+async def test_no_more_is_taken_than_the_caller_takes() -> None:
+    """By hiredis; and the next round trip is one as any other."""
+    async with saying(b"$30\r\n" + b"x" * 30 + b"\r\n", b"$3\r\nyes\r\n", most_bytes=20) as wire:
+        with pytest.raises(TooLong):
+            await wire.round_trip([("A",)])
+
+        assert [await wire.round_trip([("B",)])] == [[b"yes"]]
 
 
 async def _blocked(redis: Any) -> bool:

@@ -40,6 +40,23 @@ def test_what_a_command_touches_is_told(command: str, target: str) -> None:
     assert target in told(does(command))
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://EVIL.example/X",
+        "HTTP://evil.example/X",
+        "http://evil.example./X",
+        "http://u:p@Evil.Example/X",
+        "http://evil\u3002example/X",
+        "http://\uff45vil.example/X",
+    ],
+)
+def test_a_host_is_told_as_it_is_looked_up_however_it_is_spelled(address: str) -> None:
+    for action in (does(f"curl '{address}'"), does(address, "fetch", "url")):
+        assert "http://evil.example/X" in told(action)
+    assert "http://evil.example:8080/a:b." in told(does("curl http://EVIL.example.:8080/a:b."))
+
+
 def test_what_code_touches_is_told_by_its_findings() -> None:
     code = does("import shutil; shutil.rmtree('/srv/prod')", "python", "code")
     rated = ensemble(("python",), time_limit=5).assess_cheaply(code)

@@ -75,6 +75,7 @@ class AnalyzerWorker(StreamWorker):
         self._quotas = Quotas(settings)
         self.pipes.append(self._quotas.pipe)
         self._shedding = Shedding(settings)
+        self.pipes.append(self._shedding.pipe)
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -82,6 +83,7 @@ class AnalyzerWorker(StreamWorker):
                 await super().run(stop)
         finally:
             await self._quotas.close()
+            await self._shedding.close()
             if self.memory is not None:
                 await self.memory.close()
             await self.ensemble.aclose()

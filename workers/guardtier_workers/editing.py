@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from guardtier.canonical import canonical
 from guardtier.errors import (
     DigestMismatch,
@@ -10,6 +12,7 @@ from guardtier.errors import (
     WrongState,
 )
 from guardtier.policy.edit import Edit, EditRequest, Revised
+from guardtier.policy.tally import Vote
 from guardtier.redacted import has_marks
 from guardtier.state import State
 from guardtier.store.delivery import Delivery
@@ -78,6 +81,13 @@ def _check_may_edit(request: EditRequest, case: Case) -> None:
         )
     if request.digest != record.digest:
         raise _other_digest()
+    if (
+        request.at < record.revised_at
+    ):  # as of answers: also where an undone edit has brought back the digest
+        raise WrongState(
+            f"the edit is older than the last one of {record.id}: look at it again", field="at"
+        )
+    check_last_word(case.approver.principal, request.at, case.votes, record.id)
     if not terms.may_edit:
         raise EditRefused(
             "the policy lets nobody edit this action: approve it, or reject it with a reason that says "
@@ -98,6 +108,14 @@ def _check_may_edit(request: EditRequest, case: Case) -> None:
             "edit it so that it needs none, or reject it with a reason that says what to do instead",
             field="arguments",
         )
+
+
+def check_last_word(principal: str, at: int, votes: Sequence[Vote], action_id: str) -> None:
+    """Raise what its editor is told where they have answered since: the edit would approve in their name
+    what they may have said no to.
+    """
+    if any(vote.principal == principal and vote.at >= at for vote in votes):
+        raise WrongState(f"{principal} has answered {action_id} since: the later answer counts", field="at")
 
 
 def _check_taken(done: Transition, request: EditRequest) -> None:

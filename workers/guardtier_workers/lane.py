@@ -24,7 +24,7 @@ from guardtier.store.upkeep import heartbeat, retire, trim
 from guardtier.verdict import Verdict
 from guardtier_workers.held import Held
 from guardtier_workers.reading import Reading, Streams
-from guardtier_workers.takeover import TakeOver
+from guardtier_workers.takeover import ENTRY_BYTES, TakeOver
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ BLOCK_MS = 1000  #: a blocking read; a new fleet is seen after so long
 #: Where one read brought several entries, more are on their way: the next read waits for them, so
 #: that everybody, Redis included, is woken less often. A lone agent never waits for this.
 LINGER_SECONDS = 0.001
+#: Of one read; of more, each entry is claimed by itself (takeover.py). Eight fleets' shares of the longest.
+READ_BYTES = 128 * 1024 * 1024
 BEAT_SECONDS = 1.0
 CLOSE_SECONDS = 5.0  #: for handlers that are cancelled at the end
 ALIVE_MS = 3500  #: a worker whose heartbeat is older counts as dead
@@ -70,7 +72,7 @@ class Lane:
         self._prepare, self._says = prepare, says
         self._held_up = held_up
         self._reader: AnyRedis = connect(settings.redis_url, answer_seconds=None)
-        self._wire = wire_to(self._reader, answer_seconds=BLOCK_MS / 1000 + 10.0)
+        self._wire = wire_to(self._reader, answer_seconds=BLOCK_MS / 1000 + 10.0, most_bytes=READ_BYTES)
         self.redis: AnyRedis = connect(settings.redis_url)
         self.pipe = CommandPipe(self.redis, insist=True)
         self.ledger = Ledger(
@@ -193,6 +195,7 @@ class Lane:
             await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         await self.pipe.close()
         await self._wire.close()
+        await self._claims.close()
         await self._reader.aclose()
         await self.redis.aclose()
 
@@ -249,8 +252,18 @@ class Lane:
             log.error("delivery %s of %s failed", delivery.entry, delivery.stream, exc_info=error)
 
     async def _take_over(self) -> None:
-        async for stream, entry, fields, times in self._claims.claimed(self.streams):
-            self._accept([self.reading.delivery(stream, entry, fields, times)])
+        async for stream, entry, fields, times, too_long in self._claims.claimed(self.streams):
+            delivery = self.reading.delivery(stream, entry, fields, times)
+            if too_long:
+                await self._drop(delivery)
+            else:
+                self._accept([delivery])
+
+    async def _drop(self, delivery: Delivery) -> None:
+        """Give up what is too long to be read; nobody keeps a copy of it either."""
+        error = UnusableEntry("it is longer than an entry may be, and was not read", limit=ENTRY_BYTES)
+        log.warning("entry %s of %s is given up: %s", delivery.entry, delivery.stream, error.message)
+        await self.ledger.refuse(delivery, error, event="given_up", reply=None, wipe=True)
 
     async def _trim(self) -> None:
         touched, self._touched = self._touched, set()

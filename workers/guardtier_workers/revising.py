@@ -20,7 +20,7 @@ from guardtier.errors import (
 )
 from guardtier.policy.edit import Edit, Revised, is_riskier, stricter
 from guardtier.policy.ruling import Effect, Ruling
-from guardtier.policy.tally import Vote, tally, votes_to_json
+from guardtier.policy.tally import Vote, read_votes, tally, votes_to_json
 from guardtier.policy.terms import Terms
 from guardtier.redacted import has_marks, rules_marked_in
 from guardtier.settings import Settings
@@ -33,7 +33,7 @@ from guardtier_workers.authority import Authority
 from guardtier_workers.clock import now_ms
 from guardtier_workers.counting import details_of, verdict_by
 from guardtier_workers.deciding import facts_of
-from guardtier_workers.editing import MOST_TURNS, check_stands
+from guardtier_workers.editing import MOST_TURNS, check_last_word, check_stands
 from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
 from guardtier_workers.notices.plan import posted
@@ -114,6 +114,8 @@ class Revising:
             )
         ruling = await self._ruling(delivery, action, assessment, under)
         terms = Terms.read(record.terms)
+        votes_before = self._authority.counting(read_votes(record.votes), record, terms)
+        check_last_word(edit.principal, edit.at, votes_before, record.id)
         if ruling.effect is Effect.PARK:
             terms = stricter(terms, ruling.terms)
         vote = _vote(edit)
@@ -142,6 +144,7 @@ class Revising:
                 vote, votes, terms, risk=assessment.risk.value, riskier=True if riskier else None
             ),
             under=under,
+            seen=record.votes,
             outbox=() if verdict else posted(terms, "edited", now_ms()),
         )
 

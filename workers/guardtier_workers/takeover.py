@@ -1,29 +1,38 @@
-"""TakeOver: the pending deliveries that a worker claims: a dead worker's, and its own that failed."""
+"""TakeOver: the pending deliveries that a worker claims: a dead worker's, and its own that failed.
+
+Whoever may add to a stream may add what is larger than a worker's memory: each that was handed it would
+end, and the next one after it. So a read brings no more than so much, and where more came, each entry is
+claimed by itself; what is too long even so is given up, and not read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, NamedTuple
 
-from guardtier.store.connection import AnyRedis
+from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, wire_to
 from guardtier.store.delivery import Delivery
 from guardtier.store.keys import Keys
+from guardtier.store.talk import TooLong
+from guardtier.store.wire import entries_of
 from guardtier_workers.held import Held
 
 OWN_IDLE_MS = 1000  #: an entry of our own that failed is tried again after so long
 PEEK = 100  #: pending entries looked at in one go
 PAGES = 10  #: of them in one look at a stream; the next look goes on behind them
 MOST_SPARED = 10_000  #: entries that are known to have been spared; of more the oldest are forgotten
+ENTRY_BYTES = 16 * 1024 * 1024  #: of one entry; the longest that is asked for has little more than 1 MiB
 SPARES = 20  #: of one entry: what fails so often each time since Redis is away fails for another reason
 
 
 class Claimed(NamedTuple):
-    """``times``: how often it was delivered, with this one."""
+    """``times``: how often it was delivered, with this one. ``too_long``: it was not read."""
 
     stream: str
     entry: bytes
     fields: dict[bytes, bytes] | None
     times: int
+    too_long: bool = False
 
 
 class TakeOver:
@@ -33,11 +42,15 @@ class TakeOver:
         self, redis: AnyRedis, keys: Keys, held: Held, *, group: str, consumer: str, claim_seconds: float
     ) -> None:
         self._redis, self._keys, self._held = redis, keys, held
+        self._wire = wire_to(redis, answer_seconds=ANSWER_SECONDS, most_bytes=ENTRY_BYTES)
         self._group, self._consumer = group, consumer
         self._claim_ms = claim_seconds * 1000
         self._spares: dict[tuple[str, str], int] = {}  # how often each was spared
         self._spared: set[tuple[str, str]] = set()  # those of them that have failed since their last claim
         self._behind: dict[str, str] = {}  # where the next look at a stream begins
+
+    async def close(self) -> None:
+        await self._wire.close()
 
     def spare(self, delivery: Delivery) -> None:
         """It failed through no fault of its own: its next delivery does not count as one more."""
@@ -97,8 +110,15 @@ class TakeOver:
         if (stream, entry.decode()) in self._spared:
             self._spared.remove((stream, entry.decode()))
             times -= 1
-        won = await self._redis.xclaim(
-            stream, self._group, self._consumer, OWN_IDLE_MS, [entry], retrycount=times
-        )
-        for found, fields in won:
-            yield Claimed(stream, found or entry, fields, times)
+        command = ["XCLAIM", stream, self._group, self._consumer, OWN_IDLE_MS, entry, "RETRYCOUNT", times]
+        try:
+            (won,) = await self._wire.round_trip([command])
+        except TooLong as error:
+            won = error
+        if isinstance(won, TooLong):
+            yield Claimed(stream, entry, None, times, too_long=True)
+        elif isinstance(won, BaseException):
+            raise won
+        else:  # before Redis 7.0 what was deleted is told as nothing
+            for _, fields in entries_of([row or (entry, None) for row in won]):
+                yield Claimed(stream, entry, fields, times)

@@ -6,6 +6,7 @@ What rates is imported when somebody asks, and no sooner: a policy worker withou
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from guardtier.action import ActionEvent
@@ -16,6 +17,10 @@ from guardtier.errors import ConfigError
 _HIDDEN = re.compile(
     r"[a-zA-Z][\w+.-]*://(?:[^@/]*@)?redacted:|(?![a-zA-Z][\w+.-]*://)(?:.*/)?redacted:", re.DOTALL
 )
+
+
+#: The scheme and the host of an address.
+_ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://[^/?#]*")
 
 
 class TargetsUnknown(ValueError):
@@ -57,9 +62,25 @@ def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...
     if len(deeds.done) >= MAX_DEEDS or len(deeds.fetched) >= MAX_FILES or deeds.more_executed:
         raise TargetsUnknown(f"{action.id} touches more targets than are told apart")
     named = (deed.target for deed in deeds.done if deed.target)
-    found = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed, *targets_in(findings))))
+    written = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed, *targets_in(findings))))
+    found = tuple(dict.fromkeys((*written, *map(_as_reached, written))))
     if any(UNKNOWN_PART in target for target in found):
         raise TargetsUnknown(f"a target of {action.id} is computed when it runs")
     if any(_HIDDEN.match(target) for target in found):
         raise TargetsUnknown(f"a target of {action.id} stands in what was taken for a secret")
     return found
+
+
+def _as_reached(target: str) -> str:
+    """An address with scheme and host as they are looked up; whatever else as it is.
+
+    ``HTTP://EVIL.Example./x`` leads where ``http://evil.example/x`` does, and a rule names that.
+    """
+    found = _ADDRESS.match(target)
+    if found is None:
+        return target
+    name = unicodedata.normalize("NFKC", found[0]).replace("\u3002", ".").lower()
+    host, colon, port = name.rpartition(":")
+    if not port.isdecimal():
+        host, colon, port = name, "", ""
+    return f"{host.rstrip('.')}{colon}{port}{target[found.end() :]}"

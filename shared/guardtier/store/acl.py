@@ -147,9 +147,20 @@ def _of_fleet(kind: str, fleet: str, glob: str) -> str:
 
 
 def _numbers_below(partitions: int) -> Iterator[str]:
-    """Patterns for the numbers of partitions: one for each count of digits, so that nothing else matches.
+    """Patterns for the numbers of partitions, and for no other: what is added to the streams of one that
+    nobody serves would stay there.
 
-    ``*`` would: the name of an agent may be such that ``gt:{0}:open:web:…`` ends as somebody else's key.
+    Nor ``*``: the name of an agent may be such that ``gt:{0}:open:web:…`` ends as somebody else's key.
     """
-    for digits in range(1, len(str(max(partitions - 1, 0))) + 1):
-        yield "[0-9]" * digits
+    last = str(max(partitions - 1, 0))
+    for digits in range(1, len(last)):
+        yield (_among("1", "9") if digits > 1 else _among("0", "9")) + _among("0", "9") * (digits - 1)
+    for at, digit in enumerate(last):  # the longest: up to the last one, digit by digit
+        least = "1" if at == 0 and len(last) > 1 else "0"
+        most = digit if at == len(last) - 1 else chr(ord(digit) - 1)
+        if least <= most:
+            yield last[:at] + _among(least, most) + _among("0", "9") * (len(last) - at - 1)
+
+
+def _among(least: str, most: str) -> str:
+    return least if least == most else f"[{least}-{most}]"

@@ -63,8 +63,9 @@ class ClusterWire:
     An error of a node, a broken connection to it included, stands in the place of each of its commands.
     """
 
-    def __init__(self, cluster: Cluster, answer_seconds: float) -> None:
+    def __init__(self, cluster: Cluster, answer_seconds: float, most_bytes: int | None = None) -> None:
         self._options = dict(cluster.options)
+        self._most = most_bytes
         if self._options.pop("ssl", False):
             self._options["connection_class"] = SSLConnection
         self._seconds = answer_seconds
@@ -180,7 +181,7 @@ class ClusterWire:
         found = self._nodes.get(host)
         if found is None:
             pool: ConnectionPool = told(ConnectionPool(host=host[0], port=host[1], **self._options))
-            found = self._nodes[host] = SingleWire(pool, self._seconds)
+            found = self._nodes[host] = SingleWire(pool, self._seconds, self._most)
         return found
 
 

@@ -73,11 +73,13 @@ def connect(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> AnyRe
     return made
 
 
-def wire_to(redis: AnyRedis, *, answer_seconds: float) -> Wire:
-    """A wire to where this client points. A round trip that takes longer breaks the connection."""
+def wire_to(redis: AnyRedis, *, answer_seconds: float, most_bytes: int | None = None) -> Wire:
+    """A wire to where this client points. A round trip that takes longer, or brings more, breaks the
+    connection.
+    """
     if isinstance(redis, Cluster):
-        return ClusterWire(redis, answer_seconds)
-    return SingleWire(redis.connection_pool, answer_seconds)
+        return ClusterWire(redis, answer_seconds, most_bytes)
+    return SingleWire(redis.connection_pool, answer_seconds, most_bytes)
 
 
 def pool_to(url: str, *, answer_seconds: float | None = ANSWER_SECONDS) -> ConnectionPool:
@@ -108,11 +110,16 @@ def _options(answer_seconds: float | None) -> dict[str, Any]:
 
 def refuses_writes(error: BaseException) -> bool:
     """Whether Redis lives and says no: out of memory, unable to keep its files, or without its replicas."""
+    if out_of_memory(error):
+        return True
+    return isinstance(error, ResponseError) and _said(error).startswith(("MISCONF", "NOREPLICAS"))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether Redis refuses writes since it has no memory for them."""
     if isinstance(error, OutOfMemoryError):
         return True
-    if not isinstance(error, ResponseError):
-        return False
-    return _said(error).startswith(("MISCONF", "NOREPLICAS", "OOM"))
+    return isinstance(error, ResponseError) and _said(error).startswith("OOM")
 
 
 def refuses_credential(error: BaseException) -> bool:
@@ -150,6 +157,7 @@ __all__ = [
     "connect",
     "is_away",
     "is_wrong_type",
+    "out_of_memory",
     "pool_to",
     "refuses_credential",
     "refuses_writes",

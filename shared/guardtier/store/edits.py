@@ -17,8 +17,8 @@ from guardtier.verdict import Verdict
 class Revision:
     """What an edit comes to. ``verdict`` is None where the edited action is parked.
 
-    ``edit`` (JSON) is the edit as the record was seen to have it, ``body`` (JSON) what its approver is
-    told where there is no verdict.
+    ``edit`` and ``seen`` (JSON) are the edit and the votes as the record was seen to have them, ``body``
+    (JSON) what its approver is told where there is no verdict.
     """
 
     edit: bytes
@@ -36,6 +36,7 @@ class Revision:
     body: bytes
     details: bytes  #: what the audit line says besides (JSON)
     under: Circumstances
+    seen: bytes = b""
     outbox: tuple[tuple[str, bytes], ...] = ()  #: what is to be done where it stays parked
 
 
@@ -90,8 +91,8 @@ class Edits(Scripts):
         )
 
     async def revise(self, delivery: Delivery, made: Revision, *, waiters: str) -> Transition:
-        """Let a rated edit take effect. ``edit`` where it is not the record's any more, ``moved`` with
-        the circumstances that stand where they are others.
+        """Let a rated edit take effect. ``edit`` where it is not the record's any more, ``moved`` where the
+        votes are others, or with the circumstances that stand where those are.
         """
         keys, action = self._keys, made.action
         fixed = [
@@ -127,6 +128,7 @@ class Edits(Scripts):
             made.details,
             self._keep.record_ms,
             self._keep.reply_ms,
+            made.seen,
             *(part for entry in made.outbox for part in entry),
         ]
         return await self._with_waiters("revise", fixed, head, tail, action.fleet, waiters)

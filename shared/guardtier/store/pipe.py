@@ -15,10 +15,17 @@ from collections.abc import Sequence
 from random import uniform
 from typing import Any
 
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
 from guardtier.errors import TierUnavailable
-from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_away, refuses_writes, wire_to
+from guardtier.store.connection import (
+    ANSWER_SECONDS,
+    AnyRedis,
+    is_away,
+    out_of_memory,
+    refuses_writes,
+    wire_to,
+)
 from guardtier.store.scripts import Script, script
 
 log = logging.getLogger(__name__)
@@ -56,6 +63,12 @@ class CommandPipe:
         self._lone = True  #: the last batch was of one: this one need not wait for others
         self._closed = False
         self.trouble: str | None = None  #: why nothing gets through at the moment
+        self._is_full = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether that is since Redis has no memory to write with."""
+        return self.trouble is not None and self._is_full
 
     @property
     def is_stuck(self) -> bool:
@@ -221,6 +234,7 @@ class CommandPipe:
         if self.trouble is None:
             log.warning("Redis takes no commands (%s: %s); trying again", type(error).__name__, error)
         self.trouble = f"{type(error).__name__}: {error}"
+        self._is_full = out_of_memory(error)
         self._queue.extendleft(reversed(calls))
         for call in [self._queue.popleft() for _ in range(len(self._queue))]:
             if not call.future.done():  # else nobody waits any more: a long time away must not fill memory
@@ -237,6 +251,6 @@ def _fail(call: _Call, error: BaseException) -> None:
     if call.future.done():
         return
     if refuses_writes(error):
-        full = "out of memory, " if isinstance(error, OutOfMemoryError) else ""
+        full = "out of memory, " if out_of_memory(error) else ""
         error = TierUnavailable(f"Redis refuses writes: {full}{error}")
     call.future.set_exception(error)

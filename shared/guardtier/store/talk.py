@@ -8,6 +8,7 @@ bytes to hiredis. Measured: see docs/performance.md.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -25,15 +26,22 @@ Then = Callable[[list[Any], Exception | None], None]
 _MORE: Final = object()  #: what the reader gives where a reply is not whole yet
 
 
-def talk_over(connection: AbstractConnection, seconds: float) -> Talk:
-    """What to speak with over an open connection. A reply that takes longer than ``seconds`` is late."""
+class TooLong(ConnectionError):
+    """What came in reply is more than the caller takes: the rest of it is not read."""
+
+
+def talk_over(connection: AbstractConnection, seconds: float, most_bytes: int | None = None) -> Talk:
+    """What to speak with over an open connection. A reply that takes longer than ``seconds`` is late.
+
+    ``most_bytes``: the most that is taken in reply to one exchange; by redis-py's means, there is no limit.
+    """
     writer = getattr(connection, "_writer", None)
     parse_error = getattr(getattr(connection, "_parser", None), "parse_error", None)
     if hiredis is None or parse_error is None or connection.encoder.decode_responses:
         return _ByRedisPy(connection, seconds)
     if not isinstance(writer, asyncio.StreamWriter):
         return _ByRedisPy(connection, seconds)
-    return Direct(seconds, writer.transport, parse_error)
+    return Direct(seconds, writer.transport, parse_error, most_bytes)
 
 
 class Talk(Protocol):
@@ -85,8 +93,12 @@ class Direct(asyncio.Protocol):
     It does not hold redis-py's connection, which closes itself where nobody else does: the loop holds this.
     """
 
-    def __init__(self, seconds: float, transport: Any, parse_error: Any) -> None:
+    def __init__(
+        self, seconds: float, transport: Any, parse_error: Any, most_bytes: int | None = None
+    ) -> None:
         self._seconds = seconds
+        self._most = most_bytes or sys.maxsize
+        self._room = 0  #: bytes that may still come
         self._reader = hiredis.Reader(
             protocolError=ConnectionError, replyError=parse_error, notEnoughData=_MORE
         )
@@ -126,7 +138,7 @@ class Direct(asyncio.Protocol):
             self._lose(ConnectionError("two spoke over one connection at once"))
         if self._lost:
             raise ConnectionError(f"the connection was lost: {self._lost}")
-        self._left = replies
+        self._left, self._room = replies, self._most
         self._late_at = self._loop.time() + self._seconds
         try:
             if self._timer is None:
@@ -146,6 +158,9 @@ class Direct(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
+            self._room -= len(data)
+            if self._room < 0:
+                raise TooLong(f"a reply of more than {self._most} bytes")
             self._reader.feed(data)
             while (reply := self._reader.gets()) is not _MORE:
                 if isinstance(reply, ConnectionError):  # LOADING, and others that redis-py raises

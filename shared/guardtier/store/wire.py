@@ -33,20 +33,22 @@ class Wire(Protocol):
 class SingleWire:
     """One connection to one server. Not for two callers at once.
 
-    A round trip that takes longer than ``answer_seconds`` breaks it (to open it may take as long besides).
-    So does a server that says it is no master (any more): the next connection goes to whoever is, where
-    name or sentinels say so.
+    A round trip that takes longer than ``answer_seconds`` (to open it may take as long besides), or that
+    brings more than ``most_bytes``, breaks it. So does a server that says it is no master (any more): the
+    next connection goes to whoever is, where name or sentinels say so.
     """
 
-    def __init__(self, pool: ConnectionPool, answer_seconds: float) -> None:
-        self._pool = pool
+    def __init__(self, pool: ConnectionPool, answer_seconds: float, most_bytes: int | None = None) -> None:
+        self._pool, self._most = pool, most_bytes
         self._is_current: Callable[[AbstractConnection], bool] = getattr(pool, "is_current", _always)
         self._seconds = answer_seconds
         self._connection: AbstractConnection | None = None
         self._talk: Talk | None = None
 
     async def round_trip(self, commands: Sequence[Command]) -> list[Any]:
-        """Raises what redis-py raises for a connection, and TimeoutError; both leave it closed."""
+        """Raises what redis-py raises for a connection, TooLong among it, and TimeoutError; all leave it
+        closed.
+        """
         if self._connection is not None and not self._is_current(self._connection):
             await self.close()
         connection = self._connection or self._open()
@@ -102,7 +104,7 @@ class SingleWire:
         if not connection.is_connected:  # redis-py 8 would send without asking the sentinels
             async with asyncio.timeout(self._seconds):
                 await connection.connect()  # type: ignore[no-untyped-call]
-        talk = talk_over(connection, self._seconds)
+        talk = talk_over(connection, self._seconds, self._most)
         if self._connection is connection:
             self._talk = talk
         return talk

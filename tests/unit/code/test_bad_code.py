@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from bounded import bounded
 from guardtier.action import ActionEvent
 from guardtier.analyzers.code import PythonSecurityAnalyzer, SqlSecurityAnalyzer
 from guardtier.assessment import Assessment
@@ -149,3 +150,22 @@ def test_what_is_small_enough_to_parse_is_rated_in_bounded_time(unit: str, size:
 )
 def test_values_that_blow_up_are_left_alone(code: str) -> None:
     assert rated(code).risk is not SecurityRisk.LOW
+
+
+def test_a_thousand_pieces_of_code_are_too_many_to_be_read():
+    """40,000 of them, in one action of a MiB, took a minute, in which a worker did nothing else."""
+    pieces = {"code": ["format(__import__\n"] * 40_000}
+    action = ActionEvent(fleet="web", agent="a", tool_name="python", arguments=pieces)
+
+    with bounded():
+        found = PYTHON.assess(action)
+
+    assert found.risk is SecurityRisk.HIGH
+    assert "python.obscured.size" in {finding.id for finding in found.findings}
+
+
+def test_a_notebook_of_two_hundred_cells_is_read():
+    cells = {"code": ["import os\nprint(os.getcwd())"] * 200}
+    action = ActionEvent(fleet="web", agent="a", tool_name="python", arguments=cells)
+
+    assert PYTHON.assess(action).risk is SecurityRisk.LOW

@@ -36,6 +36,17 @@ HIGH = [
     ("rm -rf /home/bob", "shell.delete.home"),
     ("rm -r ../../../../etc/nginx", "shell.delete.system"),
     ("cd / && rm -rf *", "shell.delete.root"),
+    ("cd ../../../.. && rm -rf etc", "shell.delete.system"),
+    ("cd ..; cd ../..; rm -rf etc", "shell.delete.system"),
+    ("cd /; cd ~; cd -; rm -rf etc", "shell.delete.system"),
+    ("pushd /; pushd ~; popd; rm -rf etc", "shell.delete.system"),
+    ("env -C / rm -rf etc", "shell.delete.system"),
+    ("env -iC / A=b rm -rf etc", "shell.delete.system"),
+    ("env -C/ sh -c 'cd etc && rm -rf nginx'", "shell.delete.system"),
+    ("env --chdir=/etc rm -rf nginx", "shell.delete.system"),
+    ("env -C ~/.aws cat credentials", "shell.read.credentials"),
+    ("sudo -D / rm -rf etc", "shell.delete.system"),
+    ("sudo --chdir / env -C etc rm -rf nginx", "shell.delete.system"),
     ("find / -name '*.log' -delete", "shell.delete.toplevel"),
     ("find / -type f | xargs rm", "shell.delete.root"),
     ("find /etc -exec rm {} +", "shell.delete.system"),
@@ -187,6 +198,10 @@ MEDIUM = [
     ("kill %1", "shell.stop.process"),
     ("touch /testbed/x", "shell.write.workspace"),
     ("base64 -d x > y", "shell.decode"),
+    ("cd .. && rm -rf build", "shell.delete.workspace"),
+    ("env -C build rm -rf x", "shell.delete.workspace"),
+    ("env -C / true; rm -rf build", "shell.delete.workspace"),
+    ("pushd /; popd; rm -rf build", "shell.delete.workspace"),
 ]
 
 LOW = [
@@ -205,6 +220,8 @@ LOW = [
     "systemctl status nginx",
     "crontab -l",
     "stat /etc/passwd",
+    "cd ../.. && ls etc && cat README.md",
+    "env -u X grep -C 3 x notes.md",
 ]
 
 

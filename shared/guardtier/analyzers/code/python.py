@@ -16,6 +16,9 @@ from guardtier.analyzers.view import Call, CodePart, View, view_of
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk
 
+MAX_PARTS = 2000  #: pieces of code of one action, at 70 µs each at the least
+MAX_FOLLOWED = 256  #: of them, those that call something: 2 ms each, and a MiB may hold 70,000
+
 
 class PythonSecurityAnalyzer(SecurityAnalyzer):
     """Looks at a Python tool's code, at Python in shell commands and in files that are written.
@@ -41,8 +44,17 @@ class PythonSecurityAnalyzer(SecurityAnalyzer):
         findings: list[Finding] = []
         own = view.kind == "python"
         clear = own
-        for part in parts:
-            clear = _rate(part, findings, own, view) and clear
+        followed = 0
+        for number, part in enumerate(parts):
+            report = Report(part)
+            if number >= MAX_PARTS or followed >= MAX_FOLLOWED:
+                message = "Holds more pieces of code than are read. Split it up."
+                report.add("python.obscured.size", SecurityRisk.HIGH, message, (0, len(report.text)))
+                findings += report.findings
+                clear = False
+                break
+            clear = _rate(report, findings, own, view) and clear
+            followed += report.followed
         return view.vote(findings, SecurityRisk.LOW if clear else SecurityRisk.UNKNOWN)
 
 
@@ -55,15 +67,14 @@ def _commands_of(view: View) -> tuple[CodePart, ...]:
     return tuple(CodePart(field, field.text, (0, len(field.text))) for field in fields)
 
 
-def _rate(part: CodePart, findings: list[Finding], own: bool, view: View) -> bool:
+def _rate(report: Report, findings: list[Finding], own: bool, view: View) -> bool:
     """Whether nothing is left that could not be told. ``own``: it is all that the tool is given."""
-    report = Report(part)
     clear = rate_text(report)
     if own and not report.findings and not is_python(report.text):
         clear = False
         report.adopt(shell_findings(report.text), (0, len(report.text)))  # notebooks take commands too
     found = report.findings
-    if part.written:  # what is only written does not run yet: that it can't be told does no harm
+    if report.part.written:  # what is only written does not run yet: that it can't be told does no harm
         found = [finding for finding in found if finding.risk is not SecurityRisk.UNKNOWN]
         if found and runs_nothing(view):
             found = [unrun(finding) for finding in found]

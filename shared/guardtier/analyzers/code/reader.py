@@ -30,6 +30,7 @@ def rate_text(report: Report, layer: int = 0) -> bool:
         )
     if not sight.parse:
         return True
+    report.followed = True
     found = parsed(report.text) if _is_small(report.text) else None
     if found is None:
         scan(report)

@@ -26,6 +26,7 @@ class Report:
         self.text = part.text if text is None else text
         self.within = within  #: for text that is not in the action itself: where it was made
         self.above = 0  #: lines that stand above the text's first one in the tree
+        self.followed = False  #: whether it calls something, so that it is parsed or searched
         self.findings: list[Finding] = []
         self._seen: dict[str, int] = {}
         self._at: set[tuple[str, Span | None]] = set()

@@ -18,6 +18,7 @@ from guardtier.analyzers.effects.sequels import (
     stops_every,
 )
 from guardtier.analyzers.effects.targets import normal
+from guardtier.analyzers.effects.whereabouts import CHANGING, Whereabouts
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell.model import Command, Script, Span, Word
 
@@ -32,8 +33,7 @@ _STDIN = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 _REPLACING = ("-I", "-i", "-J", "--replace")
 _SHOWING = frozenset({"curl", "http", "https", "xh", "lynx", "w3m"})
 _SAVES = re.compile(r"-[A-Za-z#]*O|--remote-name|--download$")
-_CHANGING_DIR = frozenset({"cd", "pushd", "chdir"})
-_TOUCHING = FINDERS | _CHANGING_DIR | {"xargs", "alias"}  #: what Flow itself looks at
+_TOUCHING = FINDERS | CHANGING | {"xargs", "alias"}  #: what Flow itself looks at
 
 
 class Flow:
@@ -45,7 +45,7 @@ class Flow:
         self.touched: list[Span] = []  #: the commands that there is something to say of
         self.done: list[Done] = []  #: what each command did
         self.found: list[Rated] = []  #: what there is to say of them
-        self._cwd = ""
+        self._where = Whereabouts()
         self._finds: list[tuple[Span, list[Word]]] = []
         self._replaces = False  #: whether the last xargs puts what it reads in a place of its own
         self._carried: dict[Span, int] = {}  #: what the pipeline up to this command carries
@@ -69,13 +69,14 @@ class Flow:
             program = command.program
             handing = command.context.each or program in FINDERS or program == "xargs"
             fed = self._fed(command, program) if handing else None
-            done.append(rate_command(command, program, self._cwd, found, fed))
+            self._where.leave(command)
+            done.append(rate_command(command, program, self._where.here, found, fed))
             if len(found) > before:
                 self.touched.append(command.span)
-            if program in _CHANGING_DIR:
-                self._enter(command)
-            elif program == "alias":
+            self._where.follow(command, program)
+            if program == "alias":
                 self._rate_aliases(command, found)
+        self._where.leave(None)
         if len(done) > 1 and any(map(_own, done)):  # else there is nothing that could flow
             self._mark(done)
             for each in done:
@@ -128,13 +129,6 @@ class Flow:
         wrapper = command.context.wrappers[-1]
         placed = self._replaces if wrapper == "xargs" else wrapper in ("find", "gfind")
         return placed and not any("{}" in word.text for word in command.args)
-
-    def _enter(self, command: Command) -> None:
-        where = next((word.text for word in command.args if word.text[:1] != "-"), "~")
-        if where[:1] in ("/", "~", "$"):
-            self._cwd = normal(where) or "/"
-        elif self._cwd and "\x00" not in where:
-            self._cwd = normal(f"{self._cwd}/{where}") or "/"
 
     def _mark(self, done: list[Done]) -> None:
         """Where in the text something is fetched or a secret is read, for the substitutions around it."""
@@ -243,7 +237,9 @@ class Flow:
         return self._path(address.text.partition("?")[0].rpartition("/")[2])
 
     def _path(self, text: str) -> str:
-        return normal(f"{self._cwd}/{text}" if self._cwd and text[:1] not in ("/", "~") else text)
+        return normal(
+            f"{self._where.here}/{text}" if self._where.here and text[:1] not in ("/", "~") else text
+        )
 
 
 def _found_by(command: Command) -> bool:

@@ -10,6 +10,7 @@ from guardtier.analyzers.shell.syntax import Block, Open, Quoting, Raw, RawWord,
 _BETWEEN = re.compile(r"[\s()<>|&]*+")
 _CASE_PATTERN = re.compile(r"""(?>(?:[^()'"\\$`;&<>]++|'[^']*+'|"[^"]*+"|\\.|\$(?!\())*)\)""", re.DOTALL)
 _CASE_START = re.compile(r"[ \t\r\n]*+(?>(?:#[^\n]*+\n[ \t\r\n]*+)*)(esac\b)?\(?")
+_PATTERN_MAX = 4096  #: characters of a case's pattern; a longer one counts as broken
 _EMPTY_PARENTHESES = re.compile(r"[ \t]*\)")
 _ARITH_COMMAND = re.compile(
     r"\(\((?>(?:[^()`$;&|]|\$\w|&&|\|\||;(?! )|; (?=[\w\s<>=+\-*/!]*[;)])|\([^()`$]*+\))*)\)\)"
@@ -136,7 +137,8 @@ class Grammar(Lexer):
         assert match is not None  # noqa: S101
         if match.group(1):
             return
-        found = _CASE_PATTERN.match(self.text, match.end(), self.end)
+        start = match.end()  # a thousand cases without an end would each look through the rest of the text
+        found = _CASE_PATTERN.match(self.text, start, min(self.end, start + _PATTERN_MAX))
         if found is not None:
             self.pos = found.end()
         else:

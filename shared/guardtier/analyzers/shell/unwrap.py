@@ -58,6 +58,26 @@ def inners(program: Program, args: tuple[Word, ...]) -> Iterator[Inner]:
         yield from _command(program.command, args)
 
 
+def entered(program: Program, args: tuple[Word, ...]) -> Word | None:
+    """The directory in which the command that it holds is run; None: where it is run itself."""
+    spec = program.command
+    start = _start(spec, args) if spec is not None and spec.chdir else None
+    if spec is None or start is None:
+        return None
+    found: Word | None = None
+    for index, word in enumerate(args[:start]):
+        name, equals, value = word.text.partition("=")
+        if equals and name in spec.chdir:
+            found = replace(word, text=value)
+        elif word.text[:2] in spec.chdir and len(word.text) > 2:
+            found = replace(word, text=word.text[2:])
+        elif word.text in spec.chdir or (
+            "-" + word.text[-1:] in spec.chdir and _has_value(spec, word.text)
+        ):
+            found = args[index + 1] if index + 1 < start else found
+    return found
+
+
 def runs_any(program: Program, args: tuple[Word, ...]) -> bool:
     """Whether a command of this program runs anything by its arguments; quick where it mostly does not."""
     if program.only_patterns:

@@ -49,6 +49,7 @@ class CommandWords(_Strict):
     required: bool = False
     until: frozenset[str] = frozenset()
     joined: bool = False
+    chdir: frozenset[str] = frozenset()
     sets: tuple[Flag, ...] = ()
 
 
