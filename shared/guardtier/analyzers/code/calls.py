@@ -8,7 +8,7 @@ from itertools import islice
 from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.names import Site
 from guardtier.analyzers.code.rules import Call, Selectors
-from guardtier.analyzers.code.value import HOLE, Const, Value, as_text, known
+from guardtier.analyzers.code.value import HOLE, Const, Pairs, Value, as_text, known
 
 _MANY = 256
 _ALL_BITS = 0o10000
@@ -36,6 +36,12 @@ class Arguments:
                 self.named[keyword.arg] = folder.value(keyword.value)
             elif isinstance(keyword.value, ast.Dict):
                 self._spread(keyword.value, folder)
+            else:
+                for const in folder.value(keyword.value).consts:
+                    if isinstance(const, Pairs):
+                        self.named |= {
+                            str(name): known(one) for name, one in zip(const.keys, const, strict=False)
+                        }
 
     @classmethod
     def passed_on(cls, node: ast.Call, folder: Folder) -> Arguments:

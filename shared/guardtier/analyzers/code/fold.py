@@ -8,8 +8,22 @@ from itertools import islice, product
 from typing import Any
 
 from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.binding import Binding
 from guardtier.analyzers.code.foldcalls import CallFolder
-from guardtier.analyzers.code.names import Binding, Names
+from guardtier.analyzers.code.items import (
+    DISPLAYS,
+    WORST,
+    gone_through,
+    holding,
+    is_dictionary,
+    item,
+    keyed,
+    module_in,
+    spread_out,
+    starred,
+    stepped,
+)
+from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.operations import (
     BUILTINS,
     FAMILIAR,
@@ -18,25 +32,22 @@ from guardtier.analyzers.code.operations import (
     OPERATIONS,
     PATH,
     SENT,
-    WORST,
     added,
     as_path,
     attribute_of,
     canonical,
     choices,
     constant,
-    holding,
-    item,
-    iterated,
-    module_in,
     path_attribute,
     shown,
 )
 from guardtier.analyzers.code.rules import Rules
 from guardtier.analyzers.code.value import (
+    HOLE,
     MAX_CHOICES,
     NOTHING,
     Const,
+    Pairs,
     Value,
     either,
     known,
@@ -48,7 +59,6 @@ MAX_DEPTH = 60  #: expressions within expressions, names behind names
 BUDGET = 1 << 17  #: characters and items that folding one text may produce
 
 _ENVIRON = {"os.environ", "os.environb"}
-_HOMES = {"HOME", "USERPROFILE"}
 _NETWORK = frozenset({"network"})
 
 
@@ -148,19 +158,32 @@ class Folder:
         return FAMILIAR.get(name) or (canonical(name) if self._rules.is_module(name) else "")
 
     def _bound(self, binding: Binding) -> Value:
-        value = self.value(binding.node)
-        for step in binding.steps:
+        nodes, steps = [binding.node], binding.steps
+        while steps and all(type(node) in DISPLAYS for node in nodes):  # what it holds may be functions
+            nodes, steps = stepped(nodes, steps[0]), steps[1:]
+        values = [self.value(node) for node in islice(nodes, MAX_ITEMS)]
+        if len(values) > 1:  # either takes the first name
+            values.sort(key=self._harmless)
+        value = either(values)
+        for step in steps:
             value = item(value, step)
         return value
+
+    def _harmless(self, value: Value) -> int:
+        """The less of it, the more the function that it names can do, or the module."""
+        if value.origin in WORST:
+            return WORST.index(value.origin)
+        rules = self._rules.calls.get(value.origin, ())
+        return 3 if any(rule.does or rule.command or rule.code for rule in rules) else 4
 
     def _attribute(self, node: ast.Attribute) -> Value:
         base, name = self.value(node.value), node.attr
         of_module = bool(base.origin) and not base.instance
-        if name == "__dict__":
+        bound = self._names.bindings.get(f".{name}")
+        if name == "__dict__" or (name == "value" and base.consts and not bound):  # of an Enum
             return base
         if name == "__self__" and of_module:  # a builtin function's own module
             return named(base.origin.rpartition(".")[0] or "builtins")
-        bound = self._names.bindings.get(f".{name}")
         if bound and not of_module:
             return either([self._bound(one) for one in islice(bound, MAX_ITEMS)]).marked(base.marks)
         if base.instance and (name == "stdin" or base.origin == PATH):
@@ -180,18 +203,19 @@ class Folder:
             return named(held)
         keys = self.value(node.slice).consts
         if base.origin in _ENVIRON:
-            return known("~") if set(keys) & _HOMES else NOTHING
+            places = [pure.VARIABLES[key] for key in keys if key in pure.VARIABLES]
+            return known(*places) if places else NOTHING
         for key in keys:
             if isinstance(key, int):
-                return item(base, key)
+                return keyed(base, key) if is_dictionary(base) else item(base, key)
             if isinstance(key, str):
                 return self._keyed(base, key)
-        return Value(marks=base.marks)
+        return item(base, None) if is_dictionary(base) else Value(marks=base.marks)
 
     def _keyed(self, base: Value, key: str) -> Value:
         """What stands in a dictionary, or in the namespace of a module or a function."""
         if base.consts:
-            return item(base, None)
+            return keyed(base, key)
         if base.origin.endswith("__globals__"):
             return named(
                 next((n for n in (f"os.{key}", f"subprocess.{key}") if n in self._rules.calls), key)
@@ -248,28 +272,57 @@ class Folder:
         if len(node.elts) > MAX_ITEMS:
             self._left = -1
             return NOTHING
-        return self._display([self.value(one) for one in node.elts])
+        return self._display([self.value(one) for one in node.elts], starred(node.elts))
 
     def _dict(self, node: ast.Dict) -> Value:
-        """Its values alone: what is taken out of it by a key may be any of them."""
-        return self._display([self.value(one) for one in islice(node.values, MAX_ITEMS)])
+        values = [self.value(one) for one in islice(node.values, MAX_ITEMS)]
+        keys = [self._key(one) for one in islice(node.keys, MAX_ITEMS)]
+        return holding(self.apply(lambda *items: Pairs(keys, items), values), values, self._rules.is_module)
 
-    def _display(self, values: list[Value]) -> Value:
-        return holding(self.apply(lambda *items: items, values), values, self._rules.is_module)
+    def _key(self, node: ast.expr | None) -> Const:
+        found = self.value(node).consts if node is not None else ()
+        return found[0] if len(found) == 1 else HOLE
+
+    def _display(self, values: list[Value], stars: frozenset[int]) -> Value:
+        made = self.apply(lambda *items: spread_out(items, stars) if stars else items, values)
+        return holding(made, values, self._rules.is_module)
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Value:
-        loop = node.generators[0]
-        over = self.value(loop.iter)
-        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or len(over.consts) != 1:
-            return Value(marks=over.marks | self.value(node.elt).marks)
-        items = iterated(over.consts[0])
         before = dict(self._local)
-        made = []
-        for one in items:
-            self._local[loop.target.id] = known(one)
-            made.append(self.value(node.elt))
+        made: list[Value] = []
+        marks = self._generated(node.generators, node.elt, made)
         self._local = before
-        return self.apply(lambda *parts: parts, made).marked(over.marks)
+        if marks is None:
+            over = self.value(node.generators[0].iter)
+            return Value(marks=over.marks | self.value(node.elt).marks)
+        return self.apply(lambda *parts: parts, made).marked(marks)
+
+    def _generated(
+        self, loops: list[ast.comprehension], element: ast.expr, made: list[Value]
+    ) -> frozenset[str] | None:
+        """Adds what the element comes to for each turn; None where what is gone through can't be told."""
+        if not loops:
+            made.append(self.value(element))
+            return NOTHING.marks
+        over = self.value(loops[0].iter)
+        if len(over.consts) != 1 or len(made) > MAX_ITEMS:
+            return None
+        marks = over.marks
+        for one in gone_through(over.consts[0]):
+            self._take(loops[0].target, known(one))
+            inner = self._generated(loops[1:], element, made)
+            if inner is None:
+                return None
+            marks |= inner
+        return marks
+
+    def _take(self, target: ast.expr, value: Value) -> None:
+        """Within a comprehension, a name stands for this."""
+        if isinstance(target, ast.Name):
+            self._local[target.id] = value
+        elif isinstance(target, ast.Tuple | ast.List):
+            for at, one in enumerate(target.elts):
+                self._take(one, item(value, at))
 
     def apply(self, function: Callable[..., Const], values: list[Value], holes: bool = True) -> Value:
         """The function of every combination of what the values may be."""

@@ -1,0 +1,147 @@
+"""bind_given(names): what calls give to names: arguments to parameters, items to lists, defaults.
+
+As blind to order and scope as :mod:`guardtier.analyzers.code.names`, whose second half it is.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from guardtier.analyzers.code.binding import Binding, called, key_of, option_of
+
+if TYPE_CHECKING:
+    from guardtier.analyzers.code.names import Names
+
+_GROWN = 64  #: items that are given to one list
+_ENDS = 4  #: what one list may have been before
+_DICTS = frozenset({"dict", "defaultdict", "OrderedDict"})
+#: What gives a list one more item, by the position of that item.
+_ONE_MORE = {"append": 0, "add": 0, "appendleft": 0, "insert": 1, "put": 0}
+_MORE = frozenset({"extend", "update"})
+_OPTIONS = frozenset({"add_argument", "add_option", "set_defaults"})
+_GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS})
+
+
+def bind_given(names: Names) -> None:
+    grown: dict[str, list[ast.expr]] = {}
+    functions, fields = names.functions, names.fields
+    for node, _ in reversed(names.calls):  # in the order of the text
+        function = node.func
+        kind = type(function)
+        name = ""
+        if kind is ast.Name:
+            name = function.id  # type: ignore[attr-defined]
+        elif kind is ast.Attribute:
+            name = function.attr  # type: ignore[attr-defined]
+            if name in _GIVING:
+                _give(names, node, name, grown)
+        elif kind is ast.Lambda:
+            _bind_call(names, function.args, node)  # type: ignore[attr-defined]
+        if name in functions:
+            _bind_call(names, functions[name], node)
+        elif name in fields:
+            _bind_fields(names, fields[name], node)
+        _hand_on(names, node)
+    for key, items in grown.items():
+        _grow(names, key, items)
+    for target, value in names.assigned:
+        if value is not None and type(target) is ast.Subscript:
+            _fill(names, target, value)
+
+
+def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:
+    """A parameter may be what any call of that function passes for it."""
+    given = [arg.arg for arg in (*args.posonlyargs, *args.args)]
+    if given and given[0] in {"self", "cls"}:
+        del given[0]
+    for at, (name, value) in enumerate(zip(given, node.args, strict=False)):
+        if type(value) is ast.Starred:
+            for rest in given[at:]:
+                names.add(rest, Binding(value.value, (None,)))
+            break
+        names.add(name, Binding(value))
+    for keyword in node.keywords:
+        if keyword.arg:
+            names.add(keyword.arg, Binding(keyword.value))
+            continue
+        for name in (*given, *[arg.arg for arg in args.kwonlyargs]):
+            names.add(name, Binding(keyword.value, (None,)))
+    if args.vararg and len(node.args) > len(given):
+        names.add(args.vararg.arg, Binding(ast.Tuple(elts=node.args[len(given) :])))
+    if args.kwarg and node.keywords:
+        named = [(ast.Constant(one.arg), one.value) for one in node.keywords if one.arg]
+        keys: list[ast.expr | None] = [key for key, _ in named]
+        names.add(args.kwarg.arg, Binding(ast.Dict(keys=keys, values=[value for _, value in named])))
+
+
+def _bind_fields(names: Names, fields: list[str], node: ast.Call) -> None:
+    """The attributes of a class that has fields and no ``__init__`` of its own."""
+    for name, value in zip(fields, node.args, strict=False):
+        names.add(f".{name}", Binding(value))
+    for keyword in node.keywords:
+        if keyword.arg in fields:
+            names.add(f".{keyword.arg}", Binding(keyword.value))
+
+
+def _give(names: Names, node: ast.Call, name: str, grown: dict[str, list[ast.expr]]) -> None:
+    if name in _OPTIONS:
+        if name == "set_defaults":
+            for keyword in node.keywords:
+                names.add(f".{keyword.arg}", Binding(keyword.value))
+        elif option := option_of(node):
+            names.add(f".{option[0]}", Binding(option[1]))
+        return
+    key = key_of(node.func.value)  # type: ignore[attr-defined]
+    at = _ONE_MORE.get(name, 0)
+    if not key or len(node.args) <= at:
+        return
+    items = grown.setdefault(key, [])
+    if len(items) < _GROWN:
+        item = node.args[at]
+        items.append(ast.Starred(value=item) if name in _MORE else item)
+
+
+def _grow(names: Names, key: str, items: list[ast.expr]) -> None:
+    """A list may also be what it was before with all that is added to it."""
+    more = ast.List(elts=items)
+    for binding in names.bindings.get(key, ())[:_ENDS]:
+        if not binding.steps:
+            names.add(key, Binding(ast.BinOp(left=binding.node, op=ast.Add(), right=more)))
+
+
+def _fill(names: Names, target: ast.Subscript, value: ast.expr) -> None:
+    """``d["path"] = value``, where d is a dictionary of the text's own."""
+    key = key_of(target.value)
+    bound = names.bindings.get(key, ())
+    if any(isinstance(one.node, ast.Dict) or called(one.node) in _DICTS for one in bound):
+        names.add(key, Binding(ast.Dict(keys=[target.slice], values=[value])))
+
+
+def _hand_on(names: Names, node: ast.Call) -> None:
+    """A function that is handed on is called with what stands beside it, or with each item of that."""
+    every = [*node.args, *[keyword.value for keyword in node.keywords]]
+    for arg in every:
+        kind = type(arg)
+        if kind is ast.Lambda:
+            args = arg.args  # type: ignore[attr-defined]
+        elif kind is ast.Name or kind is ast.Attribute:
+            found = names.functions.get(arg.id if kind is ast.Name else arg.attr)  # type: ignore[attr-defined]
+            if found is None:
+                continue
+            args = found
+        else:
+            continue
+        if len(every) > 1:
+            _hand(names, args, [one for one in every if one is not arg])
+
+
+def _hand(names: Names, args: ast.arguments, others: list[ast.expr]) -> None:
+    parameters = [arg.arg for arg in (*args.posonlyargs, *args.args) if arg.arg not in {"self", "cls"}]
+    for at, name in enumerate(parameters):
+        for other in others:
+            names.add(name, Binding(other, (None,)))
+            if isinstance(other, ast.Tuple | ast.List) and at < len(other.elts):
+                names.add(name, Binding(other.elts[at]))
+        if at < len(others):
+            names.add(name, Binding(others[at]))
