@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Container
 from itertools import islice
 
 from guardtier.analyzers.code.fold import Folder
@@ -105,11 +107,13 @@ def _quoted(word: str) -> str:
     return f'"{word}"'.replace(HOLE, "$unknown")
 
 
-def applies(rule: Call, site: Site, args: Arguments) -> bool:
-    """Whether a rule for a function is about this call of it."""
-    if rule.looped and not site.looped:
+def applies(rule: Call, site: Site, args: Arguments, again: Container[str]) -> bool:
+    """Whether a rule for a function is about this call of it. ``again``: functions that call themselves."""
+    if rule.looped and not (site.looped or site.function in again):
         return False
     if rule.marked and not args.marks & set(rule.marked):
+        return False
+    if not rule.tests and _TEST.match(site.function):
         return False
     if rule.bits and not any(
         isinstance(const, int) and 0 < const < _ALL_BITS and const & rule.bits
@@ -117,11 +121,30 @@ def applies(rule: Call, site: Site, args: Arguments) -> bool:
         for const in value.consts
     ):
         return False
-    if not rule.when and not rule.unless:
-        return True
-    given = {const for value in args.everything for const in value.consts} | {
-        v.origin for v in args.everything
-    }
+    return not (rule.when or rule.unless or rule.says) or _is_given(rule, args)
+
+
+_TEST = re.compile(r"test_|set_?[Uu]p|tear_?[Dd]own")
+
+
+def _is_given(rule: Call, args: Arguments) -> bool:
+    every = args.everything
+    given = {one for value in every for const in value.consts for one in _held(const)}
+    given |= {value.origin for value in every}
     if rule.unless and given & set(rule.unless):
         return False
-    return not rule.when or bool(given & set(rule.when))
+    if rule.when and not given & set(rule.when):
+        return False
+    return not rule.says or any(
+        part in text for one in given if (text := as_text(one)) is not None for part in rule.says
+    )
+
+
+def _held(const: Const) -> list[Const]:
+    """It, and all that it holds."""
+    found: list[Const] = [const]
+    for one in found:
+        if isinstance(one, tuple) and len(found) < _MANY:
+            found += one[:_MANY]
+            found += one.keys[:_MANY] if isinstance(one, Pairs) else ()
+    return found

@@ -29,6 +29,8 @@ from guardtier.analyzers.code.value import NOTHING, Pairs, Value, either, known,
 if TYPE_CHECKING:
     from guardtier.analyzers.code.fold import Folder
 
+#: Rules for whatever they are an attribute of, by what the dotted name ends with.
+_SUFFIXES = {".objects.all": "*.objects.all", ".query": "*.query"}
 MAX_NAMES = 8  #: for one method, each for the one before
 #: What gives one of the items that it is given.
 _ANY_OF = frozenset({"random.choice", "next", "min", "max", "secrets.choice"})
@@ -186,7 +188,10 @@ class CallFolder:
 
     def _rule(self, name: str) -> Call | None:
         found = self._rules.calls.get(name)
-        return found[0] if found else None
+        if found is None:
+            last = next((rule for ending, rule in _SUFFIXES.items() if name.endswith(ending)), "")
+            found = self._rules.calls.get(last)
+        return next((rule for rule in found if rule.gives), found[0]) if found else None
 
     def _instance(self, rule: Call, args: list[Value]) -> Value:
         held = [args[at] for at in rule.holds if isinstance(at, int) and at < len(args)]
@@ -202,9 +207,11 @@ def _marks_of(rule: Call, args: list[Value]) -> list[str]:
     return [*rule.marks, "secret"] if any(map(secret, read)) else list(rule.marks)
 
 
+_COUNTED = Value(marks=frozenset({"counted"}))
 #: What else is computed from a call's own arguments.
 _MAKERS: dict[str, Callable[[CallFolder, ast.Call, list[Value]], Value]] = {
     "os.getenv": CallFolder._variable,
     "os.environ.get": CallFolder._variable,
     "dict": CallFolder._dictionary,
+    "range": lambda *_: _COUNTED,
 }

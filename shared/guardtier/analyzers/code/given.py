@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from guardtier.analyzers.code.binding import Binding, called, key_of, option_of
 
 if TYPE_CHECKING:
-    from guardtier.analyzers.code.names import Names
+    from guardtier.analyzers.code.names import Names, Site
 
 _GROWN = 64  #: items that are given to one list
 _ENDS = 4  #: what one list may have been before
@@ -26,7 +26,8 @@ _GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS})
 def bind_given(names: Names) -> None:
     grown: dict[str, list[ast.expr]] = {}
     functions, fields = names.functions, names.fields
-    for node, _ in reversed(names.calls):  # in the order of the text
+    for site in reversed(names.calls):  # in the order of the text
+        node = site.node
         function = node.func
         kind = type(function)
         name = ""
@@ -39,10 +40,12 @@ def bind_given(names: Names) -> None:
         elif kind is ast.Lambda:
             _bind_call(names, function.args, node)  # type: ignore[attr-defined]
         if name in functions:
+            if name == site.function:
+                names.again.add(name)
             _bind_call(names, functions[name], node)
         elif name in fields:
             _bind_fields(names, fields[name], node)
-        _hand_on(names, node)
+        _hand_on(names, site)
     for key, items in grown.items():
         _grow(names, key, items)
     for target, value in names.assigned:
@@ -118,22 +121,30 @@ def _fill(names: Names, target: ast.Subscript, value: ast.expr) -> None:
         names.add(key, Binding(ast.Dict(keys=[target.slice], values=[value])))
 
 
-def _hand_on(names: Names, node: ast.Call) -> None:
+def _hand_on(names: Names, site: Site) -> None:
     """A function that is handed on is called with what stands beside it, or with each item of that."""
+    node = site.node
     every = [*node.args, *[keyword.value for keyword in node.keywords]]
     for arg in every:
         kind = type(arg)
         if kind is ast.Lambda:
             args = arg.args  # type: ignore[attr-defined]
         elif kind is ast.Name or kind is ast.Attribute:
-            found = names.functions.get(arg.id if kind is ast.Name else arg.attr)  # type: ignore[attr-defined]
+            name = arg.id if kind is ast.Name else arg.attr  # type: ignore[attr-defined]
+            found = names.functions.get(name)
             if found is None:
                 continue
             args = found
+            names.handed.append((site, name))
+            if name == site.function:
+                names.again.add(name)
         else:
             continue
         if len(every) > 1:
             _hand(names, args, [one for one in every if one is not arg])
+    for keyword in node.keywords:
+        if keyword.arg and (keyword.arg[:3] == "on_" or keyword.arg == "callback"):
+            names.called_back(key_of(keyword.value).lstrip("."))
 
 
 def _hand(names: Names, args: ast.arguments, others: list[ast.expr]) -> None:

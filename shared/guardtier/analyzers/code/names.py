@@ -20,6 +20,14 @@ _FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef})
 #: What changes the place that its children stand in.
 _PLACES = _LOOPS | _FUNCTIONS
 _GIVING_BACK = frozenset({ast.Return, ast.Yield, ast.YieldFrom})
+_ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
+#: Decorators that make a function answer others: of web frameworks, of bots.
+_SERVING = frozenset(
+    {"route", "get", "post", "put", "patch", "delete", "websocket", "api_route", "event",
+     "message_handler", "on_message", "slash_command", "on_event"}
+)  # fmt: skip
+#: Folds to what comes from the network.
+_SENT_BY_OTHERS = ast.Attribute(value=ast.Name(id="_", ctx=ast.Load()), attr="rfile", ctx=ast.Load())
 _OPTIONS = frozenset({"option", "argument"})  #: decorators of click
 _IDLE = frozenset(
     {"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "kind", "type_comment", "type_ignores",
@@ -47,10 +55,11 @@ _AROUND = frozenset({ast.Attribute, ast.Expr, ast.keyword, ast.Starred, ast.Awai
 
 
 class Site(NamedTuple):
-    """One call, and whether it stands in a loop."""
+    """One call, whether it stands in a loop, and in which function."""
 
     node: ast.Call
     looped: bool
+    function: str = ""
 
 
 class Names:
@@ -61,7 +70,10 @@ class Names:
         self.stars: list[str] = []
         self.bindings: dict[str, list[Binding]] = {}
         self.calls: list[Site] = []
-        self.endless: list[ast.While] = []
+        self.endless: list[tuple[ast.While | ast.For, str]] = []  #: loops, and what function they are in
+        self._within = ""
+        self.again: set[str] = set()  #: functions that call themselves
+        self.handed: list[tuple[Site, str]] = []  #: where functions of the text are handed on
         self.products: list[ast.BinOp] = []
         self.assigned: list[tuple[ast.expr, ast.expr | None]] = []
         self.functions: dict[str, ast.arguments] = {}
@@ -69,6 +81,8 @@ class Names:
         self.yields: dict[str, list[ast.expr]] = {}
         self.fields: dict[str, list[str]] = {}  #: of classes that make their ``__init__`` of them
         self.properties: list[str] = []
+        self.classes: set[str] = set()
+        self._served: list[str] = []  #: functions that are called with what others send
         self._walk(tree)
         self._bind_returned()
         bind_given(self)
@@ -87,6 +101,7 @@ class Names:
         while nodes or outer:
             if not nodes:
                 nodes, looped, function = outer.pop()
+                self._within = function
                 continue
             node = nodes.pop()
             kind = type(node)
@@ -97,7 +112,7 @@ class Names:
                 continue
             if kind in telling:
                 if kind is ast.Call:
-                    self.calls.append(Site(node, looped))
+                    self.calls.append(Site(node, looped, function))
                 elif kind in _HANDLERS:
                     _HANDLERS[kind](self, node)
                 elif kind in giving_back and function and node.value:
@@ -106,7 +121,7 @@ class Names:
                     outer.append((nodes, looped, function))
                     nodes = []
                     looped = looped or kind in _LOOPS
-                    function = node.name if kind in _FUNCTIONS else function
+                    self._within = function = node.name if kind in _FUNCTIONS else function
             for child in children[kind](node):
                 if type(child) is list:
                     nodes += child
@@ -130,6 +145,8 @@ class Names:
         elif isinstance(target, ast.Attribute):
             self.add(f".{target.attr}", Binding(node, steps))
             self.assigned.append((target, node))
+            if target.attr[:3] == "on_":
+                self._served.append(key_of(node).lstrip("."))
         elif isinstance(target, ast.Subscript):
             self.assigned.append((target, node))
         elif isinstance(target, ast.Starred):
@@ -178,12 +195,15 @@ class Names:
 
     def _loop(self, node: ast.For | ast.comprehension) -> None:
         self._bind(node.target, node.iter, (None,))
+        if called(node.iter) in _ENDLESS and isinstance(node, ast.For):
+            self.endless.append((node, self._within))
 
     def _with(self, node: ast.withitem) -> None:
         if node.optional_vars is not None:
             self._bind(node.optional_vars, node.context_expr)
 
     def _class(self, node: ast.ClassDef) -> None:
+        self.classes.add(node.name)
         fields, values = [], []
         for one in node.body:
             if isinstance(one, ast.FunctionDef) and one.name == "__init__":
@@ -204,17 +224,20 @@ class Names:
         if values and any(key_of(base).endswith("Enum") for base in node.bases):
             self.add(node.name, Binding(ast.Tuple(elts=values)))  # what a loop goes through
 
-    def _function(self, node: ast.FunctionDef) -> None:
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if node.name != "__init__":
             self.functions[node.name] = node.args
         given = [*node.args.posonlyargs, *node.args.args]
         for arg, default in zip(reversed(given), reversed(node.args.defaults), strict=False):
             self.add(arg.arg, Binding(default_of(default) or default))
         for decorator in node.decorator_list:
-            if isinstance(decorator, ast.Call):
-                if called(decorator) in _OPTIONS and (option := option_of(decorator)):
+            name = called(decorator) or key_of(decorator).lstrip(".")
+            if name in _SERVING or (name == "command" and isinstance(node, ast.AsyncFunctionDef)):
+                self._served.append(node.name)
+            elif name in _OPTIONS and isinstance(decorator, ast.Call):
+                if option := option_of(decorator):
                     self.add(option[0], Binding(option[1]))
-            elif key_of(decorator).endswith("property"):
+            elif name.endswith("property"):
                 self.properties.append(node.name)
         for arg, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=False):
             if value is not None:
@@ -225,7 +248,7 @@ class Names:
 
     def _while(self, node: ast.While) -> None:
         if not isinstance(node.test, ast.Compare | ast.Name | ast.Call | ast.BoolOp | ast.Attribute):
-            self.endless.append(node)
+            self.endless.append((node, self._within))
 
     def _product(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.Mult):
@@ -238,6 +261,14 @@ class Names:
         for name in self.properties:
             for value in self.returns.get(name, ()):
                 self.add(f".{name}", Binding(value))
+        for function in self._served:
+            self.called_back(function)
+
+    def called_back(self, function: str) -> None:
+        """The function is called with what others send."""
+        if (args := self.functions.get(function)) is not None:
+            for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs):
+                self.add(arg.arg, Binding(_SENT_BY_OTHERS))
 
 
 _HANDLERS: dict[type, Callable[[Names, Any], None]] = {

@@ -17,7 +17,7 @@ _REMEMBERED = 128  #: characters of names whose rules are kept
 
 Effect = Literal["read", "write", "delete", "permissions", "ownership", "discover", "send"]
 #: What a value is made of, as far as it matters to what is done with it.
-Mark = Literal["network", "decoded", "secret", "environment", "file", "output", "processes"]
+Mark = Literal["network", "decoded", "secret", "environment", "file", "output", "processes", "counted"]
 #: A position, a keyword, or ``self``: the value that the method was called on.
 Selectors = list[int | str]
 
@@ -53,9 +53,11 @@ class Call(Verdict):
     name and the value of a variable of the environment. ``url`` is where data goes to or comes from and
     ``data`` what is sent. ``gives`` names what the result is an instance of, ``holds`` which arguments
     its value is joined from, ``marks`` what is to be known of it. ``when`` lets all of this count only
-    where an argument is one of these values; ``unless`` only where none is; ``marked`` only where an
-    argument bears one of these marks; ``bits`` only where a number has one of these bits;
-    ``looped`` only in a loop.
+    where an argument is, or holds, one of these values; ``unless`` only where none does; ``says`` only
+    where a text in one has one of these parts; ``marked`` only where an argument bears one of these
+    marks; ``bits`` only where a number has one of these bits; ``looped`` only in a loop, or in a function
+    that calls itself; ``tests`` also in what test functions do. ``program`` is what ``argv`` are words of.
+    ``kept`` says that it is no more than MEDIUM where every database that the text opens is in memory.
     """
 
     names: list[str]
@@ -78,6 +80,10 @@ class Call(Verdict):
     marks: list[Mark] = []
     when: list[str | int | bool] = []
     unless: list[str | int | bool] = []
+    says: list[str] = []
+    program: str = ""
+    kept: bool = False
+    tests: bool = True
     marked: list[Mark] = []
     bits: int = 0
     looped: bool = False
@@ -170,6 +176,8 @@ def _looked_up(origin: str, method: str) -> list[Call] | None:
         if found is not None or "." not in rest:
             break
         found = rules.calls.get(canonical(rest))
+    if found is None and origin.count(".") > 1:  # of whatever it is an attribute: ``*.query.delete``
+        found = rules.calls.get("*." + ".".join(origin.split(".")[-2:]))
     return rules.methods.get(method) if found is None else found
 
 

@@ -19,6 +19,7 @@ _DEEDS = (
     "python.network.request",
     "python.network.fetch",
     "python.network.delete",
+    "python.network.scan",
     "python.send.",
     "python.data.destroyed",
     "python.credentials.store",

@@ -11,6 +11,7 @@ from guardtier.analyzers.effects.table import CompiledRule, Node, lookup
 from guardtier.analyzers.effects.targets import place_of
 from guardtier.analyzers.effects.variables import rate_variable
 from guardtier.analyzers.shell.model import Command, Redirect, Word
+from guardtier.analyzers.shell.wrappers import program_of
 from guardtier.risk import SecurityRisk
 
 LOW, MEDIUM, HIGH = SecurityRisk.LOW, SecurityRisk.MEDIUM, SecurityRisk.HIGH
@@ -81,8 +82,16 @@ def _rate_redirect(redirect: Redirect, cwd: str, found: list[Rated], done: Done)
     if redirect.kind == "dup" and (target.text.isdigit() or target.text in ("-", "")):
         return
     effect = "read" if redirect.kind == "read" else "write"
-    _rate_word(effect, target, cwd, done, found)
+    risk = _rate_word(effect, target, cwd, done, found)
+    if risk is MEDIUM and effect == "read" and target.text.startswith("/dev/") and runs_input(done.command):
+        _rate_word("execute", target, cwd, done, found)  # ``bash < /dev/tcp/…``
     done.note(effect, [target])
+
+
+def runs_input(command: Command) -> bool:
+    """Whether the program is a shell or an interpreter."""
+    entry = program_of(command.program)
+    return entry is not None and bool(entry.stdin) and entry.stdin != "sql"
 
 
 def _rate_word(effect: str, word: Word, cwd: str, done: Done, found: list[Rated]) -> SecurityRisk:
