@@ -8,42 +8,46 @@ from collections.abc import Container
 from itertools import islice
 
 from guardtier.analyzers.code.fold import Folder
+from guardtier.analyzers.code.items import spread
 from guardtier.analyzers.code.names import Site
 from guardtier.analyzers.code.rules import Call, Selectors
 from guardtier.analyzers.code.value import HOLE, Const, Pairs, Value, as_text, known
+from guardtier.analyzers.lazy import lazy
 
 _MANY = 256
 _ALL_BITS = 0o10000
 
 
 class Arguments:
-    """The values that a call is given."""
+    """The values that a call is given. Each is folded when it is asked for: most rules look at one."""
 
     def __init__(self, node: ast.Call, folder: Folder) -> None:
-        self.on = folder.receiver(node)
-        self.given: list[Value] = []
-        self.named: dict[str, Value] = {}
-        for arg in islice(node.args, _MANY):
-            value = folder.value(arg)
-            if (
-                isinstance(arg, ast.Starred)
-                and len(value.consts) == 1
-                and isinstance(value.consts[0], tuple)
-            ):
-                self.given.extend(known(item).marked(value.marks) for item in value.consts[0][:_MANY])
-            else:
-                self.given.append(value)
-        for keyword in islice(node.keywords, _MANY):
+        self._node = node
+        self._folder = folder
+        self._spread_out = _has_stars(node)
+
+    @lazy
+    def on(self) -> Value:
+        return self._folder.receiver(self._node)
+
+    @lazy
+    def given(self) -> list[Value]:
+        nodes = self._node.args[:_MANY]
+        return spread([self._folder.value(arg) for arg in nodes], nodes)
+
+    @lazy
+    def named(self) -> dict[str, Value]:
+        found: dict[str, Value] = {}
+        for keyword in islice(self._node.keywords, _MANY):
+            value = self._folder.value(keyword.value)
             if keyword.arg:
-                self.named[keyword.arg] = folder.value(keyword.value)
-            elif isinstance(keyword.value, ast.Dict):
-                self._spread(keyword.value, folder)
-            else:
-                for const in folder.value(keyword.value).consts:
-                    if isinstance(const, Pairs):
-                        self.named |= {
-                            str(name): known(one) for name, one in zip(const.keys, const, strict=False)
-                        }
+                found[keyword.arg] = value
+                continue
+            for const in value.consts:
+                if isinstance(const, Pairs):
+                    pairs = zip(const.keys, const, strict=False)
+                    found |= {str(name): known(one).marked(value.marks) for name, one in pairs}
+        return found
 
     @classmethod
     def passed_on(cls, node: ast.Call, folder: Folder) -> Arguments:
@@ -54,24 +58,29 @@ class Arguments:
         marks = frozenset().union(*(value.marks for value in values))
         everything = Value(flat, False, marks)
         found.given, found.named, found.on = [everything] * 4, {}, everything
+        found._spread_out = True
         return found
-
-    def _spread(self, node: ast.Dict, folder: Folder) -> None:
-        for key, value in islice(zip(node.keys, node.values, strict=True), _MANY):
-            if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                self.named[key.value] = folder.value(value)
 
     def at(self, selectors: Selectors) -> list[Value]:
         """The values that are selected; what is not given is left out."""
-        found = []
+        found: list[Value] = []
         for selector in selectors:
             if selector == "self":
                 found.append(self.on)
+            elif self._spread_out:
+                found += self._spread_at(selector)
             elif isinstance(selector, int):
-                found.extend(self.given[selector : selector + 1])
-            elif selector in self.named:
-                found.append(self.named[selector])
+                found += map(self._folder.value, self._node.args[selector : selector + 1])
+            else:
+                found += [
+                    self._folder.value(one.value) for one in self._node.keywords if one.arg == selector
+                ]
         return found
+
+    def _spread_at(self, selector: int | str) -> list[Value]:
+        if isinstance(selector, int):
+            return self.given[selector : selector + 1]
+        return [self.named[selector]] if selector in self.named else []
 
     @property
     def everything(self) -> list[Value]:
@@ -80,6 +89,16 @@ class Arguments:
     @property
     def marks(self) -> frozenset[str]:
         return self.on.marks.union(*(value.marks for value in self.everything))
+
+
+def _has_stars(node: ast.Call) -> bool:
+    for arg in node.args:
+        if type(arg) is ast.Starred:
+            return True
+    for keyword in node.keywords:  # noqa: SIM110 - a generator would take twice as long
+        if keyword.arg is None:
+            return True
+    return False
 
 
 def _flat(const: Const) -> tuple[Const, ...]:

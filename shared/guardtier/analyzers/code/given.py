@@ -20,37 +20,48 @@ _DICTS = frozenset({"dict", "defaultdict", "OrderedDict"})
 _ONE_MORE = {"append": 0, "add": 0, "appendleft": 0, "insert": 1, "put": 0}
 _MORE = frozenset({"extend", "update"})
 _OPTIONS = frozenset({"add_argument", "add_option", "set_defaults"})
+_HANDING = frozenset({ast.Name, ast.Attribute, ast.Lambda})  #: what may be a function
 _GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS})
 
 
 def bind_given(names: Names) -> None:
     grown: dict[str, list[ast.expr]] = {}
-    functions, fields = names.functions, names.fields
+    handing = _HANDING
     for site in reversed(names.calls):  # in the order of the text
         node = site.node
-        function = node.func
-        kind = type(function)
-        name = ""
-        if kind is ast.Name:
-            name = function.id  # type: ignore[attr-defined]
-        elif kind is ast.Attribute:
-            name = function.attr  # type: ignore[attr-defined]
-            if name in _GIVING:
-                _give(names, node, name, grown)
-        elif kind is ast.Lambda:
-            _bind_call(names, function.args, node)  # type: ignore[attr-defined]
-        if name in functions:
-            if name == site.function:
-                names.again.add(name)
-            _bind_call(names, functions[name], node)
-        elif name in fields:
-            _bind_fields(names, fields[name], node)
-        _hand_on(names, site)
+        _bind_called(names, site, grown)
+        for arg in node.args:
+            if type(arg) in handing:
+                _hand_on(names, site, arg)
+        for keyword in node.keywords:
+            if type(keyword.value) in handing:
+                _hand_on(names, site, keyword.value, keyword.arg or "")
     for key, items in grown.items():
         _grow(names, key, items)
     for target, value in names.assigned:
         if value is not None and type(target) is ast.Subscript:
             _fill(names, target, value)
+
+
+def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]]) -> None:
+    """What the function that is called makes of its arguments."""
+    node = site.node
+    function = node.func
+    name = ""
+    if isinstance(function, ast.Attribute):
+        name = function.attr
+        if name in _GIVING:
+            _give(names, node, name, grown)
+    elif isinstance(function, ast.Name):
+        name = function.id
+    elif isinstance(function, ast.Lambda):
+        _bind_call(names, function.args, node)
+    if name in names.functions:
+        if name == site.function:
+            names.again.add(name)
+        _bind_call(names, names.functions[name], node)
+    elif name in names.fields:
+        _bind_fields(names, names.fields[name], node)
 
 
 def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:
@@ -121,30 +132,22 @@ def _fill(names: Names, target: ast.Subscript, value: ast.expr) -> None:
         names.add(key, Binding(ast.Dict(keys=[target.slice], values=[value])))
 
 
-def _hand_on(names: Names, site: Site) -> None:
+def _hand_on(names: Names, site: Site, arg: ast.expr, keyword: str = "") -> None:
     """A function that is handed on is called with what stands beside it, or with each item of that."""
-    node = site.node
-    every = [*node.args, *[keyword.value for keyword in node.keywords]]
-    for arg in every:
-        kind = type(arg)
-        if kind is ast.Lambda:
-            args = arg.args  # type: ignore[attr-defined]
-        elif kind is ast.Name or kind is ast.Attribute:
-            name = arg.id if kind is ast.Name else arg.attr  # type: ignore[attr-defined]
-            found = names.functions.get(name)
-            if found is None:
-                continue
-            args = found
+    if isinstance(arg, ast.Lambda):
+        args: ast.arguments | None = arg.args
+    else:
+        name = arg.attr if isinstance(arg, ast.Attribute) else arg.id  # type: ignore[attr-defined]
+        args = names.functions.get(name)
+        if args is not None:
             names.handed.append((site, name))
             if name == site.function:
                 names.again.add(name)
-        else:
-            continue
-        if len(every) > 1:
-            _hand(names, args, [one for one in every if one is not arg])
-    for keyword in node.keywords:
-        if keyword.arg and (keyword.arg[:3] == "on_" or keyword.arg == "callback"):
-            names.called_back(key_of(keyword.value).lstrip("."))
+            if keyword[:3] == "on_" or keyword == "callback":
+                names.called_back(name)
+    if args is not None:
+        every = (*site.node.args, *[one.value for one in site.node.keywords])
+        _hand(names, args, [one for one in every if one is not arg])
 
 
 def _hand(names: Names, args: ast.arguments, others: list[ast.expr]) -> None:
