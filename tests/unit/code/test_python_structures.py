@@ -47,6 +47,8 @@ STRUCTURES = [
     "import os\nall_of = [f'{a}/{b}' for a in ['/etc'] for b in ['hosts', 'fstab']]\n"
     "for one in all_of:\n    os.unlink(one)",
     "import os, random\nos.unlink(random.choice(['a', '/etc/fstab']))",
+    "from pathlib import Path\nfor one in sorted(Path('/etc').glob('fstab'), key=str):\n"
+    "    (one.rmdir if one.is_dir() else one.unlink)()",
     # what functions give and get
     "import os\ndef todo():\n    yield 'a'\n    yield '/etc/fstab'\nfor one in todo():\n    os.unlink(one)",
     "import os\ndef todo():\n    yield from ['/etc/fstab']\nfor one in todo():\n    os.unlink(one)",
@@ -66,6 +68,8 @@ STRUCTURES = [
     "    os.unlink(one)",
     "import os\nfrom typing import NamedTuple\nclass C(NamedTuple):\n    name: str\n"
     "    file: str\nfor c in [C('a', '/etc/fstab')]:\n    os.unlink(c.file)",
+    "import os\nfrom collections import namedtuple\nC = namedtuple('C', 'name, file')\n"
+    "for c in [C('a', '/etc/fstab')]:\n    os.unlink(c.file)",
     "import os\nfrom enum import Enum\nclass C(Enum):\n    A = '/etc/fstab'\nos.unlink(C.A.value)",
     "import os\nfrom enum import StrEnum\nclass C(StrEnum):\n    A = '/etc/fstab'\n"
     "for one in C:\n    os.unlink(one.value)",
@@ -99,6 +103,11 @@ COMMANDS = [
     "import subprocess\nline = ['rm']\nline.append('-rf')\nline.append('/usr')\nsubprocess.run(line)",
     "import subprocess\nline = ['rm']\nline.extend(['-r', '-f', '/usr'])\nsubprocess.run(line)",
     "import subprocess\nrest = ['-rf', '/usr']\nsubprocess.run(['rm', *rest])",
+    "import anyio\nanyio.run(anyio.run_process, ['rm', '-rf', '/usr'])",
+    "import asyncio\nloop = asyncio.get_event_loop()\n"
+    "loop.run_until_complete(loop.subprocess_exec(asyncio.SubprocessProtocol, 'rm', '-rf', '/usr'))",
+    "from plumbum import local\nlocal['rm']('-rf', '/usr')",
+    "from invoke import Context\nContext().run('rm -rf /usr')",
     "import subprocess\ndef sh(*line):\n    subprocess.run(line)\nsh('rm', '-rf', '/usr')",
     "import subprocess\nSTEPS = {'one': ['rm', '-rf', '/usr']}\n"
     "for name, line in STEPS.items():\n    subprocess.run(line)",

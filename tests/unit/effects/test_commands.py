@@ -19,6 +19,11 @@ def rate(command: str) -> tuple[str, list[Rated]]:
 
 
 HIGH = [
+    ("grep -rl 'BEGIN OPENSSH PRIVATE' ~", "shell.credentials.search"),
+    (
+        "sqlite3 ~/Library/Application\\ Support/com.apple.TCC/TCC.db 'DELETE FROM access'",
+        "shell.write.controls",
+    ),
     ("python3 -m pip install --user http://a.example/a-1.0.zip", "shell.install.unencrypted"),
     ("python -m pip install 'a @ https://10.1.2.3/a.whl'", "shell.install.url"),
     ("python -m pip install -i http://pkgs.example/simple a", "shell.install.unencrypted"),

@@ -19,6 +19,10 @@ _FOUND = "Deletes or overwrites what it finds below a directory that is not the 
 _LEAVES = "Sends data, and has gone through what is a person's own (ATT&CK T1041)."
 _MEMORY = re.compile(r":memory:|(?:sqlite|duckdb)(?:\+\w+)?://(?:/:memory:)?")
 _EMPTYING = ("sql.delete", "sql.drop", "sql.update", "sql.truncate")
+_BESIDE = "Starts a shell beside a connection, as remote shells do (ATT&CK T1059.006)."
+_SHELL = re.compile(
+    r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh(?: -i| -l| --login)*|cmd(?:\.exe)?(?: /[qQ])?|powershell(?:\.exe)?)"
+)
 _SHORT = 2  #: characters of a path that say too little to look for it
 
 
@@ -31,6 +35,7 @@ class Aftermath:
     written: set[str] = field(default_factory=set)  #: paths
     contents: list[tuple[Span, str]] = field(default_factory=list)  #: texts that were written
     ran: list[tuple[Span, str]] = field(default_factory=list)  #: command lines, and files that were run
+    imported: list[tuple[Span, str]] = field(default_factory=list)  #: directories that it imports from
     computed: list[Span] = field(default_factory=list)  #: commands that can't be told
     sql: list[tuple[Span, str]] = field(default_factory=list)
     walked: list[str] = field(default_factory=list)  #: directories, not the task's, with all below
@@ -61,6 +66,9 @@ class Aftermath:
                 report.add(
                     "python.shell.reverse", SecurityRisk.HIGH, f"{message} (ATT&CK T1059.006).", span
                 )
+            for span, line in self.ran:
+                if _SHELL.fullmatch(line):
+                    report.add("python.shell.reverse", SecurityRisk.HIGH, _BESIDE, span)
         self._rate_walks(report)
         if any(path.endswith(".py") for path in self.written):
             for span, text in self.contents:
@@ -98,6 +106,10 @@ class Aftermath:
         for span, line in self.ran:
             if any(path in line for path in paths):
                 message = "Runs a file that it has fetched before (ATT&CK T1105). Read it before it is run."
+                report.add("python.run.downloaded", SecurityRisk.HIGH, message, span)
+        for span, folder in self.imported:
+            if any(path.startswith(folder) for path in paths):
+                message = "Imports from where it has saved what it fetched (ATT&CK T1105). Read it first."
                 report.add("python.run.downloaded", SecurityRisk.HIGH, message, span)
 
 

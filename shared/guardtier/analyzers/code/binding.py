@@ -40,6 +40,16 @@ def default_of(node: ast.expr) -> ast.expr | None:
     return made.body if isinstance(made, ast.Lambda) else made
 
 
+def fields_of(node: ast.expr) -> list[str]:
+    """The fields of ``namedtuple("Name", "one two")``, or of a list of them."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2:
+        return []
+    listed = node.args[1]
+    items = listed.elts if isinstance(listed, ast.List | ast.Tuple) else [listed]
+    texts = [one.value for one in items if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return [name for text in texts for name in text.replace(",", " ").split()]
+
+
 def option_of(node: ast.Call) -> tuple[str, ast.expr] | None:
     """The name and the default of an option: ``add_argument("-p", "--path", default="/srv")``."""
     default: ast.expr | None = None

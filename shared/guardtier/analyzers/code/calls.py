@@ -56,7 +56,8 @@ class Arguments:
         values = [*found.given, *found.named.values()]
         flat = tuple(item for value in values for const in value.consts for item in _flat(const))[:_MANY]
         marks = frozenset().union(*(value.marks for value in values))
-        everything = Value(flat, False, marks)
+        whole = tuple(const for value in values for const in value.consts if isinstance(const, tuple))
+        everything = Value((*whole, *flat)[:_MANY], False, marks)
         found.given, found.named, found.on = [everything] * 4, {}, everything
         found._spread_out = True
         return found

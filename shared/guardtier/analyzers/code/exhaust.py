@@ -136,12 +136,32 @@ def _takes(loop: ast.While | ast.For, folder: Folder) -> bool:
             return False
         if isinstance(node, ast.Call):
             name = called(node)
-            if name in _WAITING and not _asks(node.func, folder) and not (floods and name == "read"):
+            if name in _WAITING and not _goes_on(node, name, floods, folder):
                 return False
-            takes = takes or name in _TAKING
+            takes = takes or name in _TAKING or (name == "open" and _makes(node))
         elif isinstance(node, ast.AugAssign):
             takes = takes or not isinstance(node.value, ast.Constant) or isinstance(node.value.value, str)
     return takes
+
+
+def _goes_on(node: ast.Call, name: str, floods: bool, folder: Folder) -> bool:
+    """Whether it is a request, reads the answer to one, or is no more than named like what waits."""
+    if name == "join":
+        return _puts_together(node)
+    return _asks(node.func, folder) or (floods and name == "read")
+
+
+def _puts_together(node: ast.Call) -> bool:
+    """Whether ``join`` is that of texts and paths; of threads it takes a number, if anything."""
+    return bool(node.args) and not (
+        isinstance(node.args[0], ast.Constant) and not isinstance(node.args[0].value, str)
+    )
+
+
+def _makes(node: ast.Call) -> bool:
+    """Whether ``open`` makes a file."""
+    modes = [*node.args[1:2], *[one.value for one in node.keywords if one.arg == "mode"]]
+    return any(isinstance(one, ast.Constant) and set(str(one.value)) & set("wax") for one in modes)
 
 
 def _asks(function: ast.expr, folder: Folder) -> bool:

@@ -74,7 +74,6 @@ class Folder:
         self._local: dict[str, Value] = {}
         self._depth = 0
         self._left = BUDGET
-        self._serves = any(name.endswith("HTTPRequestHandler") for name in names.imports.values())
         self._calls = CallFolder(self, names, rules)
 
     @property
@@ -193,7 +192,7 @@ class Folder:
         if dotted in pure.CONSTANTS:
             return known(pure.CONSTANTS[dotted])
         marks = base.marks | {"environment"} if dotted in _ENVIRON else base.marks
-        marks = marks | _NETWORK if name == "rfile" or (name == "path" and self._serves) else marks
+        marks = marks | _NETWORK if name == "rfile" or (name == "path" and self._names.serves) else marks
         return Value((), False, marks, dotted)
 
     def _subscript(self, node: ast.Subscript) -> Value:
@@ -372,4 +371,5 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.ListComp: Folder._comprehension,
     ast.GeneratorExp: Folder._comprehension,
     ast.SetComp: Folder._comprehension,
+    ast.DictComp: lambda folder, node: Value(marks=folder.value(node.generators[0].iter).marks),
 }

@@ -79,6 +79,9 @@ class CallFolder:
                 return folded(method.value)
             if isinstance(method, ast.Call) and method.args and folded(method.func).origin in GETTERS:
                 return folded(method.args[0])
+            if isinstance(method, ast.IfExp):  # ``(p.rmdir if p.is_dir() else p.unlink)()``
+                method = method.body
+                continue
             bound = self._names.bindings.get(method.id, ()) if isinstance(method, ast.Name) else ()
             if len(bound) != 1 or bound[0].steps:
                 break
@@ -213,5 +216,7 @@ _MAKERS: dict[str, Callable[[CallFolder, ast.Call, list[Value]], Value]] = {
     "os.getenv": CallFolder._variable,
     "os.environ.get": CallFolder._variable,
     "dict": CallFolder._dictionary,
-    "range": lambda *_: _COUNTED,
+    **dict.fromkeys(
+        ("range", "ipaddress.ip_network", "ipaddress.IPv4Network", "netaddr.IPNetwork"), lambda *_: _COUNTED
+    ),
 }

@@ -20,6 +20,10 @@ _DICTS = frozenset({"dict", "defaultdict", "OrderedDict"})
 _ONE_MORE = {"append": 0, "add": 0, "appendleft": 0, "insert": 1, "put": 0}
 _MORE = frozenset({"extend", "update"})
 _OPTIONS = frozenset({"add_argument", "add_option", "set_defaults"})
+#: They make a function answer others.
+_REGISTERING = frozenset({"register_function", "register_instance", "add_url_rule", "add_handler"}) | {
+    "add_api_route", "basic_consume", "subscribe", "message_callback_add", "add_command"
+}  # fmt: skip
 _HANDING = frozenset({ast.Name, ast.Attribute, ast.Lambda})  #: what may be a function
 _GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS})
 
@@ -143,7 +147,7 @@ def _hand_on(names: Names, site: Site, arg: ast.expr, keyword: str = "") -> None
             names.handed.append((site, name))
             if name == site.function:
                 names.again.add(name)
-            if keyword[:3] == "on_" or keyword == "callback":
+            if keyword[:3] == "on_" or called(site.node) in _REGISTERING:
                 names.called_back(name)
     if args is not None:
         every = (*site.node.args, *[one.value for one in site.node.keywords])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from guardtier.analyzers.code.binding import Binding, called, default_of, key_of, option_of
+from guardtier.analyzers.code.binding import Binding, called, default_of, fields_of, key_of, option_of
 from guardtier.analyzers.code.given import bind_given
 
 _LOOPS = frozenset({ast.While, ast.For, ast.AsyncFor, ast.ListComp, ast.GeneratorExp, ast.SetComp})
@@ -82,6 +82,7 @@ class Names:
         self.fields: dict[str, list[str]] = {}  #: of classes that make their ``__init__`` of them
         self.properties: list[str] = []
         self.classes: set[str] = set()
+        self.serves = False  #: whether it answers requests by a class of its own
         self._served: list[str] = []  #: functions that are called with what others send
         self._walk(tree)
         self._bind_returned()
@@ -184,6 +185,9 @@ class Names:
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self._bind(target, node.value)
+        if called(node.value) == "namedtuple":
+            fields = fields_of(node.value)
+            self.fields |= {key_of(target): fields for target in node.targets}
 
     def _annotated(self, node: ast.AnnAssign | ast.NamedExpr) -> None:
         if node.value is not None:
@@ -204,6 +208,8 @@ class Names:
 
     def _class(self, node: ast.ClassDef) -> None:
         self.classes.add(node.name)
+        if any(key_of(base).endswith("HTTPRequestHandler") for base in node.bases):
+            self.serves = True
         fields, values = [], []
         for one in node.body:
             if isinstance(one, ast.FunctionDef) and one.name == "__init__":

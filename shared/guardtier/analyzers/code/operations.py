@@ -29,6 +29,8 @@ SAME = {
     "posix": "os", "nt": "os", "posixpath": "os.path", "ntpath": "os.path", "_socket": "socket",
     "commands": "subprocess", "_posixsubprocess": "subprocess", "cPickle": "pickle", "_pickle": "pickle",
     "cloudpickle": "pickle", "io.open": "open", "codecs.open": "open", "pathlib.PosixPath": PATH,
+    "anyio.Path": PATH, "aiopath.AsyncPath": PATH, "trio.Path": PATH, "path.Path": PATH,
+    "subprocess32": "subprocess",
     "urllib2": "urllib.request", "httplib": "http.client", "__builtin__": "builtins",
     "requests.api.get": "requests.get", "requests.api.post": "requests.post",
     "requests.api.put": "requests.put", "requests.api.patch": "requests.patch",

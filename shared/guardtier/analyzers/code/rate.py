@@ -30,12 +30,12 @@ _LOOSE = re.compile(
     r"\.(?:system|popen|Popen|check_output|check_call|getoutput|rmtree)(?=[ \t]*(?:[,\]})\n]|$))"
 )
 _NAMED = frozenset({ast.Name, ast.Attribute})  #: what may be a function
-_METHODS = frozenset({ast.Attribute, ast.Call})  #: what may be one
+_METHODS = frozenset({ast.Attribute, ast.Call, ast.IfExp})  #: what may be one
 _RUNNERS = frozenset({"exec", "eval", "compile"})
 _GRAVE = (MEDIUM, HIGH)
 _GIT = "git.Repo.git."
 #: Before names of programs, which are called like functions.
-_PROGRAMS = ("sh.", "plumbum.cmd.", _GIT)
+_PROGRAMS = ("sh.", "plumbum.cmd.", "plumbum.local.", _GIT)
 _WRITE_MODES = frozenset("wax+")
 
 
@@ -228,6 +228,8 @@ class Rater:
             self._runs.command(value, span)
         if rule.connects:
             self._runs.streams(rule, args, span)
+        for value in args.at(rule.imports):
+            self._after.imported.extend((span, text) for text in value.texts)
         if rule.argv:
             self._runs.program(rule, args, span)
         for value in args.at(rule.code)[:1]:

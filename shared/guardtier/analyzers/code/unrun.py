@@ -20,6 +20,8 @@ _DEEDS = (
     "python.network.fetch",
     "python.network.delete",
     "python.network.scan",
+    "python.network.tunnel",
+    "python.network.file_server",
     "python.send.",
     "python.data.destroyed",
     "python.credentials.store",
