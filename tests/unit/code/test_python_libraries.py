@@ -284,7 +284,7 @@ def test_harm_by_libraries_is_high(code: str, finding: str) -> None:
 
 
 HONEST = [
-    "import docker\nfor one in docker.from_env().containers.list(filters={'name': 'test'}):\n    one.stop()",
+    "import docker\nfor one in docker.from_env().containers.list(all=True):\n    one.stop()",
     "class Box:\n    def run_cmd(self, line):\n        return line\nBox().run_cmd('ls')",
     "import tkinter as tk\nroot = tk.Tk()\nprint(root.clipboard_get())",
     "import click\ndef check(ctx, param, value):\n    return value\n@click.command()\n"
