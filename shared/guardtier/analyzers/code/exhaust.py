@@ -70,6 +70,7 @@ _CLIENTS = frozenset(["requests", "httpx", "session", "client", "http"])
 _REQUESTS = frozenset(["get", "post", "put", "head", "options", "request", "patch", "delete"])
 _LIBRARIES = ("requests.", "httpx.", "aiohttp.")
 _MESSAGE = "Takes more {what} with every turn of a loop that has no end (ATT&CK T1499.001)."
+_SHORT = 1000  #: nodes of a loop that only computes
 _MANY = 20_000  #: nodes of loops that are looked at
 
 
@@ -115,7 +116,10 @@ def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
 
 def _spins(loop: ast.While | ast.For) -> bool:
     """Whether it computes without an end: nothing in it waits or leaves, and nobody else's code runs."""
-    for node in islice(ast.walk(loop), _MANY):
+    nodes = list(islice(ast.walk(loop), _SHORT))
+    if len(nodes) == _SHORT:
+        return False
+    for node in nodes:
         if isinstance(node, (*_LEAVING, ast.Await)):
             return False
         if isinstance(node, ast.Call) and called(node) not in _COMPUTING:

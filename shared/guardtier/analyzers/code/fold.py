@@ -56,6 +56,7 @@ from guardtier.analyzers.code.value import (
 )
 
 MAX_DEPTH = 60  #: expressions within expressions, names behind names
+MAX_TURNS = 1024  #: of a comprehension
 BUDGET = 1 << 17  #: characters and items that folding one text may produce
 
 _ENVIRON = {"os.environ", "os.environb"}
@@ -93,6 +94,10 @@ class Folder:
             result = constant(node)  # type: ignore[arg-type]
         elif kind is ast.Name and not self._local:
             result = self._by_name.get(node.id)  # type: ignore[attr-defined]
+            if result is not None:  # which makes nothing new
+                self._left -= 1
+                self._memo[key] = result
+                return result
         if result is None:
             handler = _HANDLERS.get(kind)
             if handler is None:
@@ -305,7 +310,7 @@ class Folder:
             made.append(self.value(element))
             return NOTHING.marks
         over = self.value(loops[0].iter)
-        if len(over.consts) != 1 or len(made) > MAX_ITEMS:
+        if len(over.consts) != 1 or len(made) > MAX_TURNS:
             return None
         marks = over.marks
         for one in gone_through(over.consts[0]):

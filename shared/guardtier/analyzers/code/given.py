@@ -13,8 +13,9 @@ from guardtier.analyzers.code.binding import Binding, called, key_of, option_of
 if TYPE_CHECKING:
     from guardtier.analyzers.code.names import Names, Site
 
+_FEW = 6  #: arguments and parameters of which each may stand for each
 _GROWN = 64  #: items that are given to one list
-_ENDS = 4  #: what one list may have been before
+_LISTS = frozenset({"list", "set", "deque", "Queue", "LifoQueue", "SimpleQueue", "field"})
 _DICTS = frozenset({"dict", "defaultdict", "OrderedDict"})
 #: What gives a list one more item, by the position of that item.
 _ONE_MORE = {"append": 0, "add": 0, "appendleft": 0, "insert": 1, "put": 0}
@@ -34,10 +35,10 @@ def bind_given(names: Names) -> None:
     for site in reversed(names.calls):  # in the order of the text
         node = site.node
         _bind_called(names, site, grown)
-        for arg in node.args:
+        for arg in node.args[:_FEW]:
             if type(arg) in handing:
                 _hand_on(names, site, arg)
-        for keyword in node.keywords:
+        for keyword in node.keywords[:_FEW]:
             if type(keyword.value) in handing:
                 _hand_on(names, site, keyword.value, keyword.arg or "")
     for key, items in grown.items():
@@ -75,7 +76,7 @@ def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:
         del given[0]
     for at, (name, value) in enumerate(zip(given, node.args, strict=False)):
         if type(value) is ast.Starred:
-            for rest in given[at:]:
+            for rest in given[at : at + _FEW]:
                 names.add(rest, Binding(value.value, (None,)))
             break
         names.add(name, Binding(value))
@@ -83,7 +84,7 @@ def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:
         if keyword.arg:
             names.add(keyword.arg, Binding(keyword.value))
             continue
-        for name in (*given, *[arg.arg for arg in args.kwonlyargs]):
+        for name in (*given[:_FEW], *[arg.arg for arg in args.kwonlyargs[:_FEW]]):
             names.add(name, Binding(keyword.value, (None,)))
     if args.vararg and len(node.args) > len(given):
         names.add(args.vararg.arg, Binding(ast.Tuple(elts=node.args[len(given) :])))
@@ -122,17 +123,21 @@ def _give(names: Names, node: ast.Call, name: str, grown: dict[str, list[ast.exp
 
 def _grow(names: Names, key: str, items: list[ast.expr]) -> None:
     """A list may also be what it was before with all that is added to it."""
-    more = ast.List(elts=items)
-    for binding in names.bindings.get(key, ())[:_ENDS]:
-        if not binding.steps:
-            names.add(key, Binding(ast.BinOp(left=binding.node, op=ast.Add(), right=more)))
+    bound = names.bindings.get(key, ())
+    first = next((one.node for one in bound if not one.steps and _is_list(one.node)), None)
+    if first is not None:
+        names.add(key, Binding(ast.BinOp(left=first, op=ast.Add(), right=ast.List(elts=items))))
+
+
+def _is_list(node: ast.expr) -> bool:
+    return isinstance(node, ast.List | ast.Set) or (called(node) or key_of(node)) in _LISTS
 
 
 def _fill(names: Names, target: ast.Subscript, value: ast.expr) -> None:
     """``d["path"] = value``, where d is a dictionary of the text's own."""
     key = key_of(target.value)
-    bound = names.bindings.get(key, ())
-    if any(isinstance(one.node, ast.Dict) or called(one.node) in _DICTS for one in bound):
+    bound = names.bindings.get(key, [])
+    if any(isinstance(one.node, ast.Dict) or called(one.node) in _DICTS for one in bound[:_FEW]):
         names.add(key, Binding(ast.Dict(keys=[target.slice], values=[value])))
 
 
@@ -150,13 +155,13 @@ def _hand_on(names: Names, site: Site, arg: ast.expr, keyword: str = "") -> None
             if keyword[:3] == "on_" or called(site.node) in _REGISTERING:
                 names.called_back(name)
     if args is not None:
-        every = (*site.node.args, *[one.value for one in site.node.keywords])
+        every = (*site.node.args[:_FEW], *[one.value for one in site.node.keywords[:_FEW]])
         _hand(names, args, [one for one in every if one is not arg])
 
 
 def _hand(names: Names, args: ast.arguments, others: list[ast.expr]) -> None:
     parameters = [arg.arg for arg in (*args.posonlyargs, *args.args) if arg.arg not in {"self", "cls"}]
-    for at, name in enumerate(parameters):
+    for at, name in enumerate(parameters[:_FEW]):
         for other in others:
             names.add(name, Binding(other, (None,)))
             if isinstance(other, ast.Tuple | ast.List) and at < len(other.elts):
