@@ -13,6 +13,7 @@ from guardtier.analyzers.code.binding import Binding, called, key_of, option_of
 if TYPE_CHECKING:
     from guardtier.analyzers.code.names import Names, Site
 
+_OWN = frozenset({"self", "cls"})
 _FEW = 6  #: arguments and parameters of which each may stand for each
 _GROWN = 64  #: items that are given to one list
 _LISTS = frozenset({"list", "set", "deque", "Queue", "LifoQueue", "SimpleQueue", "field"})
@@ -71,9 +72,7 @@ def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]]) -> 
 
 def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:
     """A parameter may be what any call of that function passes for it."""
-    given = [arg.arg for arg in (*args.posonlyargs, *args.args)]
-    if given and given[0] in {"self", "cls"}:
-        del given[0]
+    given = _parameters(args, len(node.args) + _FEW)
     for at, (name, value) in enumerate(zip(given, node.args, strict=False)):
         if type(value) is ast.Starred:
             for rest in given[at : at + _FEW]:
@@ -92,6 +91,15 @@ def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:
         named = [(ast.Constant(one.arg), one.value) for one in node.keywords if one.arg]
         keys: list[ast.expr | None] = [key for key, _ in named]
         names.add(args.kwarg.arg, Binding(ast.Dict(keys=keys, values=[value for _, value in named])))
+
+
+def _parameters(args: ast.arguments, many: int) -> list[str]:
+    """The first of its parameters, without a method's own."""
+    every = (
+        args.posonlyargs[: many + 1] + args.args[: many + 1] if args.posonlyargs else args.args[: many + 1]
+    )
+    names = [arg.arg for arg in every]
+    return names[1:] if names and names[0] in _OWN else names[:many]
 
 
 def _bind_fields(names: Names, fields: list[str], node: ast.Call) -> None:
@@ -160,8 +168,7 @@ def _hand_on(names: Names, site: Site, arg: ast.expr, keyword: str = "") -> None
 
 
 def _hand(names: Names, args: ast.arguments, others: list[ast.expr]) -> None:
-    parameters = [arg.arg for arg in (*args.posonlyargs, *args.args) if arg.arg not in {"self", "cls"}]
-    for at, name in enumerate(parameters[:_FEW]):
+    for at, name in enumerate(_parameters(args, _FEW)):
         for other in others:
             names.add(name, Binding(other, (None,)))
             if isinstance(other, ast.Tuple | ast.List) and at < len(other.elts):
