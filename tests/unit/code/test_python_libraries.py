@@ -214,6 +214,35 @@ HARM = [
         "python.collect.credentials",
     ),
     ("import tarfile\ntarfile.open('a.tgz', 'w').add('/root/.ssh')", "python.collect.credentials"),
+    (
+        "import logging\nlogging.getLogger().addHandler(logging.FileHandler('/etc/cron.d/a'))",
+        "python.write.autorun",
+    ),
+    (
+        "import configparser, os\nc = configparser.ConfigParser()\nc.read(os.path.expanduser('~/.pypirc'))",
+        "python.read.credentials",
+    ),
+    (
+        "import paramiko\nparamiko.Ed25519Key.from_private_key_file('/root/.ssh/id_ed25519')",
+        "python.read.credentials",
+    ),
+    (
+        "import sqlalchemy as sa\nfrom m import Cart, engine\nwith engine.begin() as c:\n"
+        "    c.execute(sa.delete(Cart))",
+        "python.data.destroyed",
+    ),
+    ("import jsonpickle\njsonpickle.decode('{\"py/reduce\": []}')", "python.deserialise.payload"),
+    (
+        "import itertools, zipfile\nz = zipfile.ZipFile('a.zip')\n"
+        "for one in itertools.product('abc', repeat=3):\n    z.extractall(pwd=''.join(one).encode())",
+        "python.credentials.guessed",
+    ),
+    (
+        "import httpx\nfrom multiprocessing.pool import ThreadPool\ndef ask(_):\n"
+        "    httpx.get('https://x.example')\n"
+        "while True:\n    ThreadPool(99).map(ask, range(99))",
+        "python.exhaust.loop",
+    ),
     # what leaves
     (
         "import io, os, tarfile, requests\nb = io.BytesIO()\nt = tarfile.open(fileobj=b, mode='w')\n"
@@ -284,6 +313,13 @@ def test_harm_by_libraries_is_high(code: str, finding: str) -> None:
 
 
 HONEST = [
+    "from sqlalchemy import delete\nfrom m import Cart, s\ns.execute(delete(Cart).where(Cart.id == 1))",
+    "import requests, time\ndef look():\n    return requests.get('https://x.example').status_code\n"
+    "while True:\n    print(look())\n    time.sleep(60)",
+    "import requests, time\ndef look():\n    time.sleep(60)\n"
+    "    return requests.get('https://x.example').ok\n"
+    "while True:\n    print(look())",
+    "import zipfile\nfor name in ['a.zip', 'b.zip']:\n    zipfile.ZipFile(name).extractall('out')",
     "import docker\nfor one in docker.from_env().containers.list(all=True):\n    one.stop()",
     "class Box:\n    def run_cmd(self, line):\n        return line\nBox().run_cmd('ls')",
     "import tkinter as tk\nroot = tk.Tk()\nprint(root.clipboard_get())",

@@ -19,6 +19,7 @@ def rate(command: str) -> tuple[str, list[Rated]]:
 
 
 HIGH = [
+    ("kubectl -n kube-system cp api-0:/etc/kubernetes/pki ./pki", "shell.cluster.secrets"),
     ("grep -rl 'BEGIN OPENSSH PRIVATE' ~", "shell.credentials.search"),
     (
         "sqlite3 ~/Library/Application\\ Support/com.apple.TCC/TCC.db 'DELETE FROM access'",

@@ -83,6 +83,7 @@ _COMPUTING = frozenset(
 _STARTING = frozenset({"Thread", "Process", "submit", "apply_async", "start_new_thread", "Timer"})
 _SPREADING = frozenset({"map", "starmap", "imap", "imap_unordered", "map_async", "starmap_async"})
 #: Of what is awaited, what waits for the answer to a request alone.
+_PAUSING = frozenset({"sleep", "wait", "input", "select", "acquire"})
 _ANSWERED = frozenset(
     {"aread", "aclose", "read", "text", "json", "release", "drain", "gather", "send", "sendto"}
 )
@@ -90,13 +91,14 @@ _ANSWERED = frozenset(
 
 def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
     spinning: set[str] = set()
+    asking = _asking(names, folder) if names.endless else frozenset()
     for loop, function in names.endless:
         found = folder.value(loop.test).consts if isinstance(loop, ast.While) else ()
         if found and not any(found):
             continue
         if function and _spins(loop):
             spinning.add(function)
-        if _takes(loop, folder):
+        if _takes(loop, folder, asking):
             message = _MESSAGE.format(what="memory, disk, processes or connections")
             report.add("python.exhaust.loop", SecurityRisk.HIGH, message, report.span_of(loop))
     for product in names.products:
@@ -127,11 +129,17 @@ def _spins(loop: ast.While | ast.For) -> bool:
     return True
 
 
-def _takes(loop: ast.While | ast.For, folder: Folder) -> bool:
+def _asking(names: Names, folder: Folder) -> frozenset[str]:
+    """Functions that ask a server for something, and do not pause."""
+    asks = {site.function for site in names.calls if site.function and _asks(site.node.func, folder)}
+    return frozenset(asks - {site.function for site in names.calls if called(site.node) in _PAUSING})
+
+
+def _takes(loop: ast.While | ast.For, folder: Folder, asking: frozenset[str]) -> bool:
     """Whether it takes more at each turn, and nothing in it waits or leaves."""
     nodes = list(islice(ast.walk(loop), _MANY))
     calls = [node for node in nodes if isinstance(node, ast.Call)]
-    floods = any(_asks(node.func, folder) for node in calls)
+    floods = any(_asks(node.func, folder) for node in calls) or (bool(asking) and _hands_to(calls, asking))
     takes = floods
     for node in nodes:
         if isinstance(node, _LEAVING):
@@ -146,6 +154,14 @@ def _takes(loop: ast.While | ast.For, folder: Folder) -> bool:
         elif isinstance(node, ast.AugAssign):
             takes = takes or not isinstance(node.value, ast.Constant) or isinstance(node.value.value, str)
     return takes
+
+
+def _hands_to(calls: list[ast.Call], functions: frozenset[str]) -> bool:
+    """Whether one of the functions is called, or handed on to what calls it."""
+    return any(
+        called(node) in functions or any(key_of(arg).lstrip(".") in functions for arg in node.args)
+        for node in calls
+    )
 
 
 def _goes_on(node: ast.Call, name: str, floods: bool, folder: Folder) -> bool:

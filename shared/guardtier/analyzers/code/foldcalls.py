@@ -211,12 +211,17 @@ def _marks_of(rule: Call, args: list[Value]) -> list[str]:
 
 
 _COUNTED = Value(marks=frozenset({"counted"}))
+_COUNTING = (
+    "range",
+    "itertools.product",
+    "itertools.permutations",
+    "ipaddress.ip_network",
+    "netaddr.IPNetwork",
+)
 #: What else is computed from a call's own arguments.
 _MAKERS: dict[str, Callable[[CallFolder, ast.Call, list[Value]], Value]] = {
     "os.getenv": CallFolder._variable,
     "os.environ.get": CallFolder._variable,
     "dict": CallFolder._dictionary,
-    **dict.fromkeys(
-        ("range", "ipaddress.ip_network", "ipaddress.IPv4Network", "netaddr.IPNetwork"), lambda *_: _COUNTED
-    ),
+    **dict.fromkeys(_COUNTING, lambda *_: _COUNTED),
 }

@@ -53,6 +53,11 @@ def _decode(data: Any, encoding: str = "utf-8", errors: str = "strict") -> Const
     return result
 
 
+def _encode(data: Any, encoding: str = "utf-8", errors: str = "strict") -> Const:
+    result: Const = codecs.encode(data, encoding, errors)  # rot13 is its own way back
+    return result
+
+
 def _chars(items: Any) -> bytes:
     if not isinstance(items, tuple):
         raise TypeError
@@ -123,6 +128,7 @@ FUNCTIONS: dict[str, Pure] = {
     "bytes.fromhex": bytes.fromhex,
     "bytearray.fromhex": bytes.fromhex,
     "codecs.decode": _decode,
+    "codecs.encode": _encode,
     "zlib.decompress": _inflate,
     "gzip.decompress": lambda data: _inflate(data, 31),
     "bz2.decompress": lambda data: bz2.BZ2Decompressor().decompress(data, LIMIT),

@@ -244,6 +244,9 @@ def _add_base(node: Node, command: Command, found: list[Rated]) -> None:
     found.append(Rated(node.id, risk, text, command.span))
 
 
+_POOL = "Works for a pool of miners, whatever the program is called (ATT&CK T1496)."
+
+
 def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) -> None:
     """A program that the table doesn't have: MEDIUM, HIGH with root's rights or given credentials."""
     name = command.name
@@ -255,6 +258,8 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
             text = word.text.rpartition("=")[2] if "=" in word.text else word.text.lstrip("@<")
             if risk_of("read", place_of(text, cwd).name) is HIGH:
                 _rate_word("read", Word(text, word.span), cwd, done, found)
+            if word.text.startswith("stratum+"):
+                found.append(Rated("shell.mine.pool", HIGH, _POOL, word.span))
     risk = HIGH if command.context.privileged else MEDIUM
     what = "a program that the table doesn't know" + (", with root's rights" if risk is HIGH else "")
     text = f"Runs {shown(name.text)}, {what}"
