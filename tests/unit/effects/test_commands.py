@@ -19,6 +19,7 @@ def rate(command: str) -> tuple[str, list[Rated]]:
 
 
 HIGH = [
+    ("./kworkerd --url stratum+tls://pool.example:1", "shell.mine.pool"),
     ("kubectl -n kube-system cp api-0:/etc/kubernetes/pki ./pki", "shell.cluster.secrets"),
     ("grep -rl 'BEGIN OPENSSH PRIVATE' ~", "shell.credentials.search"),
     (

@@ -6,6 +6,7 @@ As blind to order and scope as :mod:`guardtier.analyzers.code.names`, whose seco
 from __future__ import annotations
 
 import ast
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from guardtier.analyzers.code.binding import Binding, called, key_of, option_of
@@ -26,27 +27,42 @@ _OPTIONS = frozenset({"add_argument", "add_option", "set_defaults"})
 _REGISTERING = frozenset({"register_function", "register_instance", "add_url_rule", "add_handler"}) | {
     "add_api_route", "basic_consume", "subscribe", "message_callback_add", "add_command"
 }  # fmt: skip
-_HANDING = frozenset({ast.Name, ast.Attribute, ast.Lambda})  #: what may be a function
 _GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS})
 
 
 def bind_given(names: Names) -> None:
     grown: dict[str, list[ast.expr]] = {}
-    handing = _HANDING
+    functions = names.functions
+    telling = {*_GIVING, *functions, *names.fields}
     for site in reversed(names.calls):  # in the order of the text
         node = site.node
-        _bind_called(names, site, grown)
-        for arg in node.args[:_FEW]:
-            if type(arg) in handing:
-                _hand_on(names, site, arg)
-        for keyword in node.keywords[:_FEW]:
-            if type(keyword.value) in handing:
-                _hand_on(names, site, keyword.value, keyword.arg or "")
+        function = node.func
+        kind = type(function)
+        if kind is ast.Attribute:
+            if function.attr in telling:  # type: ignore[attr-defined]
+                _bind_called(names, site, grown)
+        elif kind is not ast.Name or function.id in telling:  # type: ignore[attr-defined]
+            _bind_called(names, site, grown)
+        if node.args:
+            for arg in node.args[:_FEW]:
+                if _is_function(arg, functions):
+                    _hand_on(names, site, arg)
+        if node.keywords:
+            for keyword in node.keywords[:_FEW]:
+                if _is_function(keyword.value, functions):
+                    _hand_on(names, site, keyword.value, keyword.arg or "")
     for key, items in grown.items():
         _grow(names, key, items)
-    for target, value in names.assigned:
-        if value is not None and type(target) is ast.Subscript:
-            _fill(names, target, value)
+    _fill_all(names)
+
+
+def _is_function(node: ast.expr, functions: Container[str]) -> bool:
+    kind = type(node)
+    if kind is ast.Name:
+        return node.id in functions  # type: ignore[attr-defined]
+    if kind is ast.Attribute:
+        return node.attr in functions  # type: ignore[attr-defined]
+    return kind is ast.Lambda
 
 
 def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]]) -> None:
@@ -139,6 +155,12 @@ def _grow(names: Names, key: str, items: list[ast.expr]) -> None:
 
 def _is_list(node: ast.expr) -> bool:
     return isinstance(node, ast.List | ast.Set) or (called(node) or key_of(node)) in _LISTS
+
+
+def _fill_all(names: Names) -> None:
+    for target, value in names.assigned:
+        if value is not None and type(target) is ast.Subscript:
+            _fill(names, target, value)
 
 
 def _fill(names: Names, target: ast.Subscript, value: ast.expr) -> None:

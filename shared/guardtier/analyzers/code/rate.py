@@ -6,6 +6,7 @@ import ast
 import re
 
 from guardtier.analyzers.code.aftermath import Aftermath
+from guardtier.analyzers.code.binding import Binding
 from guardtier.analyzers.code.calls import Arguments, applies
 from guardtier.analyzers.code.exhaust import rate_exhaustion
 from guardtier.analyzers.code.fold import Folder
@@ -29,6 +30,7 @@ _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.l
 _LOOSE = re.compile(
     r"\.(?:system|popen|Popen|check_output|check_call|getoutput|rmtree)(?=[ \t]*(?:[,\]})\n]|$))"
 )
+_LITERALS = frozenset({ast.List, ast.Dict, ast.Set, ast.ListComp, ast.JoinedStr})
 _NAMED = frozenset({ast.Name, ast.Attribute})  #: what may be a function
 _METHODS = frozenset({ast.Attribute, ast.Call, ast.IfExp})  #: what may be one
 _RUNNERS = frozenset({"exec", "eval", "compile"})
@@ -158,9 +160,13 @@ class Rater:
             if self._rules.is_module(owner.attr.lstrip("_")):
                 return True
             owner = owner.value
-        return not isinstance(owner, ast.Name) or (
+        if not isinstance(owner, ast.Name):
+            return True
+        bound = self._names.bindings.get(owner.id)
+        if bound is not None and owner.id not in self._names.imports:
+            return not all(map(_is_literal, bound))
+        return (
             owner.id in self._names.imports
-            or owner.id in self._names.bindings
             or owner.id in BUILTINS
             or owner.id in FAMILIAR
             or self._rules.is_module(owner.id)
@@ -319,6 +325,14 @@ _SENT = {
     "file": "a file's content",
     "output": "a command's output",
 }
+
+
+def _is_literal(binding: Binding) -> bool:
+    """Whether it is a list, a dictionary or a text, with what is added to it."""
+    node = binding.node
+    if type(node) is ast.BinOp and type(node.op) is ast.Add:
+        node = node.left
+    return type(node) in _LITERALS and not binding.steps
 
 
 def _first_name(node: ast.expr) -> str:
