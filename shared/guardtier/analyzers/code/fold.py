@@ -13,7 +13,6 @@ from guardtier.analyzers.code.foldcalls import CallFolder
 from guardtier.analyzers.code.items import (
     DISPLAYS,
     WORST,
-    gone_through,
     holding,
     is_dictionary,
     item,
@@ -42,6 +41,7 @@ from guardtier.analyzers.code.operations import (
     shown,
 )
 from guardtier.analyzers.code.rules import Rules
+from guardtier.analyzers.code.turns import Turns
 from guardtier.analyzers.code.value import (
     HOLE,
     MAX_CHOICES,
@@ -56,7 +56,6 @@ from guardtier.analyzers.code.value import (
 )
 
 MAX_DEPTH = 60  #: expressions within expressions, names behind names
-MAX_TURNS = 1024  #: of a comprehension
 BUDGET = 1 << 17  #: characters and items that folding one text may produce
 
 _ENVIRON = {"os.environ", "os.environb"}
@@ -72,10 +71,11 @@ class Folder:
         self._memo: dict[int, Value] = {}
         self._by_name: dict[str, Value] = {}
         self._open: set[int] = set()
-        self._local: dict[str, Value] = {}
+        self.local: dict[str, Value] = {}  #: what names stand for within a comprehension
         self._depth = 0
         self._left = BUDGET
         self._calls = CallFolder(self, names, rules)
+        self._turns = Turns(self)
 
     @property
     def exhausted(self) -> bool:
@@ -84,7 +84,7 @@ class Folder:
 
     def value(self, node: ast.expr) -> Value:
         key = id(node)
-        if not self._local and (found := self._memo.get(key)) is not None:
+        if not self.local and (found := self._memo.get(key)) is not None:
             return found
         if key in self._open or self._depth > MAX_DEPTH or self._left < 0:
             return NOTHING
@@ -92,7 +92,7 @@ class Folder:
         result: Value | None = None
         if kind is ast.Constant:
             result = constant(node)  # type: ignore[arg-type]
-        elif kind is ast.Name and not self._local:
+        elif kind is ast.Name and not self.local:
             result = self._by_name.get(node.id)  # type: ignore[attr-defined]
             if result is not None:  # which makes nothing new
                 self._left -= 1
@@ -112,7 +112,7 @@ class Folder:
                 self._depth -= 1
                 self._open.discard(key)
         self._left -= 1 + sum(map(size, result.consts)) if result.consts else 1
-        if not self._local:
+        if not self.local:
             self._memo[key] = result
         return result
 
@@ -126,9 +126,9 @@ class Folder:
 
     def _name(self, node: ast.Name) -> Value:
         name = node.id
-        if name in self._local:
-            return self._local[name]
-        if self._local:
+        if name in self.local:
+            return self.local[name]
+        if self.local:
             return self._named(name)
         found = self._by_name[name] = self._named(name)
         return found
@@ -292,43 +292,6 @@ class Folder:
         made = self.apply(lambda *items: spread_out(items, stars) if stars else items, values)
         return holding(made, values, self._rules.is_module)
 
-    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Value:
-        before = dict(self._local)
-        made: list[Value] = []
-        marks = self._generated(node.generators, node.elt, made)
-        self._local = before
-        if marks is None:
-            over = self.value(node.generators[0].iter)
-            return Value(marks=over.marks | self.value(node.elt).marks)
-        return self.apply(lambda *parts: parts, made).marked(marks)
-
-    def _generated(
-        self, loops: list[ast.comprehension], element: ast.expr, made: list[Value]
-    ) -> frozenset[str] | None:
-        """Adds what the element comes to for each turn; None where what is gone through can't be told."""
-        if not loops:
-            made.append(self.value(element))
-            return NOTHING.marks
-        over = self.value(loops[0].iter)
-        if len(over.consts) != 1 or len(made) > MAX_TURNS:
-            return None
-        marks = over.marks
-        for one in gone_through(over.consts[0]):
-            self._take(loops[0].target, known(one))
-            inner = self._generated(loops[1:], element, made)
-            if inner is None:
-                return None
-            marks |= inner
-        return marks
-
-    def _take(self, target: ast.expr, value: Value) -> None:
-        """Within a comprehension, a name stands for this."""
-        if isinstance(target, ast.Name):
-            self._local[target.id] = value
-        elif isinstance(target, ast.Tuple | ast.List):
-            for at, one in enumerate(target.elts):
-                self._take(one, item(value, at))
-
     def apply(self, function: Callable[..., Const], values: list[Value], holes: bool = True) -> Value:
         """The function of every combination of what the values may be."""
         options = [choices(value, holes) for value in values]
@@ -373,8 +336,8 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.NamedExpr: _inside,
     ast.Await: _inside,
     ast.Starred: _inside,
-    ast.ListComp: Folder._comprehension,
-    ast.GeneratorExp: Folder._comprehension,
-    ast.SetComp: Folder._comprehension,
+    ast.ListComp: lambda folder, node: folder._turns.value(node),
+    ast.GeneratorExp: lambda folder, node: folder._turns.value(node),
+    ast.SetComp: lambda folder, node: folder._turns.value(node),
     ast.DictComp: lambda folder, node: Value(marks=folder.value(node.generators[0].iter).marks),
 }

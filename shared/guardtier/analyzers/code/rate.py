@@ -6,18 +6,18 @@ import ast
 import re
 
 from guardtier.analyzers.code.aftermath import Aftermath
-from guardtier.analyzers.code.binding import Binding
 from guardtier.analyzers.code.calls import Arguments, applies
 from guardtier.analyzers.code.exhaust import rate_exhaustion
 from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.harm import harm_of, is_local, is_private, risk_at
 from guardtier.analyzers.code.names import Names, Site
-from guardtier.analyzers.code.operations import BUILTINS, COMPUTED, FAMILIAR
+from guardtier.analyzers.code.operations import COMPUTED
 from guardtier.analyzers.code.rules import Call, Rules, rules_of
 from guardtier.analyzers.code.runs import Runs
 from guardtier.analyzers.code.scan import scan
 from guardtier.analyzers.code.source import Report
 from guardtier.analyzers.code.value import HOLE, Const, Pairs, Value, as_text, known
+from guardtier.analyzers.code.worth import Worth
 from guardtier.analyzers.view import Span
 from guardtier.risk import SecurityRisk
 
@@ -30,10 +30,8 @@ _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.l
 _LOOSE = re.compile(
     r"\.(?:system|popen|Popen|check_output|check_call|getoutput|rmtree)(?=[ \t]*(?:[,\]})\n]|$))"
 )
-_LITERALS = frozenset({ast.List, ast.Dict, ast.Set, ast.ListComp, ast.JoinedStr})
 _NAMED = frozenset({ast.Name, ast.Attribute})  #: what may be a function
 _METHODS = frozenset({ast.Attribute, ast.Call, ast.IfExp})  #: what may be one
-_RUNNERS = frozenset({"exec", "eval", "compile"})
 _GRAVE = (MEDIUM, HIGH)
 _GIT = "git.Repo.git."
 #: Before names of programs, which are called like functions.
@@ -50,11 +48,8 @@ class Rater:
         self._rules = rules
         self._report = report
         self._rated = 0
-        self._idle: set[str] = set()  #: names of functions that no rule is about
         self._unclear = False  #: whether something is called that can't be told
-        self._shell_module = any(
-            name.partition(".")[0] in ("sh", "plumbum") for name in self._names.imports.values()
-        )
+        self._worth = Worth(self._names, rules)
         self._after = Aftermath()
         self._runs = Runs(report, self._folder, self._after, layer)
 
@@ -83,7 +78,7 @@ class Rater:
 
     def _rate_site(self, site: Site) -> None:
         function = site.node.func
-        if self._worth_folding(function):
+        if self._worth.folding(function):
             called = self._folder.function(site.node)
             if called.origin.partition(".")[0] == COMPUTED:
                 message = "Calls something by a name that is put together (ATT&CK T1027)."
@@ -95,14 +90,14 @@ class Rater:
                 self._apply(rules, site, Arguments(site.node, self._folder))
             elif isinstance(function, ast.Name):
                 if not called.origin.startswith((COMPUTED, *_PROGRAMS)):
-                    self._idle.add(function.id)
+                    self._worth.no_more(function.id)
             elif not called.origin and not isinstance(function, ast.Attribute):
                 self._unclear = True
         for arg in site.node.args:
-            if type(arg) in _NAMED and self._may_be_function(arg):
+            if type(arg) in _NAMED and self._worth.function(arg):
                 self._rate_passed(arg, site)
         for keyword in site.node.keywords:
-            if type(keyword.value) in _NAMED and self._may_be_function(keyword.value):
+            if type(keyword.value) in _NAMED and self._worth.function(keyword.value):
                 self._rate_passed(keyword.value, site)
 
     def _rate_program(self, origin: str, site: Site) -> None:
@@ -130,58 +125,6 @@ class Rater:
         passed = self._folder.value(arg)
         if not passed.instance and (found := self._rules.calls.get(passed.origin)):
             self._apply(found, site, Arguments.passed_on(site.node, self._folder))
-
-    def _worth_folding(self, function: ast.expr) -> bool:
-        """Whether what is called may have a rule, by its name alone. Measured: it saves half the time."""
-        names = self._names
-        if type(function) is ast.Attribute:
-            if self._shell_module and type(function.value) is ast.Name:
-                return True
-            name = function.attr
-            if f".{name}" in names.bindings:
-                return True
-            if name in self._rules.last:
-                return name in self._rules.methods or self._may_be_known(function.value)
-            return type(function.value) is ast.Attribute and function.value.attr == "git"
-        if type(function) is ast.Name:
-            name = function.id
-            return name not in self._idle and (
-                name in names.imports
-                or name in names.bindings
-                or name in self._rules.calls
-                or name in FAMILIAR
-                or bool(names.stars)
-            )
-        return True
-
-    def _may_be_known(self, owner: ast.expr) -> bool:
-        """Whether there may be a name for it: of what has none, methods alone have rules."""
-        while isinstance(owner, ast.Attribute) and f".{owner.attr}" not in self._names.bindings:
-            if self._rules.is_module(owner.attr.lstrip("_")):
-                return True
-            owner = owner.value
-        if not isinstance(owner, ast.Name):
-            return True
-        bound = self._names.bindings.get(owner.id)
-        if bound is not None and owner.id not in self._names.imports:
-            return not all(map(_is_literal, bound))
-        return (
-            owner.id in self._names.imports
-            or owner.id in BUILTINS
-            or owner.id in FAMILIAR
-            or self._rules.is_module(owner.id)
-            or bool(self._names.stars)
-        )
-
-    def _may_be_function(self, arg: ast.expr) -> bool:
-        while isinstance(arg, ast.Attribute):
-            arg = arg.value
-        return isinstance(arg, ast.Name) and (
-            arg.id in self._names.imports
-            or arg.id in _RUNNERS
-            or arg.id in FAMILIAR
-            or self._rules.is_module(arg.id)
-        )
 
     def _rules_of(self, origin: str, node: ast.Call) -> list[Call]:
         method = origin.rpartition(".")[2] if self._is_method(node.func, origin) else ""
@@ -325,14 +268,6 @@ _SENT = {
     "file": "a file's content",
     "output": "a command's output",
 }
-
-
-def _is_literal(binding: Binding) -> bool:
-    """Whether it is a list, a dictionary or a text, with what is added to it."""
-    node = binding.node
-    if type(node) is ast.BinOp and type(node.op) is ast.Add:
-        node = node.left
-    return type(node) in _LITERALS and not binding.steps
 
 
 def _first_name(node: ast.expr) -> str:
