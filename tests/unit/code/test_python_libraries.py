@@ -87,7 +87,35 @@ HARM = [
         "python.data.destroyed",
     ),
     ("import redis\nredis.Redis('cache').execute_command('FLUSHALL')", "python.data.destroyed"),
+    ("import openstack\nopenstack.connect().compute.delete_server('a')", "python.data.destroyed"),
+    ("import libvirt\nlibvirt.open(None).lookupByName('a').undefine()", "python.data.destroyed"),
+    ("from minio import Minio\nMinio('x').remove_bucket('a')", "python.data.destroyed"),
+    (
+        "from hdfs import InsecureClient\nInsecureClient('x').delete('/a', recursive=True)",
+        "python.data.destroyed",
+    ),
+    ("from firebase_admin import auth\nauth.delete_user('a')", "python.data.destroyed"),
+    (
+        "from pyspark.sql import SparkSession as S\n"
+        "S.builder.getOrCreate().sql('DROP DATABASE shop CASCADE')",
+        "sql.drop.database",
+    ),
+    (
+        "import hvac\nprint(hvac.Client().secrets.kv.v2.read_secret_version(path='db'))",
+        "python.credentials.store",
+    ),
+    (
+        "import ansible_runner\nansible_runner.run(module='shell', module_args='rm -rf /usr')",
+        "shell.delete.system",
+    ),
     # accounts, services, the machine
+    ("import pyufw\npyufw.disable()", "python.disable.firewall"),
+    ("import frida\nfrida.attach(99)", "python.native.injection"),
+    ("import ctypes\nctypes.CDLL(None).unlink(b'/etc/fstab')", "python.delete.controls"),
+    (
+        "import ctypes\nlibc = ctypes.CDLL('libc.so.6')\nlibc.chmod(b'/etc/shadow', 511)",
+        "python.permissions.credentials",
+    ),
     (
         "from ldap3 import Connection\nc = Connection('dc')\nc.modify('cn=x', {'member': []})",
         "python.accounts.directory",
@@ -258,6 +286,11 @@ HARM = [
         "import socketserver, http.server\n"
         "socketserver.TCPServer(('', 80), http.server.SimpleHTTPRequestHandler).serve_forever()",
         "python.network.file_server",
+    ),
+    (
+        "import subprocess\nfor last in range(1, 255):\n"
+        "    subprocess.call(['ping', '-c', '1', f'10.0.0.{last}'])",
+        "python.network.scan",
     ),
     # loops
     (

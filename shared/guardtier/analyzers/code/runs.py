@@ -26,6 +26,7 @@ _DIRECTORIES = 4  #: that a text changes to, of which relative paths are seen fr
 _INTERPRETER = re.compile(
     r"sh$|^(?:python|perl|ruby|node|php|env|sudo|su|xargs|nohup|eval|cmd|powershell|pwsh)"
 )
+_PROBE = re.compile(r"(?:\S*/)?(?:f?ping6?|arping|nc|ncat|netcat|nmap|traceroute)\s")
 _END = "GUARDTIER_END_OF_INPUT"
 
 
@@ -61,6 +62,9 @@ class Runs:
             self._shell(line, span)
         if "many" in value.marks:
             self.too_much(span)
+        if "counted" in value.marks and any(map(_PROBE.match, lines)):
+            message = "Tries one address or port after another (ATT&CK T1046)."
+            self._report.add("python.network.scan", HIGH, message, span)
         if lines:
             self._report.add("python.run.command", MEDIUM, "Runs another program (ATT&CK T1059).", span)
         if not lines or any(line.startswith("$unknown") for line in lines):
