@@ -166,7 +166,7 @@ class Rater:
         elif rule.risk is not None and rule.risk is not LOW:
             self._report.add(rule.id or "python.call", rule.risk, rule.text, span)
         if rule.gives == "database":
-            given = args.at(["DATABASES"]) or args.everything[:1]  # as Django has it in its settings
+            given = args.at(["DATABASES"]) or args.at([0, "database", "url", "dsn"])  # Django, others
             self._after.opened += [text for value in given for text in _stores(value)]
         self._after.connected |= (rule.id or "").startswith(_SOCKETS)
         self._after.fetched |= "network" in rule.marked or bool(rule.url and rule.does)
