@@ -315,7 +315,7 @@ HARM = [
     ),
     ("import os\ndef more():\n    os.fork()\n    more()\nmore()", "python.exhaust.processes"),
     (
-        "import itertools\nheld = []\nfor n in itertools.count():\n    held.append(' ' * n)",
+        "import itertools, subprocess\nfor n in itertools.count():\n    subprocess.Popen(['sleep', '99'])",
         "python.exhaust.loop",
     ),
     (
