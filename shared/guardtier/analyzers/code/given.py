@@ -9,7 +9,7 @@ import ast
 from collections.abc import Container
 from typing import TYPE_CHECKING
 
-from guardtier.analyzers.code.binding import Binding, called, key_of, option_of
+from guardtier.analyzers.code.binding import Binding, called, fields_of, key_of, option_of
 
 if TYPE_CHECKING:
     from guardtier.analyzers.code.names import Names, Site
@@ -27,30 +27,31 @@ _OPTIONS = frozenset({"add_argument", "add_option", "set_defaults"})
 _REGISTERING = frozenset({"register_function", "register_instance", "add_url_rule", "add_handler"}) | {
     "add_api_route", "basic_consume", "subscribe", "message_callback_add", "add_command"
 }  # fmt: skip
-_GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS})
+_GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS, "namedtuple"})
+_LAMBDA = frozenset({ast.Lambda})
+_HANDED = frozenset({ast.Lambda, ast.Name, ast.Attribute})
 
 
 def bind_given(names: Names) -> None:
     grown: dict[str, list[ast.expr]] = {}
     functions = names.functions
     telling = {*_GIVING, *functions, *names.fields}
+    handed = _HANDED if functions else _LAMBDA
     for site in reversed(names.calls):  # in the order of the text
         node = site.node
         function = node.func
         kind = type(function)
         if kind is ast.Attribute:
             if function.attr in telling:  # type: ignore[attr-defined]
-                _bind_called(names, site, grown)
+                _bind_called(names, site, grown, telling)
         elif kind is not ast.Name or function.id in telling:  # type: ignore[attr-defined]
-            _bind_called(names, site, grown)
-        if node.args:
-            for arg in node.args[:_FEW]:
-                if _is_function(arg, functions):
-                    _hand_on(names, site, arg)
-        if node.keywords:
-            for keyword in node.keywords[:_FEW]:
-                if _is_function(keyword.value, functions):
-                    _hand_on(names, site, keyword.value, keyword.arg or "")
+            _bind_called(names, site, grown, telling)
+        for arg in node.args[:_FEW]:
+            if type(arg) in handed and _is_function(arg, functions):
+                _hand_on(names, site, arg)
+        for keyword in node.keywords[:_FEW]:
+            if type(keyword.value) in handed and _is_function(keyword.value, functions):
+                _hand_on(names, site, keyword.value, keyword.arg or "")
     for key, items in grown.items():
         _grow(names, key, items)
     _fill_all(names)
@@ -65,14 +66,14 @@ def _is_function(node: ast.expr, functions: Container[str]) -> bool:
     return kind is ast.Lambda
 
 
-def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]]) -> None:
+def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]], telling: set[str]) -> None:
     """What the function that is called makes of its arguments."""
     node = site.node
     function = node.func
     name = ""
     if isinstance(function, ast.Attribute):
         name = function.attr
-        if name in _GIVING:
+        if name in _GIVING and name != "namedtuple":
             _give(names, node, name, grown)
     elif isinstance(function, ast.Name):
         name = function.id
@@ -82,6 +83,10 @@ def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]]) -> 
         if name == site.function:
             names.again.add(name)
         _bind_call(names, names.functions[name], node)
+    elif name == "namedtuple":
+        made = str(node.args[0].value) if node.args and isinstance(node.args[0], ast.Constant) else ""
+        names.fields[made] = fields_of(node)
+        telling.add(made)
     elif name in names.fields:
         _bind_fields(names, names.fields[name], node)
 

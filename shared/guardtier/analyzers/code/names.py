@@ -11,7 +11,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from guardtier.analyzers.code.binding import Binding, called, default_of, fields_of, key_of, option_of
+from guardtier.analyzers.code.binding import Binding, called, default_of, key_of, option_of
 from guardtier.analyzers.code.given import bind_given
 
 _LOOPS = frozenset({ast.While, ast.For, ast.AsyncFor, ast.ListComp, ast.GeneratorExp, ast.SetComp})
@@ -185,9 +185,6 @@ class Names:
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self._bind(target, node.value)
-        if called(node.value) == "namedtuple":
-            fields = fields_of(node.value)
-            self.fields |= {key_of(target): fields for target in node.targets}
 
     def _annotated(self, node: ast.AnnAssign | ast.NamedExpr) -> None:
         if node.value is not None:
@@ -199,7 +196,7 @@ class Names:
 
     def _loop(self, node: ast.For | ast.comprehension) -> None:
         self._bind(node.target, node.iter, (None,))
-        if called(node.iter) in _ENDLESS and isinstance(node, ast.For):
+        if type(node.iter) is ast.Call and called(node.iter) in _ENDLESS and isinstance(node, ast.For):
             self.endless.append((node, self._within))
 
     def _with(self, node: ast.withitem) -> None:
