@@ -10,14 +10,14 @@ from typing import Any
 from guardtier.analyzers.code import pure
 from guardtier.analyzers.code.binding import Binding
 from guardtier.analyzers.code.foldcalls import CallFolder
+from guardtier.analyzers.code.harmful import WORST, worst
 from guardtier.analyzers.code.items import (
     DISPLAYS,
-    WORST,
+    held_in,
     holding,
     is_dictionary,
     item,
     keyed,
-    module_in,
     spread_out,
     starred,
     stepped,
@@ -135,18 +135,18 @@ class Folder:
 
     def _named(self, name: str) -> Value:
         bound = self._names.bindings.get(name)
-        imported = self._names.imports.get(name)
-        if bound is None:
+        imported, others = self._names.imports.get(name), self._names.imported_before.get(name)
+        if bound is None and others is None:
             origin = self._plain(name, imported)
             return Value(origin=origin, marks=_NETWORK) if origin in SENT else named(origin)
-        if len(bound) == 1 and not imported and name not in WORST:  # most of them
+        if bound and len(bound) == 1 and not imported and name not in WORST:  # most of them
             return either((self._bound(bound[0]),))
-        values = [self._bound(binding) for binding in islice(bound, MAX_ITEMS)]
+        values = [self._bound(binding) for binding in islice(bound or (), MAX_ITEMS)]
         if imported:
-            values.insert(0, named(imported))
+            values += [named(canonical(one)) for one in (imported, *(others or ()))]
         elif name in WORST:  # ``os = os``: it may still be what an earlier cell imported
             values.append(named(name))
-        return either(values)
+        return worst(values)
 
     def _plain(self, name: str, imported: str | None) -> str:
         """A name that nothing is assigned to: imported, star-imported, one of the text's own or builtin."""
@@ -167,19 +167,10 @@ class Folder:
         while steps and all(type(node) in DISPLAYS for node in nodes):  # what it holds may be functions
             nodes, steps = stepped(nodes, steps[0]), steps[1:]
         values = [self.value(node) for node in islice(nodes, MAX_ITEMS)]
-        if len(values) > 1:  # either takes the first name
-            values.sort(key=self._harmless)
-        value = either(values)
+        value = worst(values)
         for step in steps:
             value = item(value, step)
         return value
-
-    def _harmless(self, value: Value) -> int:
-        """The less of it, the more the function that it names can do, or the module."""
-        if value.origin in WORST:
-            return WORST.index(value.origin)
-        rules = self._rules.calls.get(value.origin, ())
-        return 3 if any(rule.does or rule.command or rule.code for rule in rules) else 4
 
     def _attribute(self, node: ast.Attribute) -> Value:
         base, name = self.value(node.value), node.attr
@@ -190,7 +181,10 @@ class Folder:
         if name == "__self__" and of_module:  # a builtin function's own module
             return named(base.origin.rpartition(".")[0] or "builtins")
         if bound and not of_module:
-            return either([self._bound(one) for one in islice(bound, MAX_ITEMS)]).marked(base.marks)
+            values = [self._bound(one) for one in islice(bound, MAX_ITEMS)]
+            if name in self._rules.methods:  # of something else that has it
+                values.append(named(f"*.{name}"))
+            return worst(values).marked(base.marks)
         if base.instance and (name == "stdin" or base.origin == PATH):
             return path_attribute(base, name) if base.origin == PATH else base
         dotted = canonical(f"{base.origin or '*'}.{name}")
@@ -204,8 +198,6 @@ class Folder:
         base = self.value(node.value)
         if isinstance(node.slice, ast.Slice):
             return self._slice(base, node.slice)
-        if held := module_in(base):
-            return named(held)
         keys = self.value(node.slice).consts
         if base.origin in _ENVIRON:
             places = [pure.VARIABLES[key] for key in keys if key in pure.VARIABLES]
@@ -215,12 +207,13 @@ class Folder:
                 return keyed(base, key) if is_dictionary(base) else item(base, key)
             if isinstance(key, str):
                 return self._keyed(base, key)
-        return item(base, None) if is_dictionary(base) else Value(marks=base.marks)
+        return item(base, None) if is_dictionary(base) or held_in(base) else Value(marks=base.marks)
 
     def _keyed(self, base: Value, key: str) -> Value:
         """What stands in a dictionary, or in the namespace of a module or a function."""
-        if base.consts:
-            return keyed(base, key)
+        if base.consts or held_in(base):
+            found = keyed(base, key)
+            return worst([found, attribute_of(base, key)]) if base.origin and not base.instance else found
         if base.origin.endswith("__globals__"):
             return named(
                 next((n for n in (f"os.{key}", f"subprocess.{key}") if n in self._rules.calls), key)
@@ -282,7 +275,7 @@ class Folder:
     def _dict(self, node: ast.Dict) -> Value:
         values = [self.value(one) for one in islice(node.values, MAX_ITEMS)]
         keys = [self._key(one) for one in islice(node.keys, MAX_ITEMS)]
-        return holding(self.apply(lambda *items: Pairs(keys, items), values), values, self._rules.is_module)
+        return holding(self.apply(lambda *items: Pairs(keys, items), values), values)
 
     def _key(self, node: ast.expr | None) -> Const:
         found = self.value(node).consts if node is not None else ()
@@ -290,7 +283,7 @@ class Folder:
 
     def _display(self, values: list[Value], stars: frozenset[int]) -> Value:
         made = self.apply(lambda *items: spread_out(items, stars) if stars else items, values)
-        return holding(made, values, self._rules.is_module)
+        return holding(made, values)
 
     def apply(self, function: Callable[..., Const], values: list[Value], holes: bool = True) -> Value:
         """The function of every combination of what the values may be."""
@@ -331,8 +324,8 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.List: Folder._sequence,
     ast.Set: Folder._sequence,
     ast.Dict: Folder._dict,
-    ast.IfExp: lambda folder, node: either([folder.value(node.body), folder.value(node.orelse)]),
-    ast.BoolOp: lambda folder, node: either(folder.value(one) for one in node.values),
+    ast.IfExp: lambda folder, node: worst([folder.value(node.body), folder.value(node.orelse)]),
+    ast.BoolOp: lambda folder, node: worst(folder.value(one) for one in node.values),
     ast.NamedExpr: _inside,
     ast.Await: _inside,
     ast.Starred: _inside,

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.harmful import worst
 from guardtier.analyzers.code.items import is_dictionary, item, iterated, keyed, spread
 from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.operations import (
@@ -146,7 +147,7 @@ class CallFolder:
         if len(args) < 2:
             return NOTHING
         if args[1].texts:
-            return attribute_of(args[0], args[1].texts[0])
+            return worst(attribute_of(args[0], text) for text in args[1].texts)
         return named(COMPUTED) if args[0].origin.partition(".")[0] in self._rules.modules else NOTHING
 
     def _method(self, node: ast.Call, args: list[Value]) -> Value:
@@ -170,7 +171,7 @@ class CallFolder:
             )
         if method in _TAKEN and is_dictionary(on):
             found = keyed(on, args[0].consts[0]) if args and args[0].consts else item(on, None)
-            return either([found, *args[1:2]])
+            return worst([found, *args[1:2]])
         if method not in pure.METHODS:
             return None
         made = self._folder.apply(pure.METHODS[method], [Value(on.consts, on.whole), *args])
@@ -185,7 +186,7 @@ class CallFolder:
         return self._folder.apply(lambda items: tuple(made(item) for item in iterated(items)), [over])
 
     def _returned(self, name: str) -> Value:
-        return either(
+        return worst(
             self._folder.value(node) for node in islice(self._names.returns.get(name, ()), MAX_ITEMS)
         )
 

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 
+from guardtier.analyzers.code.harmful import HARMLESS, harm_of
 from guardtier.analyzers.code.operations import MAX_ITEMS, PATH, as_path
-from guardtier.analyzers.code.value import Const, Pairs, Value, known, named
+from guardtier.analyzers.code.value import HOLE, Const, Pairs, Value, known
 
 _HOLDS = "holds:"
-WORST = ("os", "subprocess", "shutil")  #: the modules that do most harm
 
 
-def holding(found: Value, items: list[Value], is_module: Callable[[str], bool]) -> Value:
-    """A list or dictionary of these items. Where one is a module, any item may be it: ``[os][0]``."""
-    held = {one.origin for one in items if one.origin and not one.instance and is_module(one.origin)}
-    if not held:
-        return found
-    worst = next((module for module in WORST if module in held), min(held))
-    return found.marked({f"{_HOLDS}{worst}"})
+def holding(found: Value, items: list[Value]) -> Value:
+    """A list or dictionary of these items. Where one can do harm, any may be it: ``[os, 1][0]``."""
+    held = [one for one in items if one.origin and not one.instance and harm_of(one) < HARMLESS]
+    return found.marked({f"{_HOLDS}{min(held, key=harm_of).origin}"}) if held else found
 
 
-def module_in(value: Value) -> str:
-    """The module that an item of it may be; empty where there is none."""
+def held_in(value: Value) -> str:
+    """The module or function that an item of it may be; empty where there is none."""
     return next((mark[len(_HOLDS) :] for mark in value.marks if mark.startswith(_HOLDS)), "")
 
 
 def item(value: Value, index: int | None) -> Value:
     """One item of it, or what any of its items may be."""
-    if held := module_in(value):
-        return named(held)
     items: list[Const] = []
     for const in value.consts:
         if isinstance(const, str | bytes | tuple):
@@ -38,14 +32,23 @@ def item(value: Value, index: int | None) -> Value:
             if isinstance(const, Pairs) and index is None:
                 items.extend(const.keys)  # which is what a loop goes through
     unique = tuple(dict.fromkeys(items))[:MAX_ITEMS]
-    found = Value(unique, value.whole and bool(unique), value.marks)
+    found = _may_be_held(Value(unique, value.whole and bool(unique), value.marks))
     return as_path(found) if value.instance and value.origin == PATH else found
+
+
+def _may_be_held(found: Value) -> Value:
+    """The same; where something of it has no text, it may be the module or function that is held."""
+    held = held_in(found)
+    if not held or (found.consts and HOLE not in found.consts):
+        return found
+    marks = frozenset(mark for mark in found.marks if not mark.startswith(_HOLDS))
+    return Value(tuple(const for const in found.consts if const != HOLE), False, marks, held)
 
 
 def keyed(value: Value, key: Const) -> Value:
     """What it has under a key; what any of its items may be, where that can't be told."""
     found = tuple([one for const in value.consts if isinstance(const, Pairs) for one in const.under(key)])
-    return Value(found, value.whole, value.marks) if found else item(value, None)
+    return _may_be_held(Value(found, value.whole, value.marks)) if found else item(value, None)
 
 
 def gone_through(const: Const) -> tuple[Const, ...]:

@@ -67,6 +67,7 @@ class Names:
 
     def __init__(self, tree: ast.AST) -> None:
         self.imports: dict[str, str] = {}
+        self.imported_before: dict[str, list[str]] = {}  #: what else is imported by a name
         self.stars: list[str] = []
         self.bindings: dict[str, list[Binding]] = {}
         self.calls: list[Site] = []
@@ -170,17 +171,22 @@ class Names:
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:
             if alias.asname:
-                self.imports[alias.asname] = alias.name
+                self._imported(alias.asname, alias.name)
             else:
                 top = alias.name.partition(".")[0]
-                self.imports[top] = top
+                self._imported(top, top)
 
     def _import_from(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             if alias.name == "*":
                 self.stars.append(node.module or "")
             else:
-                self.imports[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+                self._imported(alias.asname or alias.name, f"{node.module or ''}.{alias.name}")
+
+    def _imported(self, name: str, origin: str) -> None:
+        """Of several, the text's last one comes first here."""
+        if self.imports.setdefault(name, origin) != origin:
+            self.imported_before.setdefault(name, []).append(origin)
 
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
