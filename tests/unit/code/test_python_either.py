@@ -21,7 +21,7 @@ HARMFUL = [
     "import shutil\njob = {'run': shutil.rmtree, 'on': '/home'}\njob['run'](job['on'])",
     "import shutil, os\ndone = [os.getcwd, shutil.rmtree]\ndone[1]('/')",
     "import shutil, os\n_, wipe = os.getcwd, shutil.rmtree\nwipe('/')",
-    "import os, shutil\ndef f(x):\n    if x:\n        return os.getcwd\n    return shutil.rmtree\nf(0)('/')",
+    "import os, shutil\ndef f(x):\n  if x:\n    return os.getcwd\n  return shutil.rmtree\nf(0)('/')",
     "import os\nfor name in ['getcwd', 'remove']:\n    getattr(os, name)('/etc/passwd')",
     "x.execute = 1\ne = c.execute\ne('DROP TABLE users')",
     "p = ''\nimport os.path as p\np.__dict__['o' + 's'].system('rm -rf /')",
