@@ -49,7 +49,6 @@ from guardtier.analyzers.code.value import (
     Const,
     Pairs,
     Value,
-    either,
     known,
     named,
     size,
@@ -140,7 +139,7 @@ class Folder:
             origin = self._plain(name, imported)
             return Value(origin=origin, marks=_NETWORK) if origin in SENT else named(origin)
         if bound and len(bound) == 1 and not imported and name not in WORST:  # most of them
-            return either((self._bound(bound[0]),))
+            return self._bound(bound[0])
         values = [self._bound(binding) for binding in islice(bound or (), MAX_ITEMS)]
         if imported:
             values += [named(canonical(one)) for one in (imported, *(others or ()))]
@@ -163,6 +162,8 @@ class Folder:
         return FAMILIAR.get(name) or (canonical(name) if self._rules.is_module(name) else "")
 
     def _bound(self, binding: Binding) -> Value:
+        if not binding.steps:  # most of them
+            return worst([self.value(binding.node)])
         nodes, steps = [binding.node], binding.steps
         while steps and all(type(node) in DISPLAYS for node in nodes):  # what it holds may be functions
             nodes, steps = stepped(nodes, steps[0]), steps[1:]
@@ -325,7 +326,7 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.Set: Folder._sequence,
     ast.Dict: Folder._dict,
     ast.IfExp: lambda folder, node: worst([folder.value(node.body), folder.value(node.orelse)]),
-    ast.BoolOp: lambda folder, node: worst(folder.value(one) for one in node.values),
+    ast.BoolOp: lambda folder, node: worst([folder.value(one) for one in node.values]),
     ast.NamedExpr: _inside,
     ast.Await: _inside,
     ast.Starred: _inside,

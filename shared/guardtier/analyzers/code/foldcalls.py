@@ -147,7 +147,7 @@ class CallFolder:
         if len(args) < 2:
             return NOTHING
         if args[1].texts:
-            return worst(attribute_of(args[0], text) for text in args[1].texts)
+            return worst([attribute_of(args[0], text) for text in args[1].texts])
         return named(COMPUTED) if args[0].origin.partition(".")[0] in self._rules.modules else NOTHING
 
     def _method(self, node: ast.Call, args: list[Value]) -> Value:
@@ -186,9 +186,8 @@ class CallFolder:
         return self._folder.apply(lambda items: tuple(made(item) for item in iterated(items)), [over])
 
     def _returned(self, name: str) -> Value:
-        return worst(
-            self._folder.value(node) for node in islice(self._names.returns.get(name, ()), MAX_ITEMS)
-        )
+        given = islice(self._names.returns.get(name, ()), MAX_ITEMS)
+        return worst([self._folder.value(node) for node in given])
 
     def _rule(self, name: str) -> Call | None:
         found = self._rules.calls.get(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 
 from guardtier.analyzers.code.rules import Call, load
@@ -13,12 +12,13 @@ WORST = ("os", "subprocess", "shutil")  #: the modules that do most harm
 HARMLESS = 9  #: the harm of what no rule is about
 
 
-def worst(values: Iterable[Value]) -> Value:
+def worst(values: list[Value]) -> Value:
     """As :func:`either`, which takes the first name. Stable: of equals, the first still."""
-    found = list(values)
-    if len(found) > 1:
-        found.sort(key=harm_of)
-    return either(found)
+    if len(values) == 1 and len(values[0].consts) < 2:  # most of them
+        return values[0]
+    if sum([value.origin != "" for value in values]) > 1:
+        values.sort(key=harm_of)
+    return either(values)
 
 
 def harm_of(value: Value) -> int:
