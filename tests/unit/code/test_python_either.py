@@ -23,6 +23,10 @@ HARMFUL = [
     "import shutil, os\n_, wipe = os.getcwd, shutil.rmtree\nwipe('/')",
     "import os, shutil\ndef f(x):\n  if x:\n    return os.getcwd\n  return shutil.rmtree\nf(0)('/')",
     "import os\nfor name in ['getcwd', 'remove']:\n    getattr(os, name)('/etc/passwd')",
+    "import os\nps = ['a.txt', '/etc/passwd']\nfor i in range(2):\n    os.remove(ps[i])",
+    "import os\nps = ['a.txt', '/etc/passwd']\ni = 0\nwhile i < 2:\n    os.remove(ps[i])\n    i += 1",
+    "import os\nps = ['a.txt', '/etc/passwd']\nos.remove(ps[k])",
+    "import os\nps = ['a.txt', '/etc/passwd']\nwhile ps:\n    os.remove(ps.pop())",
     "x.execute = 1\ne = c.execute\ne('DROP TABLE users')",
     "p = ''\nimport os.path as p\np.__dict__['o' + 's'].system('rm -rf /')",
 ]

@@ -16,6 +16,7 @@ from guardtier.analyzers.code.items import (
     held_in,
     holding,
     is_dictionary,
+    is_sequence,
     item,
     keyed,
     spread_out,
@@ -199,16 +200,15 @@ class Folder:
         base = self.value(node.value)
         if isinstance(node.slice, ast.Slice):
             return self._slice(base, node.slice)
-        keys = self.value(node.slice).consts
+        key = self.value(node.slice)
         if base.origin in _ENVIRON:
-            places = [pure.VARIABLES[key] for key in keys if key in pure.VARIABLES]
+            places = [pure.VARIABLES[name] for name in key.consts if name in pure.VARIABLES]
             return known(*places) if places else NOTHING
-        for key in keys:
-            if isinstance(key, int):
-                return keyed(base, key) if is_dictionary(base) else item(base, key)
-            if isinstance(key, str):
-                return self._keyed(base, key)
-        return item(base, None) if is_dictionary(base) or held_in(base) else Value(marks=base.marks)
+        if key.consts and isinstance(key.consts[0], str):
+            return self._keyed(base, key.consts[0])
+        if key.whole and len(key.consts) == 1 and isinstance(key.consts[0], int):
+            return keyed(base, key.consts[0]) if is_dictionary(base) else item(base, key.consts[0])
+        return item(base, None) if is_sequence(base) or held_in(base) else Value(marks=base.marks)
 
     def _keyed(self, base: Value, key: str) -> Value:
         """What stands in a dictionary, or in the namespace of a module or a function."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from guardtier.analyzers.code import pure
 from guardtier.analyzers.code.harmful import worst
-from guardtier.analyzers.code.items import is_dictionary, item, iterated, keyed, spread
+from guardtier.analyzers.code.items import is_dictionary, is_sequence, item, iterated, keyed, spread
 from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.operations import (
     COMPUTED,
@@ -45,6 +45,7 @@ _TAKING = frozenset(f"{space}.{by}" for space in NAMESPACES for by in ("get", "p
 
 #: Methods of dictionaries that give what stands under a key.
 _TAKEN = frozenset({"get", "pop", "setdefault"})
+_POPPED = frozenset({"pop", "popleft", "get", "get_nowait"})  #: and of lists and queues
 
 
 class CallFolder:
@@ -169,6 +170,8 @@ class CallFolder:
             return as_path(
                 self._folder.apply(pure.PATH_METHODS[method], [Value(on.consts, on.whole), *args])
             )
+        if method in _POPPED and is_sequence(on) and not is_dictionary(on):
+            return item(on, None)
         if method in _TAKEN and is_dictionary(on):
             found = keyed(on, args[0].consts[0]) if args and args[0].consts else item(on, None)
             return worst([found, *args[1:2]])

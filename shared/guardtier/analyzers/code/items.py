@@ -85,6 +85,11 @@ def spread_out(items: tuple[Const, ...], stars: frozenset[int]) -> tuple[Const, 
     )
 
 
+def is_sequence(value: Value) -> bool:
+    """Whether it is a list, a tuple or a dictionary, as far as is known."""
+    return any(isinstance(const, tuple) for const in value.consts)
+
+
 def is_dictionary(value: Value) -> bool:
     return any(isinstance(const, Pairs) for const in value.consts)
 

@@ -197,6 +197,13 @@ class Names:
             self._bind(node.target, node.value)
 
     def _augmented(self, node: ast.AugAssign) -> None:
+        if (
+            type(node.value) is ast.Constant
+            and type(node.value.value) is int
+            and type(node.op) in _COUNTING
+        ):
+            self._bind(node.target, _UNKNOWN)  # which number, would take as long to tell as the text to run
+            return
         both = ast.BinOp(left=node.target, op=node.op, right=node.value)
         self._bind(node.target, ast.copy_location(both, node))
 
@@ -280,6 +287,9 @@ class Names:
                 self.add(arg.arg, Binding(_SENT_BY_OTHERS))
 
 
+#: It counts: ``i += 1``.
+_COUNTING = frozenset({ast.Add, ast.Sub})
+_UNKNOWN = ast.Constant(value=...)
 _HANDLERS: dict[type, Callable[[Names, Any], None]] = {
     ast.Import: Names._import,
     ast.ImportFrom: Names._import_from,
