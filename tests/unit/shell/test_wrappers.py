@@ -170,6 +170,8 @@ def test_the_context_of_what_is_wrapped(text: str, wrappers: tuple[str, ...], fl
         ("python - <<'E'\nimport os\nE", "python", "import os\n"),
         ("echo 'import os' | python3", "python", "import os\n"),
         ("sudo python -c 'import os'", "python", "import os"),
+        ("python3 ./manage.py shell -c 'import os'", "python", "import os"),
+        ("django-admin shell --command='import os'", "python", "import os"),
         ("perl -ne 'print' x", "perl", "print"),
         ("perl -pi -e 's/a/b/' x", "perl", "s/a/b/"),
         ("ruby -rjson -e 'puts 1'", "ruby", "puts 1"),

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from guardtier.analyzers.code.harm import shell_findings
+from guardtier.analyzers.code.rules import Call
 from guardtier.analyzers.code.source import Report
 from guardtier.analyzers.code.statements import created_in, sql_findings
 from guardtier.analyzers.code.value import HOLE
 from guardtier.analyzers.view import Span
+from guardtier.assessment import Finding
 from guardtier.risk import SecurityRisk
 
 _FOUND = "Deletes or overwrites what it finds below a directory that is not the task's (ATT&CK T1485)."
+_LEAVES = "Sends data, and has gone through what is a person's own (ATT&CK T1041)."
+_MEMORY = re.compile(r":memory:|(?:sqlite|duckdb)(?:\+\w+)?://(?:/:memory:)?")
+_EMPTYING = ("sql.delete", "sql.drop", "sql.update", "sql.truncate")
+_BESIDE = "Starts a shell beside a connection, as remote shells do (ATT&CK T1059.006)."
+_SHELL = re.compile(
+    r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh(?: -i| -l| --login)*|cmd(?:\.exe)?(?: /[qQ])?|powershell(?:\.exe)?)"
+)
 _SHORT = 2  #: characters of a path that say too little to look for it
 
 
@@ -25,14 +35,27 @@ class Aftermath:
     written: set[str] = field(default_factory=set)  #: paths
     contents: list[tuple[Span, str]] = field(default_factory=list)  #: texts that were written
     ran: list[tuple[Span, str]] = field(default_factory=list)  #: command lines, and files that were run
+    imported: list[tuple[Span, str]] = field(default_factory=list)  #: directories that it imports from
     computed: list[Span] = field(default_factory=list)  #: commands that can't be told
     sql: list[tuple[Span, str]] = field(default_factory=list)
     walked: list[str] = field(default_factory=list)  #: directories, not the task's, with all below
     deleted: list[tuple[Span, str]] = field(default_factory=list)  #: paths of which a part is not known
     overwritten: list[tuple[Span, str]] = field(default_factory=list)  #: the same
 
+    opened: list[str] = field(default_factory=list)  #: databases
+    destroyed: list[tuple[Span, Call]] = field(default_factory=list)  #: all that is in databases
+    private: bool = False  #: it has gone through what is a person's own
+    sent: list[Span] = field(default_factory=list)  #: data, to elsewhere
+
     def rate(self, report: Report, rate_python: Callable[[str, Span], None]) -> None:
-        self._rate_sql(report)
+        in_memory = self._in_memory()
+        self._rate_sql(report, in_memory)
+        for span, rule in self.destroyed:
+            risk = SecurityRisk.MEDIUM if in_memory else rule.risk or SecurityRisk.HIGH
+            report.add(rule.id or "python.call", risk, rule.text, span)
+        if self.private:
+            for span in self.sent:
+                report.add("python.network.exfiltration", SecurityRisk.HIGH, _LEAVES, span)
         if self.fetched:
             self._rate_downloads(report)
         if self.connected:
@@ -43,6 +66,9 @@ class Aftermath:
                 report.add(
                     "python.shell.reverse", SecurityRisk.HIGH, f"{message} (ATT&CK T1059.006).", span
                 )
+            for span, line in self.ran:
+                if _SHELL.fullmatch(line):
+                    report.add("python.shell.reverse", SecurityRisk.HIGH, _BESIDE, span)
         self._rate_walks(report)
         if any(path.endswith(".py") for path in self.written):
             for span, text in self.contents:
@@ -51,11 +77,19 @@ class Aftermath:
             for span, text in self.contents:
                 report.adopt(shell_findings(text), span)
 
-    def _rate_sql(self, report: Report) -> None:
+    def _in_memory(self) -> bool:
+        """Whether all databases that it opens are in memory, and none is added by a statement."""
+        attached = any("attach" in text.lower() for _, text in self.sql)
+        return bool(self.opened) and not attached and all(map(_MEMORY.fullmatch, self.opened))
+
+    def _rate_sql(self, report: Report, in_memory: bool) -> None:
         """In the order of the text: to drop what was created before is cleaning up."""
         created: dict[str, int] = {}
         for span, text in sorted(self.sql):
-            report.adopt(sql_findings(text, report.part, created), span)
+            found = sql_findings(text, report.part, created)
+            if in_memory:
+                found = [_harmless(one) if one.id.startswith(_EMPTYING) else one for one in found]
+            report.adopt(found, span)
             created |= dict.fromkeys(created_in(text), 0)
 
     def _rate_walks(self, report: Report) -> None:
@@ -73,3 +107,12 @@ class Aftermath:
             if any(path in line for path in paths):
                 message = "Runs a file that it has fetched before (ATT&CK T1105). Read it before it is run."
                 report.add("python.run.downloaded", SecurityRisk.HIGH, message, span)
+        for span, folder in self.imported:
+            if any(path.startswith(folder) for path in paths):
+                message = "Imports from where it has saved what it fetched (ATT&CK T1105). Read it first."
+                report.add("python.run.downloaded", SecurityRisk.HIGH, message, span)
+
+
+def _harmless(finding: Finding) -> Finding:
+    """What is said of a table that nobody else sees."""
+    return finding.model_copy(update={"risk": SecurityRisk.MEDIUM})

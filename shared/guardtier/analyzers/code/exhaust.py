@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import hashlib
+import math
 from itertools import islice
 
+from guardtier.analyzers.code.binding import called, key_of
 from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.source import Report
@@ -12,7 +16,7 @@ from guardtier.risk import SecurityRisk
 
 LARGE = 1 << 33  #: characters or items that no honest value has
 
-_LEAVING = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom, ast.Await)
+_LEAVING = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom)
 _TAKING = frozenset(
     [
         "append",
@@ -64,49 +68,125 @@ _WAITING = frozenset(
 )
 _CLIENTS = frozenset(["requests", "httpx", "session", "client", "http"])
 _REQUESTS = frozenset(["get", "post", "put", "head", "options", "request", "patch", "delete"])
+_LIBRARIES = ("requests.", "httpx.", "aiohttp.")
 _MESSAGE = "Takes more {what} with every turn of a loop that has no end (ATT&CK T1499.001)."
+_SHORT = 1000  #: nodes of a loop that only computes
 _MANY = 20_000  #: nodes of loops that are looked at
 
 
+#: What only computes, and neither waits nor ends.
+_COMPUTING = frozenset(
+    {*vars(builtins), *vars(math), *hashlib.algorithms_guaranteed}
+    | {"update", "digest", "hexdigest", "randint", "random", "urandom", "randbytes", "dot", "perf_counter"}
+) - {"input", "open", "next", "exit", "quit", "exec", "eval", "__import__", "breakpoint", "help"}
+#: What runs a function beside the rest; and what runs it for each of many.
+_STARTING = frozenset({"Thread", "Process", "submit", "apply_async", "start_new_thread", "Timer"})
+_SPREADING = frozenset({"map", "starmap", "imap", "imap_unordered", "map_async", "starmap_async"})
+#: Of what is awaited, what waits for the answer to a request alone.
+_PAUSING = frozenset({"sleep", "wait", "input", "select", "acquire"})
+_ANSWERED = frozenset(
+    {"aread", "aclose", "read", "text", "json", "release", "drain", "gather", "send", "sendto"}
+)
+
+
 def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
-    for loop in names.endless:
-        found = folder.value(loop.test).consts
-        if (found and not any(found)) or not _takes(loop):
+    spinning: set[str] = set()
+    asking = _asking(names, folder) if names.endless else frozenset()
+    for loop, function in names.endless:
+        found = folder.value(loop.test).consts if isinstance(loop, ast.While) else ()
+        if found and not any(found):
             continue
-        span = report.span_of(loop)
-        report.add(
-            "python.exhaust.loop",
-            SecurityRisk.HIGH,
-            _MESSAGE.format(what="memory, disk, processes or connections"),
-            span,
-        )
+        if function and _spins(loop):
+            spinning.add(function)
+        if _takes(loop, folder, asking):
+            message = _MESSAGE.format(what="memory, disk, processes or connections")
+            report.add("python.exhaust.loop", SecurityRisk.HIGH, message, report.span_of(loop))
     for product in names.products:
         sizes = [*folder.value(product.left).consts, *folder.value(product.right).consts]
         numbers = [size for size in sizes if isinstance(size, int)]
         if len(numbers) == 1 and numbers[0] >= LARGE and len(sizes) > 1:
             message = "Makes a value of many gigabytes (ATT&CK T1499.001)."
             report.add("python.exhaust.memory", SecurityRisk.HIGH, message, report.span_of(product))
+    for site, name in names.handed:
+        by = called(site.node)
+        again = by in _STARTING and name == site.function
+        if again or (name in spinning and (by in _SPREADING or (by in _STARTING and site.looped))):
+            what = "itself, over and over" if again else "many loops that have no end and never wait"
+            message = f"Starts {what} (ATT&CK T1499.001)."
+            report.add("python.exhaust.processes", SecurityRisk.HIGH, message, report.span_of(site.node))
 
 
-def _takes(loop: ast.While) -> bool:
+def _spins(loop: ast.While | ast.For) -> bool:
+    """Whether it computes without an end: nothing in it waits or leaves, and nobody else's code runs."""
+    nodes = list(islice(ast.walk(loop), _SHORT))
+    if len(nodes) == _SHORT:
+        return False
+    for node in nodes:
+        if isinstance(node, (*_LEAVING, ast.Await)):
+            return False
+        if isinstance(node, ast.Call) and called(node) not in _COMPUTING:
+            return False
+    return True
+
+
+def _asking(names: Names, folder: Folder) -> frozenset[str]:
+    """Functions that ask a server for something, and do not pause."""
+    asks = {site.function for site in names.calls if site.function and _asks(site.node.func, folder)}
+    return frozenset(asks - {site.function for site in names.calls if called(site.node) in _PAUSING})
+
+
+def _takes(loop: ast.While | ast.For, folder: Folder, asking: frozenset[str]) -> bool:
     """Whether it takes more at each turn, and nothing in it waits or leaves."""
-    takes = False
-    for node in islice(ast.walk(loop), _MANY):
+    nodes = list(islice(ast.walk(loop), _MANY))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    floods = any(_asks(node.func, folder) for node in calls) or (bool(asking) and _hands_to(calls, asking))
+    takes = floods
+    for node in nodes:
         if isinstance(node, _LEAVING):
             return False
+        if isinstance(node, ast.Await) and not (floods and called(node.value) in _ANSWERED | _REQUESTS):
+            return False
         if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
-            asks = _asks(node.func)
-            if name in _WAITING and not asks:
+            name = called(node)
+            if name in _WAITING and not _goes_on(node, name, floods, folder):
                 return False
-            takes = takes or asks or name in _TAKING
+            takes = takes or name in _TAKING or (name == "open" and _makes(node))
         elif isinstance(node, ast.AugAssign):
             takes = takes or not isinstance(node.value, ast.Constant) or isinstance(node.value.value, str)
     return takes
 
 
-def _asks(function: ast.expr) -> bool:
+def _hands_to(calls: list[ast.Call], functions: frozenset[str]) -> bool:
+    """Whether one of the functions is called, or handed on to what calls it."""
+    return any(
+        called(node) in functions or any(key_of(arg).lstrip(".") in functions for arg in node.args)
+        for node in calls
+    )
+
+
+def _goes_on(node: ast.Call, name: str, floods: bool, folder: Folder) -> bool:
+    """Whether it is a request, reads the answer to one, or is no more than named like what waits."""
+    if name == "join":
+        return _puts_together(node)
+    return _asks(node.func, folder) or (floods and name == "read")
+
+
+def _puts_together(node: ast.Call) -> bool:
+    """Whether ``join`` is that of texts and paths; of threads it takes a number, if anything."""
+    return bool(node.args) and not (
+        isinstance(node.args[0], ast.Constant) and not isinstance(node.args[0].value, str)
+    )
+
+
+def _makes(node: ast.Call) -> bool:
+    """Whether ``open`` makes a file."""
+    modes = [*node.args[1:2], *[one.value for one in node.keywords if one.arg == "mode"]]
+    return any(isinstance(one, ast.Constant) and set(str(one.value)) & set("wax") for one in modes)
+
+
+def _asks(function: ast.expr, folder: Folder) -> bool:
     """Whether it is a request: without a pause and without an end they flood a server."""
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        return function.value.id in _CLIENTS and function.attr in _REQUESTS
-    return (getattr(function, "attr", None) or getattr(function, "id", "")) in ("urlopen", "sendto")
+    if isinstance(function, ast.Attribute) and function.attr in _REQUESTS:
+        owner = function.value.id if isinstance(function.value, ast.Name) else ""
+        return owner in _CLIENTS or folder.value(function).origin.startswith(_LIBRARIES)
+    return key_of(function).lstrip(".") in ("urlopen", "sendto")

@@ -8,8 +8,22 @@ from itertools import islice, product
 from typing import Any
 
 from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.binding import Binding
 from guardtier.analyzers.code.foldcalls import CallFolder
-from guardtier.analyzers.code.names import Binding, Names
+from guardtier.analyzers.code.harmful import WORST, worst
+from guardtier.analyzers.code.items import (
+    DISPLAYS,
+    held_in,
+    holding,
+    is_dictionary,
+    is_sequence,
+    item,
+    keyed,
+    spread_out,
+    starred,
+    stepped,
+)
+from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.operations import (
     BUILTINS,
     FAMILIAR,
@@ -18,27 +32,24 @@ from guardtier.analyzers.code.operations import (
     OPERATIONS,
     PATH,
     SENT,
-    WORST,
     added,
     as_path,
     attribute_of,
     canonical,
     choices,
     constant,
-    holding,
-    item,
-    iterated,
-    module_in,
     path_attribute,
     shown,
 )
 from guardtier.analyzers.code.rules import Rules
+from guardtier.analyzers.code.turns import Turns
 from guardtier.analyzers.code.value import (
+    HOLE,
     MAX_CHOICES,
     NOTHING,
     Const,
+    Pairs,
     Value,
-    either,
     known,
     named,
     size,
@@ -48,7 +59,6 @@ MAX_DEPTH = 60  #: expressions within expressions, names behind names
 BUDGET = 1 << 17  #: characters and items that folding one text may produce
 
 _ENVIRON = {"os.environ", "os.environb"}
-_HOMES = {"HOME", "USERPROFILE"}
 _NETWORK = frozenset({"network"})
 
 
@@ -61,10 +71,11 @@ class Folder:
         self._memo: dict[int, Value] = {}
         self._by_name: dict[str, Value] = {}
         self._open: set[int] = set()
-        self._local: dict[str, Value] = {}
+        self.local: dict[str, Value] = {}  #: what names stand for within a comprehension
         self._depth = 0
         self._left = BUDGET
         self._calls = CallFolder(self, names, rules)
+        self._turns = Turns(self)
 
     @property
     def exhausted(self) -> bool:
@@ -73,7 +84,7 @@ class Folder:
 
     def value(self, node: ast.expr) -> Value:
         key = id(node)
-        if not self._local and (found := self._memo.get(key)) is not None:
+        if not self.local and (found := self._memo.get(key)) is not None:
             return found
         if key in self._open or self._depth > MAX_DEPTH or self._left < 0:
             return NOTHING
@@ -81,8 +92,12 @@ class Folder:
         result: Value | None = None
         if kind is ast.Constant:
             result = constant(node)  # type: ignore[arg-type]
-        elif kind is ast.Name and not self._local:
+        elif kind is ast.Name and not self.local:
             result = self._by_name.get(node.id)  # type: ignore[attr-defined]
+            if result is not None:  # which makes nothing new
+                self._left -= 1
+                self._memo[key] = result
+                return result
         if result is None:
             handler = _HANDLERS.get(kind)
             if handler is None:
@@ -97,7 +112,7 @@ class Folder:
                 self._depth -= 1
                 self._open.discard(key)
         self._left -= 1 + sum(map(size, result.consts)) if result.consts else 1
-        if not self._local:
+        if not self.local:
             self._memo[key] = result
         return result
 
@@ -111,27 +126,27 @@ class Folder:
 
     def _name(self, node: ast.Name) -> Value:
         name = node.id
-        if name in self._local:
-            return self._local[name]
-        if self._local:
+        if name in self.local:
+            return self.local[name]
+        if self.local:
             return self._named(name)
         found = self._by_name[name] = self._named(name)
         return found
 
     def _named(self, name: str) -> Value:
         bound = self._names.bindings.get(name)
-        imported = self._names.imports.get(name)
-        if bound is None:
+        imported, others = self._names.imports.get(name), self._names.imported_before.get(name)
+        if bound is None and others is None:
             origin = self._plain(name, imported)
             return Value(origin=origin, marks=_NETWORK) if origin in SENT else named(origin)
-        if len(bound) == 1 and not imported and name not in WORST:  # most of them
-            return either((self._bound(bound[0]),))
-        values = [self._bound(binding) for binding in islice(bound, MAX_ITEMS)]
+        if bound and len(bound) == 1 and not imported and name not in WORST:  # most of them
+            return self._bound(bound[0])
+        values = [self._bound(binding) for binding in islice(bound or (), MAX_ITEMS)]
         if imported:
-            values.insert(0, named(imported))
+            values += [named(canonical(one)) for one in (imported, *(others or ()))]
         elif name in WORST:  # ``os = os``: it may still be what an earlier cell imported
             values.append(named(name))
-        return either(values)
+        return worst(values)
 
     def _plain(self, name: str, imported: str | None) -> str:
         """A name that nothing is assigned to: imported, star-imported, one of the text's own or builtin."""
@@ -148,50 +163,58 @@ class Folder:
         return FAMILIAR.get(name) or (canonical(name) if self._rules.is_module(name) else "")
 
     def _bound(self, binding: Binding) -> Value:
-        value = self.value(binding.node)
-        for step in binding.steps:
+        if not binding.steps:  # most of them
+            return worst([self.value(binding.node)])
+        nodes, steps = [binding.node], binding.steps
+        while steps and all(type(node) in DISPLAYS for node in nodes):  # what it holds may be functions
+            nodes, steps = stepped(nodes, steps[0]), steps[1:]
+        values = [self.value(node) for node in islice(nodes, MAX_ITEMS)]
+        value = worst(values)
+        for step in steps:
             value = item(value, step)
         return value
 
     def _attribute(self, node: ast.Attribute) -> Value:
         base, name = self.value(node.value), node.attr
         of_module = bool(base.origin) and not base.instance
-        if name == "__dict__":
+        bound = self._names.bindings.get(f".{name}")
+        if name == "__dict__" or (name == "value" and base.consts and not bound):  # of an Enum
             return base
         if name == "__self__" and of_module:  # a builtin function's own module
             return named(base.origin.rpartition(".")[0] or "builtins")
-        bound = self._names.bindings.get(f".{name}")
         if bound and not of_module:
-            return either([self._bound(one) for one in islice(bound, MAX_ITEMS)]).marked(base.marks)
+            values = [self._bound(one) for one in islice(bound, MAX_ITEMS)]
+            if name in self._rules.methods:  # of something else that has it
+                values.append(named(f"*.{name}"))
+            return worst(values).marked(base.marks)
         if base.instance and (name == "stdin" or base.origin == PATH):
             return path_attribute(base, name) if base.origin == PATH else base
         dotted = canonical(f"{base.origin or '*'}.{name}")
         if dotted in pure.CONSTANTS:
             return known(pure.CONSTANTS[dotted])
         marks = base.marks | {"environment"} if dotted in _ENVIRON else base.marks
-        marks = marks | _NETWORK if name == "rfile" else marks
+        marks = marks | _NETWORK if name == "rfile" or (name == "path" and self._names.serves) else marks
         return Value((), False, marks, dotted)
 
     def _subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
         if isinstance(node.slice, ast.Slice):
             return self._slice(base, node.slice)
-        if held := module_in(base):
-            return named(held)
-        keys = self.value(node.slice).consts
+        key = self.value(node.slice)
         if base.origin in _ENVIRON:
-            return known("~") if set(keys) & _HOMES else NOTHING
-        for key in keys:
-            if isinstance(key, int):
-                return item(base, key)
-            if isinstance(key, str):
-                return self._keyed(base, key)
-        return Value(marks=base.marks)
+            places = [pure.VARIABLES[name] for name in key.consts if name in pure.VARIABLES]
+            return known(*places) if places else NOTHING
+        if key.consts and isinstance(key.consts[0], str):
+            return self._keyed(base, key.consts[0])
+        if key.whole and len(key.consts) == 1 and isinstance(key.consts[0], int):
+            return keyed(base, key.consts[0]) if is_dictionary(base) else item(base, key.consts[0])
+        return item(base, None) if is_sequence(base) or held_in(base) else Value(marks=base.marks)
 
     def _keyed(self, base: Value, key: str) -> Value:
         """What stands in a dictionary, or in the namespace of a module or a function."""
-        if base.consts:
-            return item(base, None)
+        if base.consts or held_in(base):
+            found = keyed(base, key)
+            return worst([found, attribute_of(base, key)]) if base.origin and not base.instance else found
         if base.origin.endswith("__globals__"):
             return named(
                 next((n for n in (f"os.{key}", f"subprocess.{key}") if n in self._rules.calls), key)
@@ -248,28 +271,20 @@ class Folder:
         if len(node.elts) > MAX_ITEMS:
             self._left = -1
             return NOTHING
-        return self._display([self.value(one) for one in node.elts])
+        return self._display([self.value(one) for one in node.elts], starred(node.elts))
 
     def _dict(self, node: ast.Dict) -> Value:
-        """Its values alone: what is taken out of it by a key may be any of them."""
-        return self._display([self.value(one) for one in islice(node.values, MAX_ITEMS)])
+        values = [self.value(one) for one in islice(node.values, MAX_ITEMS)]
+        keys = [self._key(one) for one in islice(node.keys, MAX_ITEMS)]
+        return holding(self.apply(lambda *items: Pairs(keys, items), values), values)
 
-    def _display(self, values: list[Value]) -> Value:
-        return holding(self.apply(lambda *items: items, values), values, self._rules.is_module)
+    def _key(self, node: ast.expr | None) -> Const:
+        found = self.value(node).consts if node is not None else ()
+        return found[0] if len(found) == 1 else HOLE
 
-    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp) -> Value:
-        loop = node.generators[0]
-        over = self.value(loop.iter)
-        if len(node.generators) > 1 or not isinstance(loop.target, ast.Name) or len(over.consts) != 1:
-            return Value(marks=over.marks | self.value(node.elt).marks)
-        items = iterated(over.consts[0])
-        before = dict(self._local)
-        made = []
-        for one in items:
-            self._local[loop.target.id] = known(one)
-            made.append(self.value(node.elt))
-        self._local = before
-        return self.apply(lambda *parts: parts, made).marked(over.marks)
+    def _display(self, values: list[Value], stars: frozenset[int]) -> Value:
+        made = self.apply(lambda *items: spread_out(items, stars) if stars else items, values)
+        return holding(made, values)
 
     def apply(self, function: Callable[..., Const], values: list[Value], holes: bool = True) -> Value:
         """The function of every combination of what the values may be."""
@@ -310,12 +325,13 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.List: Folder._sequence,
     ast.Set: Folder._sequence,
     ast.Dict: Folder._dict,
-    ast.IfExp: lambda folder, node: either([folder.value(node.body), folder.value(node.orelse)]),
-    ast.BoolOp: lambda folder, node: either(folder.value(one) for one in node.values),
+    ast.IfExp: lambda folder, node: worst([folder.value(node.body), folder.value(node.orelse)]),
+    ast.BoolOp: lambda folder, node: worst([folder.value(one) for one in node.values]),
     ast.NamedExpr: _inside,
     ast.Await: _inside,
     ast.Starred: _inside,
-    ast.ListComp: Folder._comprehension,
-    ast.GeneratorExp: Folder._comprehension,
-    ast.SetComp: Folder._comprehension,
+    ast.ListComp: lambda folder, node: folder._turns.value(node),
+    ast.GeneratorExp: lambda folder, node: folder._turns.value(node),
+    ast.SetComp: lambda folder, node: folder._turns.value(node),
+    ast.DictComp: lambda folder, node: Value(marks=folder.value(node.generators[0].iter).marks),
 }

@@ -8,6 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from guardtier.analyzers.code import pure
+from guardtier.analyzers.code.harmful import worst
+from guardtier.analyzers.code.items import is_dictionary, is_sequence, item, iterated, keyed, spread
 from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.operations import (
     COMPUTED,
@@ -19,24 +21,31 @@ from guardtier.analyzers.code.operations import (
     attribute_of,
     canonical,
     imported,
-    iterated,
     secret,
     unusual,
 )
 from guardtier.analyzers.code.rules import Call, Rules
-from guardtier.analyzers.code.value import NOTHING, Const, Value, either, known, named
+from guardtier.analyzers.code.value import NOTHING, Pairs, Value, either, known, named
 
 if TYPE_CHECKING:
     from guardtier.analyzers.code.fold import Folder
 
+#: Rules for whatever they are an attribute of, by what the dotted name ends with.
+_SUFFIXES = {".objects.all": "*.objects.all", ".query": "*.query"}
 MAX_NAMES = 8  #: for one method, each for the one before
-_HOMES = {"HOME", "USERPROFILE"}
+#: What gives one of the items that it is given.
+_ANY_OF = frozenset({"random.choice", "next", "min", "max", "secrets.choice"})
 #: They give an attribute by a name that is a value.
 GETTERS = frozenset({"getattr", "inspect.getattr_static"})
 #: They too, or a namespace.
 _REACHING = GETTERS | {"globals", "locals", "vars", "operator.attrgetter"}
 #: What takes one out of a namespace: ``sys.modules.get("os")``.
 _TAKING = frozenset(f"{space}.{by}" for space in NAMESPACES for by in ("get", "pop", "__getitem__"))
+
+
+#: Methods of dictionaries that give what stands under a key.
+_TAKEN = frozenset({"get", "pop", "setdefault"})
+_POPPED = frozenset({"pop", "popleft", "get", "get_nowait"})  #: and of lists and queues
 
 
 class CallFolder:
@@ -50,7 +59,7 @@ class CallFolder:
     def value(self, node: ast.Call) -> Value:
         folded = self._folder.value
         called = folded(node.func)
-        args = [folded(arg) for arg in node.args]
+        args = spread([folded(arg) for arg in node.args], node.args)
         marks = called.marks
         for arg in args:
             if arg.marks:
@@ -72,6 +81,9 @@ class CallFolder:
                 return folded(method.value)
             if isinstance(method, ast.Call) and method.args and folded(method.func).origin in GETTERS:
                 return folded(method.args[0])
+            if isinstance(method, ast.IfExp):  # ``(p.rmdir if p.is_dir() else p.unlink)()``
+                method = method.body
+                continue
             bound = self._names.bindings.get(method.id, ()) if isinstance(method, ast.Name) else ()
             if len(bound) != 1 or bound[0].steps:
                 break
@@ -93,13 +105,31 @@ class CallFolder:
         return self._returned(rest) if head == "def" else self._other(node, name, args)
 
     def _other(self, node: ast.Call, name: str, args: list[Value]) -> Value:
-        if name in {"os.getenv", "os.environ.get"}:
-            return known("~") if args and set(args[0].consts) & _HOMES else NOTHING
-        if name == "map" and len(args) == 2 and args[0].origin in pure.FUNCTIONS and args[1].consts:
-            return self._mapped(pure.FUNCTIONS[args[0].origin], args[1])
+        if maker := _MAKERS.get(name):
+            return maker(self, node, args)
+        if name in _ANY_OF and args:
+            return item(args[0], None)
+        if name == "map" and len(args) == 2 and args[1].consts:
+            return self._mapped(args[0].origin, args[1])
         if (rule := self._rule(name)) and rule.gives:
             return self._instance(rule, args)
         return self._method(node, args)
+
+    def _variable(self, node: ast.Call, args: list[Value]) -> Value:
+        """A variable of the environment, or its default."""
+        names = args[0].consts if args else ()
+        found = [known(pure.VARIABLES[name]) for name in names if name in pure.VARIABLES]
+        defaults = [keyword.value for keyword in node.keywords if keyword.arg == "default"]
+        return either([*found, *args[1:2], *map(self._folder.value, defaults)] or [NOTHING])
+
+    def _dictionary(self, node: ast.Call, args: list[Value]) -> Value:
+        named = [
+            (keyword.arg, self._folder.value(keyword.value)) for keyword in node.keywords if keyword.arg
+        ]
+        if not named:
+            return args[0] if args else known(Pairs((), ()))
+        keys = [name for name, _ in named]
+        return self._folder.apply(lambda *items: Pairs(keys, items), [value for _, value in named])
 
     def _pure(self, name: str, args: list[Value]) -> Value:
         made = self._folder.apply(pure.FUNCTIONS[name], args)
@@ -118,37 +148,56 @@ class CallFolder:
         if len(args) < 2:
             return NOTHING
         if args[1].texts:
-            return attribute_of(args[0], args[1].texts[0])
+            return worst([attribute_of(args[0], text) for text in args[1].texts])
         return named(COMPUTED) if args[0].origin.partition(".")[0] in self._rules.modules else NOTHING
 
     def _method(self, node: ast.Call, args: list[Value]) -> Value:
         if not isinstance(node.func, ast.Attribute):
             return NOTHING
-        on, method = self._folder.receiver(node), node.func.attr
-        if on.origin == PATH and method in pure.PATH_METHODS:
-            return as_path(
-                self._folder.apply(pure.PATH_METHODS[method], [Value(on.consts, on.whole), *args])
-            )
-        if on.consts and method in pure.METHODS:
-            made = self._folder.apply(pure.METHODS[method], [Value(on.consts, on.whole), *args])
-            return made.marked(["decoded"]) if method == "decode" and unusual(args) else made
+        on, method = self.receiver(node), node.func.attr
+        told = on.consts or on.origin == PATH
+        if told and (found := self._of_constant(on, method, args)) is not None:
+            return found
         if method == "decode" and unusual(args):
             return Value(marks=frozenset({"decoded"}))
         if method in self._names.returns and method in self._names.functions:
             return self._returned(method)
         return NOTHING
 
-    def _mapped(self, function: Callable[..., Const], over: Value) -> Value:
-        return self._folder.apply(lambda items: tuple(function(item) for item in iterated(items)), [over])
+    def _of_constant(self, on: Value, method: str, args: list[Value]) -> Value | None:
+        """What a method of a path, a text, a list or a dictionary comes to."""
+        if on.origin == PATH and method in pure.PATH_METHODS:
+            return as_path(
+                self._folder.apply(pure.PATH_METHODS[method], [Value(on.consts, on.whole), *args])
+            )
+        if method in _POPPED and is_sequence(on) and not is_dictionary(on):
+            return item(on, None)
+        if method in _TAKEN and is_dictionary(on):
+            found = keyed(on, args[0].consts[0]) if args and args[0].consts else item(on, None)
+            return worst([found, *args[1:2]])
+        if method not in pure.METHODS:
+            return None
+        made = self._folder.apply(pure.METHODS[method], [Value(on.consts, on.whole), *args])
+        return made.marked(["decoded"]) if method == "decode" and unusual(args) else made
+
+    def _mapped(self, function: str, over: Value) -> Value:
+        if function == PATH:
+            return as_path(over)
+        made = pure.FUNCTIONS.get(function)
+        if made is None:
+            return NOTHING
+        return self._folder.apply(lambda items: tuple(made(item) for item in iterated(items)), [over])
 
     def _returned(self, name: str) -> Value:
-        return either(
-            self._folder.value(node) for node in islice(self._names.returns.get(name, ()), MAX_ITEMS)
-        )
+        given = islice(self._names.returns.get(name, ()), MAX_ITEMS)
+        return worst([self._folder.value(node) for node in given])
 
     def _rule(self, name: str) -> Call | None:
         found = self._rules.calls.get(name)
-        return found[0] if found else None
+        if found is None:
+            last = next((rule for ending, rule in _SUFFIXES.items() if name.endswith(ending)), "")
+            found = self._rules.calls.get(last)
+        return next((rule for rule in found if rule.gives), found[0]) if found else None
 
     def _instance(self, rule: Call, args: list[Value]) -> Value:
         held = [args[at] for at in rule.holds if isinstance(at, int) and at < len(args)]
@@ -162,3 +211,20 @@ def _marks_of(rule: Call, args: list[Value]) -> list[str]:
     """What a function that the rule is about makes of these."""
     read = [args[at] for at in rule.does.get("read", ()) if isinstance(at, int) and at < len(args)]
     return [*rule.marks, "secret"] if any(map(secret, read)) else list(rule.marks)
+
+
+_COUNTED = Value(marks=frozenset({"counted"}))
+_COUNTING = (
+    "range",
+    "itertools.product",
+    "itertools.permutations",
+    "ipaddress.ip_network",
+    "netaddr.IPNetwork",
+)
+#: What else is computed from a call's own arguments.
+_MAKERS: dict[str, Callable[[CallFolder, ast.Call, list[Value]], Value]] = {
+    "os.getenv": CallFolder._variable,
+    "os.environ.get": CallFolder._variable,
+    "dict": CallFolder._dictionary,
+    **dict.fromkeys(_COUNTING, lambda *_: _COUNTED),
+}

@@ -10,6 +10,7 @@ from guardtier.risk import SecurityRisk
 _SECRET = frozenset(
     {"credentials", "browser", "history", "memory", "environ", "secrets", "auth", "accounts"}
 )
+_PRIVATE = frozenset({"personal", "home", "credentials", "browser", "history", "mail"})
 #: What deleting a directory with all that is in it makes worse: the directory is the whole of it.
 _CHANGES = ("write", "delete", "permissions")
 
@@ -28,6 +29,11 @@ def risk_at(effect: str, text: str) -> SecurityRisk:
 def is_secret(path: str) -> bool:
     """Whether what stands there is worth stealing."""
     return target_of("read", path, "").name in _SECRET
+
+
+def is_private(path: str) -> bool:
+    """Whether what is there is a person's own: a home, what is in it, keys, a browser's profile."""
+    return target_of("read", path, "").name in _PRIVATE
 
 
 def is_ordinary(path: str) -> bool:

@@ -11,11 +11,24 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from guardtier.analyzers.code.binding import Binding, called, default_of, key_of, option_of
+from guardtier.analyzers.code.given import bind_given
+
 _LOOPS = frozenset({ast.While, ast.For, ast.AsyncFor, ast.ListComp, ast.GeneratorExp, ast.SetComp})
 _STEPS = 4  #: tuples within tuples that are unpacked
 _FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef})
 #: What changes the place that its children stand in.
 _PLACES = _LOOPS | _FUNCTIONS
+_GIVING_BACK = frozenset({ast.Return, ast.Yield, ast.YieldFrom})
+_ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
+#: Decorators that make a function answer others: of web frameworks, of bots.
+_SERVING = frozenset(
+    {"route", "get", "post", "put", "patch", "delete", "websocket", "api_route", "event",
+     "message_handler", "on_message", "slash_command", "on_event"}
+)  # fmt: skip
+#: Folds to what comes from the network.
+_SENT_BY_OTHERS = ast.Attribute(value=ast.Name(id="_", ctx=ast.Load()), attr="rfile", ctx=ast.Load())
+_OPTIONS = frozenset({"option", "argument"})  #: decorators of click
 _IDLE = frozenset(
     {"ctx", "op", "ops", "id", "attr", "arg", "name", "names", "kind", "type_comment", "type_ignores",
      "level", "module", "conversion", "asname", "is_async", "simple", "annotation",
@@ -41,18 +54,12 @@ _LEAVES = frozenset({ast.Name, ast.Constant, type(None), ast.Pass, ast.alias})
 _AROUND = frozenset({ast.Attribute, ast.Expr, ast.keyword, ast.Starred, ast.Await})
 
 
-class Binding(NamedTuple):
-    """``node`` itself, or by each of ``steps`` one item of it (None: any of them)."""
-
-    node: ast.expr
-    steps: tuple[int | None, ...] = ()
-
-
 class Site(NamedTuple):
-    """One call, and whether it stands in a loop."""
+    """One call, whether it stands in a loop, and in which function."""
 
     node: ast.Call
     looped: bool
+    function: str = ""
 
 
 class Names:
@@ -60,16 +67,27 @@ class Names:
 
     def __init__(self, tree: ast.AST) -> None:
         self.imports: dict[str, str] = {}
+        self.imported_before: dict[str, list[str]] = {}  #: what else is imported by a name
         self.stars: list[str] = []
         self.bindings: dict[str, list[Binding]] = {}
         self.calls: list[Site] = []
-        self.endless: list[ast.While] = []
+        self.endless: list[tuple[ast.While | ast.For, str]] = []  #: loops, and what function they are in
+        self._within = ""
+        self.again: set[str] = set()  #: functions that call themselves
+        self.handed: list[tuple[Site, str]] = []  #: where functions of the text are handed on
         self.products: list[ast.BinOp] = []
         self.assigned: list[tuple[ast.expr, ast.expr | None]] = []
         self.functions: dict[str, ast.arguments] = {}
         self.returns: dict[str, list[ast.expr]] = {}
+        self.yields: dict[str, list[ast.expr]] = {}
+        self.fields: dict[str, list[str]] = {}  #: of classes that make their ``__init__`` of them
+        self.properties: list[str] = []
+        self.classes: set[str] = set()
+        self.serves = False  #: whether it answers requests by a class of its own
+        self._served: list[str] = []  #: functions that are called with what others send
         self._walk(tree)
-        self._bind_parameters()
+        self._bind_returned()
+        bind_given(self)
 
     def _walk(self, tree: ast.AST) -> None:
         """Every node, the last child first.
@@ -81,9 +99,11 @@ class Names:
         nodes: list[Any] = [tree]
         looped, function = False, ""
         around, leaves, telling, children = _AROUND, _LEAVES, _TELLING, _CHILDREN
+        giving_back = _GIVING_BACK
         while nodes or outer:
             if not nodes:
                 nodes, looped, function = outer.pop()
+                self._within = function
                 continue
             node = nodes.pop()
             kind = type(node)
@@ -94,32 +114,41 @@ class Names:
                 continue
             if kind in telling:
                 if kind is ast.Call:
-                    self.calls.append(Site(node, looped))
+                    self.calls.append(Site(node, looped, function))
                 elif kind in _HANDLERS:
                     _HANDLERS[kind](self, node)
-                elif kind is ast.Return and function and node.value:
-                    self.returns.setdefault(function, []).append(node.value)
+                elif kind in giving_back and function and node.value:
+                    self._give_back(kind, function, node.value)
                 if kind in _PLACES:
                     outer.append((nodes, looped, function))
                     nodes = []
                     looped = looped or kind in _LOOPS
-                    function = node.name if kind in _FUNCTIONS else function
+                    self._within = function = node.name if kind in _FUNCTIONS else function
             for child in children[kind](node):
                 if type(child) is list:
                     nodes += child
                 elif type(child) not in leaves:
                     nodes.append(child)
 
+    def _give_back(self, kind: type[ast.AST], function: str, value: ast.expr) -> None:
+        if kind is ast.Return:
+            self.returns.setdefault(function, []).append(value)
+        else:
+            one = value if kind is ast.Yield else ast.Starred(value=value)
+            self.yields.setdefault(function, []).append(one)
+
     def _bind(self, target: ast.expr, node: ast.expr, steps: tuple[int | None, ...] = ()) -> None:
         """Remember that the target may be the node."""
         if isinstance(target, ast.Name):
-            self._add(target.id, Binding(node, steps))
+            self.add(target.id, Binding(node, steps))
             if isinstance(node, ast.Lambda) and not steps:
                 self.functions[target.id] = node.args
                 self.returns.setdefault(target.id, []).append(node.body)
         elif isinstance(target, ast.Attribute):
-            self._add(f".{target.attr}", Binding(node, steps))
+            self.add(f".{target.attr}", Binding(node, steps))
             self.assigned.append((target, node))
+            if target.attr[:3] == "on_":
+                self._served.append(key_of(node).lstrip("."))
         elif isinstance(target, ast.Subscript):
             self.assigned.append((target, node))
         elif isinstance(target, ast.Starred):
@@ -136,23 +165,28 @@ class Names:
             elif len(steps) < _STEPS:
                 self._bind(target, node, (*steps, None if starred else index))
 
-    def _add(self, name: str, binding: Binding) -> None:
+    def add(self, name: str, binding: Binding) -> None:
         self.bindings.setdefault(name, []).append(binding)
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:
             if alias.asname:
-                self.imports[alias.asname] = alias.name
+                self._imported(alias.asname, alias.name)
             else:
                 top = alias.name.partition(".")[0]
-                self.imports[top] = top
+                self._imported(top, top)
 
     def _import_from(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             if alias.name == "*":
                 self.stars.append(node.module or "")
             else:
-                self.imports[alias.asname or alias.name] = f"{node.module or ''}.{alias.name}"
+                self._imported(alias.asname or alias.name, f"{node.module or ''}.{alias.name}")
+
+    def _imported(self, name: str, origin: str) -> None:
+        """Of several, the text's last one comes first here."""
+        if self.imports.setdefault(name, origin) != origin:
+            self.imported_before.setdefault(name, []).append(origin)
 
     def _assign(self, node: ast.Assign) -> None:
         for target in node.targets:
@@ -163,69 +197,99 @@ class Names:
             self._bind(node.target, node.value)
 
     def _augmented(self, node: ast.AugAssign) -> None:
+        if (
+            type(node.value) is ast.Constant
+            and type(node.value.value) is int
+            and type(node.op) in _COUNTING
+        ):
+            self._bind(node.target, _UNKNOWN)  # which number, would take as long to tell as the text to run
+            return
         both = ast.BinOp(left=node.target, op=node.op, right=node.value)
         self._bind(node.target, ast.copy_location(both, node))
 
     def _loop(self, node: ast.For | ast.comprehension) -> None:
         self._bind(node.target, node.iter, (None,))
+        if type(node.iter) is ast.Call and called(node.iter) in _ENDLESS and isinstance(node, ast.For):
+            self.endless.append((node, self._within))
 
     def _with(self, node: ast.withitem) -> None:
         if node.optional_vars is not None:
             self._bind(node.optional_vars, node.context_expr)
 
     def _class(self, node: ast.ClassDef) -> None:
+        self.classes.add(node.name)
+        if any(key_of(base).endswith("HTTPRequestHandler") for base in node.bases):
+            self.serves = True
+        fields, values = [], []
         for one in node.body:
             if isinstance(one, ast.FunctionDef) and one.name == "__init__":
                 self.functions[node.name] = one.args
             elif isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name):
-                self._add(f".{one.targets[0].id}", Binding(one.value))
+                self.add(f".{one.targets[0].id}", Binding(one.value))
+                values.append(one.value)
+            elif isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+                fields.append(one.target.id)
+                if one.value is not None and (default := default_of(one.value)):
+                    self.add(f".{one.target.id}", Binding(default))
             elif isinstance(one, ast.Import | ast.ImportFrom):
                 for alias in one.names:
                     name = alias.asname or alias.name.partition(".")[0]
-                    self._add(f".{name}", Binding(ast.Name(id=name, ctx=ast.Load())))
+                    self.add(f".{name}", Binding(ast.Name(id=name, ctx=ast.Load())))
+        if fields:
+            self.fields[node.name] = fields
+        if values and any(key_of(base).endswith("Enum") for base in node.bases):
+            self.add(node.name, Binding(ast.Tuple(elts=values)))  # what a loop goes through
 
-    def _function(self, node: ast.FunctionDef) -> None:
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if node.name != "__init__":
             self.functions[node.name] = node.args
         given = [*node.args.posonlyargs, *node.args.args]
         for arg, default in zip(reversed(given), reversed(node.args.defaults), strict=False):
-            self._add(arg.arg, Binding(default))
+            self.add(arg.arg, Binding(default_of(default) or default))
+        for decorator in node.decorator_list:
+            name = called(decorator) or key_of(decorator).lstrip(".")
+            if name in _SERVING or (name == "command" and isinstance(node, ast.AsyncFunctionDef)):
+                self._served.append(node.name)
+            elif name in _OPTIONS and isinstance(decorator, ast.Call):
+                if option := option_of(decorator):
+                    self.add(option[0], Binding(option[1]))
+            elif name.endswith("property"):
+                self.properties.append(node.name)
         for arg, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=False):
             if value is not None:
-                self._add(arg.arg, Binding(value))
+                self.add(arg.arg, Binding(value))
 
     def _delete(self, node: ast.Delete) -> None:
         self.assigned.extend((target, None) for target in node.targets)
 
     def _while(self, node: ast.While) -> None:
         if not isinstance(node.test, ast.Compare | ast.Name | ast.Call | ast.BoolOp | ast.Attribute):
-            self.endless.append(node)
+            self.endless.append((node, self._within))
 
     def _product(self, node: ast.BinOp) -> None:
         if isinstance(node.op, ast.Mult):
             self.products.append(node)
 
-    def _bind_parameters(self) -> None:
-        """A parameter may be what any call of that function passes for it."""
-        for node, _ in self.calls:
-            if isinstance(node.func, ast.Lambda):
-                self._bind_call(node.func.args, node)
-            name = getattr(node.func, "id", None) or getattr(node.func, "attr", None)
-            args = self.functions.get(name) if name else None
-            if args is not None:
-                self._bind_call(args, node)
+    def _bind_returned(self) -> None:
+        """What generators yield is what they return, one by one; a property is what it returns."""
+        for function, yielded in self.yields.items():
+            self.returns.setdefault(function, []).append(ast.List(elts=yielded[::-1]))
+        for name in self.properties:
+            for value in self.returns.get(name, ()):
+                self.add(f".{name}", Binding(value))
+        for function in self._served:
+            self.called_back(function)
 
-    def _bind_call(self, args: ast.arguments, node: ast.Call) -> None:
-        given = [arg.arg for arg in (*args.posonlyargs, *args.args)]
-        if given and given[0] in {"self", "cls"}:
-            del given[0]
-        for name, value in zip(given, node.args, strict=False):
-            self._add(name, Binding(value))
-        for keyword in node.keywords:
-            if keyword.arg:
-                self._add(keyword.arg, Binding(keyword.value))
+    def called_back(self, function: str) -> None:
+        """The function is called with what others send."""
+        if (args := self.functions.get(function)) is not None:
+            for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs):
+                self.add(arg.arg, Binding(_SENT_BY_OTHERS))
 
 
+#: It counts: ``i += 1``.
+_COUNTING = frozenset({ast.Add, ast.Sub})
+_UNKNOWN = ast.Constant(value=...)
 _HANDLERS: dict[type, Callable[[Names, Any], None]] = {
     ast.Import: Names._import,
     ast.ImportFrom: Names._import_from,
@@ -245,4 +309,4 @@ _HANDLERS: dict[type, Callable[[Names, Any], None]] = {
     ast.BinOp: Names._product,
 }
 #: What is looked at besides its children.
-_TELLING = frozenset({ast.Call, ast.Return, *_HANDLERS, *_PLACES})
+_TELLING = frozenset({ast.Call, *_GIVING_BACK, *_HANDLERS, *_PLACES})

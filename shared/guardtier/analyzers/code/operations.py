@@ -29,6 +29,8 @@ SAME = {
     "posix": "os", "nt": "os", "posixpath": "os.path", "ntpath": "os.path", "_socket": "socket",
     "commands": "subprocess", "_posixsubprocess": "subprocess", "cPickle": "pickle", "_pickle": "pickle",
     "cloudpickle": "pickle", "io.open": "open", "codecs.open": "open", "pathlib.PosixPath": PATH,
+    "anyio.Path": PATH, "aiopath.AsyncPath": PATH, "trio.Path": PATH, "path.Path": PATH,
+    "subprocess32": "subprocess",
     "urllib2": "urllib.request", "httplib": "http.client", "__builtin__": "builtins",
     "requests.api.get": "requests.get", "requests.api.post": "requests.post",
     "requests.api.put": "requests.put", "requests.api.patch": "requests.patch",
@@ -81,42 +83,6 @@ def imported(name: str, node: ast.Call, module: str) -> str:
 
 def attribute_of(base: Value, attribute: str) -> Value:
     return named(canonical(f"{base.origin}.{attribute}" if base.origin else f"*.{attribute}"))
-
-
-_HOLDS = "holds:"
-WORST = ("os", "subprocess", "shutil")  #: the modules that do most harm
-
-
-def holding(found: Value, items: list[Value], is_module: Callable[[str], bool]) -> Value:
-    """A list or dictionary of these items. Where one is a module, any item may be it: ``[os][0]``."""
-    held = {one.origin for one in items if one.origin and not one.instance and is_module(one.origin)}
-    if not held:
-        return found
-    worst = next((module for module in WORST if module in held), min(held))
-    return found.marked({f"{_HOLDS}{worst}"})
-
-
-def module_in(value: Value) -> str:
-    """The module that an item of it may be; empty where there is none."""
-    return next((mark[len(_HOLDS) :] for mark in value.marks if mark.startswith(_HOLDS)), "")
-
-
-def item(value: Value, index: int | None) -> Value:
-    """One item of it, or what any of its items may be."""
-    if held := module_in(value):
-        return named(held)
-    items: list[Const] = []
-    for const in value.consts:
-        if isinstance(const, str | bytes | tuple):
-            every = iterated(const)
-            items.extend(every if index is None else every[index : index + 1 or None])
-    unique = tuple(dict.fromkeys(items))[:MAX_ITEMS]
-    found = Value(unique, value.whole and bool(unique), value.marks)
-    return as_path(found) if value.instance and value.origin == PATH else found
-
-
-def iterated(const: Const) -> tuple[Const, ...]:
-    return tuple(const)[:MAX_ITEMS] if isinstance(const, str | bytes | tuple) else ()
 
 
 def path_attribute(base: Value, attribute: str) -> Value:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import bz2
 import codecs
+import json
 import lzma
 import posixpath
 import re
@@ -18,7 +19,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from guardtier.analyzers.code.value import HOLE, Const, as_text
+from guardtier.analyzers.code.value import HOLE, Const, Pairs, as_text
 
 LIMIT = 1 << 18  #: characters of one result
 _LARGE = 10_000  #: a number above it may be the width of a format
@@ -52,6 +53,11 @@ def _decode(data: Any, encoding: str = "utf-8", errors: str = "strict") -> Const
     return result
 
 
+def _encode(data: Any, encoding: str = "utf-8", errors: str = "strict") -> Const:
+    result: Const = codecs.encode(data, encoding, errors)  # rot13 is its own way back
+    return result
+
+
 def _chars(items: Any) -> bytes:
     if not isinstance(items, tuple):
         raise TypeError
@@ -74,6 +80,34 @@ def _home(path: Any) -> str:
     return as_text(path) or ""  # the tilde is what places know
 
 
+def _plain(value: Any) -> Const:
+    """What a JSON text holds, as a constant."""
+    if isinstance(value, dict):
+        return Pairs(value, map(_plain, value.values()))
+    if isinstance(value, list):
+        return tuple(map(_plain, value))
+    const: Const = value
+    return const
+
+
+def _parsed(text: Any, *_: Any) -> Const:
+    if len(text) > LIMIT:
+        raise ValueError
+    return _plain(json.loads(text))
+
+
+def _zipped(*items: Any) -> Const:
+    return tuple(zip(*map(_listed, items), strict=False))
+
+
+def _listed(items: Any) -> tuple[Const, ...]:
+    return items.keys if isinstance(items, Pairs) else tuple(items)
+
+
+def _chained(*items: Any) -> Const:
+    return tuple(one for each in items for one in _listed(each))
+
+
 def _walk(top: Any = ".", *_: Any) -> Const:
     return ((posixpath.join(as_text(top) or "", HOLE), (HOLE,), (HOLE,)),)
 
@@ -94,6 +128,7 @@ FUNCTIONS: dict[str, Pure] = {
     "bytes.fromhex": bytes.fromhex,
     "bytearray.fromhex": bytes.fromhex,
     "codecs.decode": _decode,
+    "codecs.encode": _encode,
     "zlib.decompress": _inflate,
     "gzip.decompress": lambda data: _inflate(data, 31),
     "bz2.decompress": lambda data: bz2.BZ2Decompressor().decompress(data, LIMIT),
@@ -130,9 +165,21 @@ FUNCTIONS: dict[str, Pure] = {
     "glob.iglob": lambda path, *_: (path,),
     "os.listdir": lambda *_: (HOLE,),
     "os.walk": _walk,
-    "sorted": _items,
+    "sorted": lambda items, *_: _listed(items),
     "set": _items,
-    "iter": _items,
+    "frozenset": _items,
+    "iter": lambda items, *_: _listed(items),
+    "collections.deque": _items,
+    "filter": lambda _, items: _listed(items),
+    "zip": _zipped,
+    "enumerate": lambda items, *_: tuple(enumerate(_listed(items))),
+    "itertools.chain": _chained,
+    "itertools.chain.from_iterable": lambda items: _chained(*items),
+    "itertools.cycle": _items,
+    "copy.copy": lambda value: value,
+    "copy.deepcopy": lambda value: value,
+    "json.loads": _parsed,
+    "typing.cast": lambda _, value: value,
     "shlex.split": lambda text, *_: tuple(text.split()),
     "shlex.quote": lambda text: text,
     "shlex.join": " ".join,
@@ -147,6 +194,16 @@ CONSTANTS: dict[str, Const] = {
     string.ascii_letters, "string.ascii_lowercase": string.ascii_lowercase, "string.ascii_uppercase":
     string.ascii_uppercase, "string.digits": string.digits, "string.printable": string.printable,
     "string.punctuation": string.punctuation,
+}  # fmt: skip
+
+_TEMP = "/tmp"  # noqa: S108 - what they hold
+
+#: What variables of the environment hold on any machine, in the terms of the places.
+VARIABLES: dict[Const, str] = {
+    "HOME": "~", "USERPROFILE": "~", "APPDATA": "~/AppData/Roaming", "LOCALAPPDATA": "~/AppData/Local",
+    "XDG_CONFIG_HOME": "~/.config", "XDG_DATA_HOME": "~/.local/share", "SYSTEMROOT": "C:/Windows",
+    "SystemRoot": "C:/Windows", "windir": "C:/Windows", "WINDIR": "C:/Windows", "TMPDIR": _TEMP,
+    "TEMP": _TEMP, "TMP": _TEMP, "PROGRAMDATA": "C:/ProgramData", "ProgramData": "C:/ProgramData",
 }  # fmt: skip
 
 #: Results that were hidden in what they were made of.
@@ -215,6 +272,9 @@ METHODS: dict[str, Pure] = {
     "tobytes": lambda data: data,
     "hex": lambda data: data.hex(),
     "copy": lambda value: value,
+    "items": lambda pairs: tuple(zip(pairs.keys, pairs, strict=False)),
+    "keys": lambda pairs: pairs.keys,
+    "values": lambda pairs: tuple(pairs) if isinstance(pairs, Pairs) else pairs.values,
 }
 
 #: Methods of pathlib's paths that give a path again, on the path as text.

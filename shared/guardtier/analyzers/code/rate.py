@@ -9,14 +9,15 @@ from guardtier.analyzers.code.aftermath import Aftermath
 from guardtier.analyzers.code.calls import Arguments, applies
 from guardtier.analyzers.code.exhaust import rate_exhaustion
 from guardtier.analyzers.code.fold import Folder
-from guardtier.analyzers.code.harm import harm_of, is_local, risk_at
+from guardtier.analyzers.code.harm import harm_of, is_local, is_private, risk_at
 from guardtier.analyzers.code.names import Names, Site
-from guardtier.analyzers.code.operations import BUILTINS, COMPUTED, FAMILIAR
+from guardtier.analyzers.code.operations import COMPUTED
 from guardtier.analyzers.code.rules import Call, Rules, rules_of
 from guardtier.analyzers.code.runs import Runs
 from guardtier.analyzers.code.scan import scan
 from guardtier.analyzers.code.source import Report
-from guardtier.analyzers.code.value import HOLE, Const, Value, as_text
+from guardtier.analyzers.code.value import HOLE, Const, Pairs, Value, as_text, known
+from guardtier.analyzers.code.worth import Worth
 from guardtier.analyzers.view import Span
 from guardtier.risk import SecurityRisk
 
@@ -30,8 +31,11 @@ _LOOSE = re.compile(
     r"\.(?:system|popen|Popen|check_output|check_call|getoutput|rmtree)(?=[ \t]*(?:[,\]})\n]|$))"
 )
 _NAMED = frozenset({ast.Name, ast.Attribute})  #: what may be a function
-_METHODS = frozenset({ast.Attribute, ast.Call})  #: what may be one
-_RUNNERS = frozenset({"exec", "eval", "compile"})
+_METHODS = frozenset({ast.Attribute, ast.Call, ast.IfExp})  #: what may be one
+_GRAVE = (MEDIUM, HIGH)
+_GIT = "git.Repo.git."
+#: Before names of programs, which are called like functions.
+_PROGRAMS = ("sh.", "plumbum.cmd.", "plumbum.local.", _GIT)
 _WRITE_MODES = frozenset("wax+")
 
 
@@ -44,9 +48,8 @@ class Rater:
         self._rules = rules
         self._report = report
         self._rated = 0
-        self._idle: set[str] = set()  #: names of functions that no rule is about
         self._unclear = False  #: whether something is called that can't be told
-        self._shell_module = any(name.partition(".")[0] == "sh" for name in self._names.imports.values())
+        self._worth = Worth(self._names, rules)
         self._after = Aftermath()
         self._runs = Runs(report, self._folder, self._after, layer)
 
@@ -60,6 +63,9 @@ class Rater:
                 break
         for target, value in self._names.assigned:
             self._rate_assigned(target, value)
+        for name in ("__reduce__", "__reduce_ex__"):
+            for returned in self._names.returns.get(name, ()):
+                self._rate_reduced(returned)
         if self._unclear or _LOOSE.search(self._report.text):
             scan(self._report)
         rate_exhaustion(self._names, self._folder, self._report)
@@ -72,84 +78,53 @@ class Rater:
 
     def _rate_site(self, site: Site) -> None:
         function = site.node.func
-        if self._worth_folding(function):
+        if self._worth.folding(function):
             called = self._folder.function(site.node)
             if called.origin.partition(".")[0] == COMPUTED:
                 message = "Calls something by a name that is put together (ATT&CK T1027)."
                 self._report.add("python.call.computed", UNKNOWN, message, self._report.span_of(site.node))
-            elif called.origin.startswith("sh."):
-                name = Value((called.origin[3:],), True)
-                self._runs.words(
-                    [name, *Arguments(site.node, self._folder).given], self._report.span_of(site.node)
-                )
+            elif called.origin.startswith(_PROGRAMS):
+                self._rate_program(called.origin, site)
             rules = self._rules_of(called.origin, site.node)
             if rules:
                 self._apply(rules, site, Arguments(site.node, self._folder))
             elif isinstance(function, ast.Name):
-                if not called.origin.startswith((COMPUTED, "sh.")):
-                    self._idle.add(function.id)
+                if not called.origin.startswith((COMPUTED, *_PROGRAMS)):
+                    self._worth.no_more(function.id)
             elif not called.origin and not isinstance(function, ast.Attribute):
                 self._unclear = True
         for arg in site.node.args:
-            if type(arg) in _NAMED and self._may_be_function(arg):
+            if type(arg) in _NAMED and self._worth.function(arg):
                 self._rate_passed(arg, site)
         for keyword in site.node.keywords:
-            if type(keyword.value) in _NAMED and self._may_be_function(keyword.value):
+            if type(keyword.value) in _NAMED and self._worth.function(keyword.value):
                 self._rate_passed(keyword.value, site)
+
+    def _rate_program(self, origin: str, site: Site) -> None:
+        """A function that is a program: ``sh.rm("-rf", path)``, ``repo.git.push("--force")``."""
+        program = origin.rpartition(".")[2]
+        words = ["git", program.replace("_", "-")] if origin.startswith(_GIT) else [program]
+        given = Arguments(site.node, self._folder)
+        flags = [
+            f"--{name.replace('_', '-')}" for name, value in given.named.items() if True in value.consts
+        ]
+        everything = [*map(known, (*words, *flags)), *given.given]
+        self._runs.words(everything, self._report.span_of(site.node))
+
+    def _rate_reduced(self, returned: ast.expr) -> None:
+        """What loading a pickle of it calls."""
+        if not isinstance(returned, ast.Tuple) or not returned.elts:
+            return
+        rules = self._rules.calls.get(self._folder.value(returned.elts[0]).origin, ())
+        if any(rule.command or rule.code or rule.argv for rule in rules):
+            message = "Makes data that runs a command or code when it is loaded (ATT&CK T1059.006)."
+            self._report.add("python.deserialise.payload", HIGH, message, self._report.span_of(returned))
 
     def _rate_passed(self, arg: ast.expr, site: Site) -> None:
         """A function that is given to another one, which may call it."""
         passed = self._folder.value(arg)
         if not passed.instance and (found := self._rules.calls.get(passed.origin)):
             self._apply(found, site, Arguments.passed_on(site.node, self._folder))
-
-    def _worth_folding(self, function: ast.expr) -> bool:
-        """Whether what is called may have a rule, by its name alone. Measured: it saves half the time."""
-        names = self._names
-        if type(function) is ast.Attribute:
-            if self._shell_module and type(function.value) is ast.Name:
-                return True
-            name = function.attr
-            if f".{name}" in names.bindings:
-                return True
-            return name in self._rules.last and (
-                name in self._rules.methods or self._may_be_known(function.value)
-            )
-        if type(function) is ast.Name:
-            name = function.id
-            return name not in self._idle and (
-                name in names.imports
-                or name in names.bindings
-                or name in self._rules.calls
-                or name in FAMILIAR
-                or bool(names.stars)
-            )
-        return True
-
-    def _may_be_known(self, owner: ast.expr) -> bool:
-        """Whether there may be a name for it: of what has none, methods alone have rules."""
-        while isinstance(owner, ast.Attribute) and f".{owner.attr}" not in self._names.bindings:
-            if self._rules.is_module(owner.attr.lstrip("_")):
-                return True
-            owner = owner.value
-        return not isinstance(owner, ast.Name) or (
-            owner.id in self._names.imports
-            or owner.id in self._names.bindings
-            or owner.id in BUILTINS
-            or owner.id in FAMILIAR
-            or self._rules.is_module(owner.id)
-            or bool(self._names.stars)
-        )
-
-    def _may_be_function(self, arg: ast.expr) -> bool:
-        while isinstance(arg, ast.Attribute):
-            arg = arg.value
-        return isinstance(arg, ast.Name) and (
-            arg.id in self._names.imports
-            or arg.id in _RUNNERS
-            or arg.id in FAMILIAR
-            or self._rules.is_module(arg.id)
-        )
 
     def _rules_of(self, origin: str, node: ast.Call) -> list[Call]:
         method = origin.rpartition(".")[2] if self._is_method(node.func, origin) else ""
@@ -172,19 +147,27 @@ class Rater:
         self._rated += 1
         span = None
         for rule in rules:
-            if applies(rule, site, args):
+            if applies(rule, site, args, self._names.again):
                 span = span or self._report.span_of(site.node)
-                self._rate_call(rule, args, span)
+                if rule.kept and _first_name(site.node) not in self._names.classes:
+                    self._after.destroyed.append((span, rule))
+                else:
+                    self._rate_call(rule, args, span)
 
     def _rate_call(self, rule: Call, args: Arguments, span: Span) -> None:
         addresses = [text for value in args.at(rule.url) for text in _addresses(value)] if rule.url else []
         local = bool(addresses) and all(map(is_local, addresses))
-        if local and rule.risk is MEDIUM:
+        if local and rule.risk in _GRAVE:
             self._report.add(
                 "python.network.local", MEDIUM, "Talks to this machine over the network.", span
             )
+        elif rule.kept:
+            self._report.add(rule.id or "python.call", MEDIUM, rule.text, span)
         elif rule.risk is not None and rule.risk is not LOW:
             self._report.add(rule.id or "python.call", rule.risk, rule.text, span)
+        if rule.gives == "database":
+            given = args.at(["DATABASES"]) or args.at([0, "database", "url", "dsn"])  # Django, others
+            self._after.opened += [text for value in given for text in _stores(value)]
         self._after.connected |= (rule.id or "").startswith(_SOCKETS)
         self._after.fetched |= "network" in rule.marked or bool(rule.url and rule.does)
         for effect, selectors in self._effects(rule, args):
@@ -194,8 +177,10 @@ class Rater:
             self._runs.command(value, span)
         if rule.connects:
             self._runs.streams(rule, args, span)
+        for value in args.at(rule.imports):
+            self._after.imported.extend((span, text) for text in value.texts)
         if rule.argv:
-            self._runs.words(args.given[int(rule.argv[0]) :], span)
+            self._runs.program(rule, args, span)
         for value in args.at(rule.code)[:1]:
             self._runs.code(value, span)
         for value in args.at(rule.sql)[:1]:
@@ -228,6 +213,7 @@ class Rater:
                 self._after.written.add(text)
             if effect == "discover" and risk_at("delete", text) is HIGH:
                 self._after.walked.append(text)
+                self._after.private |= is_private(text)
             elif effect == "delete" and HOLE in text:
                 self._after.deleted.append((span, text))
             elif effect == "write" and HOLE in text:
@@ -247,7 +233,10 @@ class Rater:
                 self._report.add(harm.id, HIGH, harm.message, span)
         if local or not (rule.url or rule.data):
             return
-        sent = frozenset().union(*(value.marks for value in args.at(rule.data))) & _SENDING
+        data = args.at(rule.data)
+        if data:
+            self._after.sent.append(span)
+        sent = frozenset().union(*(value.marks for value in data)) & _SENDING
         sent |= frozenset().union(*(value.marks for value in args.at(rule.url))) & {"secret", "environment"}
         if sent:
             self._report.add(
@@ -281,8 +270,25 @@ _SENT = {
 }
 
 
+def _first_name(node: ast.expr) -> str:
+    """``A`` of ``A.objects.all().delete()``."""
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _stores(value: Value) -> list[str]:
+    """The databases that an address names, or a dictionary of settings."""
+    found = []
+    for const in value.consts:
+        for settings in (const, *const) if isinstance(const, Pairs) else ():
+            if isinstance(settings, Pairs):
+                found += [text for one in settings.under("NAME") if (text := as_text(one)) is not None]
+    return found or value.texts or [HOLE]
+
+
 def _addresses(value: Value) -> list[str]:
-    return [text for const in value.consts for text in _paths(const)]
+    return [text for const in value.consts for text in _paths(const) if text != HOLE]
 
 
 def _paths(const: Const) -> list[str]:

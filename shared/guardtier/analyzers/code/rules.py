@@ -15,9 +15,9 @@ from guardtier.risk import SecurityRisk
 _MODULES_DEEP = 6  #: modules that are reached through modules that import them
 _REMEMBERED = 128  #: characters of names whose rules are kept
 
-Effect = Literal["read", "write", "delete", "permissions", "ownership", "discover", "send"]
+Effect = Literal["read", "collect", "write", "delete", "permissions", "ownership", "discover", "send"]
 #: What a value is made of, as far as it matters to what is done with it.
-Mark = Literal["network", "decoded", "secret", "environment", "file", "output", "processes"]
+Mark = Literal["network", "decoded", "secret", "environment", "file", "output", "processes", "counted"]
 #: A position, a keyword, or ``self``: the value that the method was called on.
 Selectors = list[int | str]
 
@@ -48,14 +48,18 @@ class Call(Verdict):
     ``names`` are dotted, as if nothing had been renamed; ``*.recv`` is that method of anything that
     is not known to be something else. ``does`` selects paths by effect, ``mode`` the mode that says
     whether ``open`` reads or writes, ``content`` what is written. ``command`` goes to the shell,
-    ``argv`` are the words of a program, ``input`` is what that program (or ``self``) reads, ``streams``
-    are what it is connected to; ``runs`` is a Python file, ``code`` Python, ``sql`` SQL, ``variable`` the
-    name and the value of a variable of the environment. ``url`` is where data goes to or comes from and
-    ``data`` what is sent. ``gives`` names what the result is an instance of, ``holds`` which arguments
-    its value is joined from, ``marks`` what is to be known of it. ``when`` lets all of this count only
-    where an argument is one of these values; ``unless`` only where none is; ``marked`` only where an
-    argument bears one of these marks; ``bits`` only where a number has one of these bits;
-    ``looped`` only in a loop.
+    ``argv`` are the words of a program (of ``program``, where that is named), ``input`` is what that
+    program (or ``self``) reads, ``streams`` are what it is connected to; ``runs`` is a file that is run,
+    ``imports`` a directory that Python imports from, ``code`` Python, ``sql`` SQL, ``variable`` the
+    name and the value of a variable of the environment, or a dictionary of them. ``url`` is where data
+    goes to or comes from and ``data`` what is sent. ``gives`` names what the result is an instance of,
+    ``holds`` which arguments its value is joined from, ``marks`` what is to be known of it.
+
+    ``when`` lets all of this count only where an argument is, or holds, one of these values; ``unless``
+    only where none does; ``says`` only where a text in one has one of these parts; ``marked`` only where
+    an argument bears one of these marks; ``bits`` only where a number has one of these bits; ``looped``
+    only in a loop, or in a function that calls itself. Without ``tests`` it does not count in what tests
+    do. ``kept`` says that it is no more than MEDIUM where every database that the text opens is in memory.
     """
 
     names: list[str]
@@ -69,6 +73,7 @@ class Call(Verdict):
     input: Selectors = []
     streams: Selectors = []
     runs: Selectors = []
+    imports: Selectors = []
     variable: Selectors = []
     content: Selectors = []
     url: Selectors = []
@@ -78,6 +83,10 @@ class Call(Verdict):
     marks: list[Mark] = []
     when: list[str | int | bool] = []
     unless: list[str | int | bool] = []
+    says: list[str] = []
+    program: str = ""
+    kept: bool = False
+    tests: bool = True
     marked: list[Mark] = []
     bits: int = 0
     looped: bool = False
@@ -170,6 +179,8 @@ def _looked_up(origin: str, method: str) -> list[Call] | None:
         if found is not None or "." not in rest:
             break
         found = rules.calls.get(canonical(rest))
+    if found is None and origin.count(".") > 1:  # of whatever it is an attribute: ``*.query.delete``
+        found = rules.calls.get("*." + ".".join(origin.split(".")[-2:]))
     return rules.methods.get(method) if found is None else found
 
 

@@ -10,7 +10,7 @@ from guardtier.analyzers.code.fold import Folder
 from guardtier.analyzers.code.names import Names
 from guardtier.analyzers.code.rules import Call
 from guardtier.analyzers.code.source import Report
-from guardtier.analyzers.code.value import HOLE, Value
+from guardtier.analyzers.code.value import HOLE, Pairs, Value, known
 from guardtier.analyzers.effects.variables import rate_variable
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell_analyzer import rate_script
@@ -26,6 +26,7 @@ _DIRECTORIES = 4  #: that a text changes to, of which relative paths are seen fr
 _INTERPRETER = re.compile(
     r"sh$|^(?:python|perl|ruby|node|php|env|sudo|su|xargs|nohup|eval|cmd|powershell|pwsh)"
 )
+_PROBE = re.compile(r"(?:\S*/)?(?:f?ping6?|arping|nc|ncat|netcat|nmap|traceroute)\s")
 _END = "GUARDTIER_END_OF_INPUT"
 
 
@@ -61,6 +62,9 @@ class Runs:
             self._shell(line, span)
         if "many" in value.marks:
             self.too_much(span)
+        if "counted" in value.marks and any(map(_PROBE.match, lines)):
+            message = "Tries one address or port after another (ATT&CK T1046)."
+            self._report.add("python.network.scan", HIGH, message, span)
         if lines:
             self._report.add("python.run.command", MEDIUM, "Runs another program (ATT&CK T1059).", span)
         if not lines or any(line.startswith("$unknown") for line in lines):
@@ -95,6 +99,17 @@ class Runs:
         marks = frozenset().union(*(value.marks for value in words))
         self.command(Value((consts,) if consts else (), False, marks), span)
 
+    def program(self, rule: Call, args: Arguments, span: Span) -> None:
+        """The words of a program: given one by one, or to one that is known as a list or a text."""
+        words = args.given[int(rule.argv[0]) :]
+        if rule.program:
+            first = [known(word) for word in rule.program.split()]
+            given = [item for value in words for item in _each(value)]
+            options = [known(f"--{name.replace('_', '-')}") for name, value in args.named.items()
+                       if value.consts[:1] == (True,)]  # fmt: skip
+            words = [*first, *options, *given]
+        self.words(words, span)
+
     def streams(self, rule: Call, args: Arguments, span: Span) -> None:
         """What a program that is run reads, and where that comes from; files and variables."""
         if any("network" in value.marks for value in args.at(rule.streams)):
@@ -105,9 +120,26 @@ class Runs:
                 for text in value.texts:
                     self._shell(f"{line} <<'{_END}'\n{text}\n{_END}\n", span)
         self._after.ran.extend((span, text) for value in args.at(rule.runs) for text in value.texts)
-        if rule.variable and len(args.given) > 1:
-            self.variables(args.given[0].texts, args.given[1], span)
+        if any("network" in value.marks for value in args.at(rule.input)):
+            for line in command_lines((args.at(rule.command) or [args.on])[0]):
+                if _INTERPRETER.search(line.split(" ")[0].rpartition("/")[2]):
+                    self._by_origin(Value(marks=frozenset({"network"})), span)
+        if rule.variable:
+            self._variables_of(rule, args, span)
         self._after.contents.extend((span, text) for value in args.at(rule.content) for text in value.texts)
+
+    def _variables_of(self, rule: Call, args: Arguments, span: Span) -> None:
+        """One variable by its name and its value, or a dictionary of them."""
+        if len(rule.variable) > 1 and len(args.given) > 1:
+            self.variables(args.given[0].texts, args.given[1], span)
+            return
+        named = dict(args.named) if "named" in rule.variable else {}
+        for value in args.at(rule.variable):
+            for const in value.consts:
+                if isinstance(const, Pairs):
+                    named |= {str(name): known(one) for name, one in zip(const.keys, const, strict=False)}
+        for name, one in named.items():
+            self.variables([name], one, span)
 
     def _by_origin(self, value: Value, span: Span) -> bool:
         """What is run comes from the network, or was hidden."""
@@ -147,6 +179,14 @@ class Runs:
             inner = Report(self._report.part, text, self._report.within or span)
             rate_text(inner, self._layer + 1)
             self._report.adopt(inner.findings, span)
+
+
+def _each(value: Value) -> list[Value]:
+    """The words that a list or a command line holds."""
+    const = value.consts[0] if value.consts else HOLE
+    if isinstance(const, tuple):
+        return [known(one) for one in const]
+    return [known(one) for one in const.split()] if isinstance(const, str) else [value]
 
 
 def _fixed_program(value: Value) -> bool:

@@ -12,6 +12,27 @@ MAX_CHOICES = 256  #: alternatives of one expression that are kept
 Const = str | bytes | int | float | bool | None | tuple["Const", ...]
 
 
+class Pairs(tuple["Const", ...]):
+    """A dictionary: the tuple of its values, each under the key of the same place."""
+
+    keys: tuple[Const, ...]
+
+    def __new__(cls, keys: Iterable[Const], values: Iterable[Const]) -> Pairs:
+        made = super().__new__(cls, values)
+        made.keys = tuple(keys)
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pairs) and self.keys == other.keys and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash((self.keys, tuple(self)))
+
+    def under(self, key: Const) -> tuple[Const, ...]:
+        """The values that the key may have; the last one counts."""
+        return tuple([value for its, value in zip(self.keys, self, strict=False) if its == key][-1:])
+
+
 class Value(NamedTuple):
     """``consts`` are the alternatives, ``whole`` says that there are no others.
 
@@ -85,4 +106,4 @@ def size(const: Const) -> int:
     return len(const) if type(const) in _SIZED else 1  # type: ignore[arg-type]
 
 
-_SIZED = frozenset({str, bytes, tuple})
+_SIZED = frozenset({str, bytes, tuple, Pairs})

@@ -11,6 +11,7 @@ from guardtier.analyzers.effects.table import CompiledRule, Node, lookup
 from guardtier.analyzers.effects.targets import place_of
 from guardtier.analyzers.effects.variables import rate_variable
 from guardtier.analyzers.shell.model import Command, Redirect, Word
+from guardtier.analyzers.shell.wrappers import program_of
 from guardtier.risk import SecurityRisk
 
 LOW, MEDIUM, HIGH = SecurityRisk.LOW, SecurityRisk.MEDIUM, SecurityRisk.HIGH
@@ -81,8 +82,16 @@ def _rate_redirect(redirect: Redirect, cwd: str, found: list[Rated], done: Done)
     if redirect.kind == "dup" and (target.text.isdigit() or target.text in ("-", "")):
         return
     effect = "read" if redirect.kind == "read" else "write"
-    _rate_word(effect, target, cwd, done, found)
+    risk = _rate_word(effect, target, cwd, done, found)
+    if risk is MEDIUM and effect == "read" and target.text.startswith("/dev/") and runs_input(done.command):
+        _rate_word("execute", target, cwd, done, found)  # ``bash < /dev/tcp/…``
     done.note(effect, [target])
+
+
+def runs_input(command: Command) -> bool:
+    """Whether the program is a shell or an interpreter."""
+    entry = program_of(command.program)
+    return entry is not None and bool(entry.stdin) and entry.stdin != "sql"
 
 
 def _rate_word(effect: str, word: Word, cwd: str, done: Done, found: list[Rated]) -> SecurityRisk:
@@ -235,6 +244,9 @@ def _add_base(node: Node, command: Command, found: list[Rated]) -> None:
     found.append(Rated(node.id, risk, text, command.span))
 
 
+_POOL = "Works for a pool of miners, whatever the program is called (ATT&CK T1496)."
+
+
 def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) -> None:
     """A program that the table doesn't have: MEDIUM, HIGH with root's rights or given credentials."""
     name = command.name
@@ -246,6 +258,8 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
             text = word.text.rpartition("=")[2] if "=" in word.text else word.text.lstrip("@<")
             if risk_of("read", place_of(text, cwd).name) is HIGH:
                 _rate_word("read", Word(text, word.span), cwd, done, found)
+            if word.text.startswith("stratum+"):
+                found.append(Rated("shell.mine.pool", HIGH, _POOL, word.span))
     risk = HIGH if command.context.privileged else MEDIUM
     what = "a program that the table doesn't know" + (", with root's rights" if risk is HIGH else "")
     text = f"Runs {shown(name.text)}, {what}"

@@ -18,6 +18,7 @@ _REMEMBERED = 512  #: characters; longer paths are looked up anew, so that the m
 _HOME = re.compile(r"(?:/home/[^/]+|/Users/[^/]+|/root|/var/root|~[A-Za-z_][\w.-]*|\$\{?HOME\}?)(?=/|\Z)")
 _PROC_ROOT = re.compile(r"/proc/(?:self|thread-self|\d+|\x00)/(?:root|cwd)(?=/|\Z)")
 _GLOB_ONLY = re.compile(r"[*?.]*[*?][*?.]*|\.?\[!?\.?\]\*|\.?\{[,.*?]*\}")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 #: A relative path of these characters is in the workspace, unless a part of it is hidden or a key.
 _PLAIN = re.compile(
     r"(?!.*(?:^|/)\.)[\w+,=@%-][\w+,=@%/ -]*(?:\.(?:py|txt|md|js|ts|rst|json|c|h|cfg|toml|sh|log))?"
@@ -119,6 +120,8 @@ def normal(path: str) -> str:
         path = path[-_LONGEST:]
     if path.startswith("file://"):
         path = path[7:]
+    if path[1:2] == ":" and _DRIVE.match(path):
+        path = _on_drive(path)
     if path[:1] == "~" and "/.." in path:
         path = f"/home/{path}"
     absolute = path.startswith("/")
@@ -131,6 +134,12 @@ def normal(path: str) -> str:
     if path.startswith("/proc/"):
         path = _PROC_ROOT.sub("", path, count=1) or "/"
     return _HOME.sub("~", path, count=1) if path[:1] in "/~$" and _HOME.match(path) else path
+
+
+def _on_drive(path: str) -> str:
+    """A path of Windows as Unix tools there spell it: ``C:\\Users\\x`` is ``/Users/x``, else ``/c/…``."""
+    rest = path[2:].replace("\\", "/")
+    return rest if rest.lower().lstrip("/").startswith("users/") else f"/{path[0].lower()}{rest}"
 
 
 def _without_detours(path: str, absolute: bool) -> list[str]:

@@ -153,6 +153,10 @@ def _leading(args: tuple[Word, ...], options: frozenset[str]) -> tuple[Word, ...
     while index < len(args):
         text = args[index].text
         if not text.startswith("-") or text == "-m":
+            if text.endswith("manage.py") and [word.text for word in args[index + 1 : index + 2]] == [
+                "shell"
+            ]:
+                return args  # which takes code as Python does
             break
         index += 2 if text in options else 1
     return args[:index]

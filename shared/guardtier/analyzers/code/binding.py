@@ -1,0 +1,68 @@
+"""Binding: one of the things that a name of a Python text may stand for; and what a default comes to."""
+
+from __future__ import annotations
+
+import ast
+from typing import NamedTuple
+
+#: They stand for a value that they are given: a field of a class, an option of a command.
+_FIELDS = frozenset(
+    {"field", "Field", "Option", "Argument", "Query", "Form", "Param", "Factory", "option", "argument"}
+)
+_GIVEN_BY = ("default", "default_factory", "factory")
+
+
+class Binding(NamedTuple):
+    """``node`` itself, or by each of ``steps`` one item of it (None: any of them)."""
+
+    node: ast.expr
+    steps: tuple[int | None, ...] = ()
+
+
+def key_of(node: ast.expr) -> str:
+    """The key under which it is bound: a name, or a dot and the name of an attribute of anything."""
+    if isinstance(node, ast.Name):
+        return node.id
+    return f".{node.attr}" if isinstance(node, ast.Attribute) else ""
+
+
+def called(node: ast.expr) -> str:
+    """The bare name of what a call calls; empty for what is no call by a name."""
+    return key_of(node.func).lstrip(".") if isinstance(node, ast.Call) else ""
+
+
+def default_of(node: ast.expr) -> ast.expr | None:
+    """What a default stands for: itself, or what ``field(default_factory=…)`` and its kin give."""
+    if not isinstance(node, ast.Call) or called(node) not in _FIELDS:
+        return node
+    given = [keyword.value for keyword in node.keywords if keyword.arg in _GIVEN_BY]
+    made = given[0] if given else node.args[0] if node.args else None
+    return made.body if isinstance(made, ast.Lambda) else made
+
+
+def fields_of(node: ast.expr) -> list[str]:
+    """The fields of ``namedtuple("Name", "one two")``, or of a list of them."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2:
+        return []
+    listed = node.args[1]
+    items = listed.elts if isinstance(listed, ast.List | ast.Tuple) else [listed]
+    texts = [one.value for one in items if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return [name for text in texts for name in text.replace(",", " ").split()]
+
+
+def option_of(node: ast.Call) -> tuple[str, ast.expr] | None:
+    """The name and the default of an option: ``add_argument("-p", "--path", default="/srv")``."""
+    default: ast.expr | None = None
+    name = ""
+    for keyword in node.keywords:
+        if keyword.arg == "default":
+            default = keyword.value
+        elif keyword.arg == "dest" and isinstance(keyword.value, ast.Constant):
+            name = str(keyword.value.value)
+    if default is None:
+        return None
+    flags = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    longest = max(flags, key=len, default="")
+    plain = [flag for flag in flags if flag.isidentifier()]  # click lets a name stand beside the flags
+    name = name or (plain[0] if plain else longest.split("/")[0].lstrip("-").replace("-", "_"))
+    return (name, default) if name.isidentifier() else None
