@@ -27,6 +27,7 @@ HARMFUL = [
     "import os\nps = ['a.txt', '/etc/passwd']\ni = 0\nwhile i < 2:\n    os.remove(ps[i])\n    i += 1",
     "import os\nps = ['a.txt', '/etc/passwd']\nos.remove(ps[k])",
     "import os\nps = ['a.txt', '/etc/passwd']\nwhile ps:\n    os.remove(ps.pop())",
+    "class A: pass\nfrom shop.models import A\nA.objects.all().delete()",
     "x.execute = 1\ne = c.execute\ne('DROP TABLE users')",
     "p = ''\nimport os.path as p\np.__dict__['o' + 's'].system('rm -rf /')",
 ]

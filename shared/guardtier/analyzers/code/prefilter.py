@@ -78,7 +78,8 @@ class _Need(NamedTuple):
     words: frozenset[str]
     ordinary: bool
     module: str = ""
-    leading: tuple[str, str] | None = None  #: ``*.owner.last``: whatever the owner is an attribute of
+    leading: tuple[str, ...] = ()  #: of ``*.a.b``: what is an attribute of anything
+    kept: bool = False
 
     @property
     def sure(self) -> bool:
@@ -88,7 +89,7 @@ class _Need(NamedTuple):
     def is_met(self, reach: Reach) -> bool:
         """Whether what has these words may be reached."""
         if self.leading:
-            return reach.leads(*self.leading)
+            return reach.leads(self.leading, of_own=not self.kept)
         return reach.uses(self.module) if self.module else reach.executes()
 
 
@@ -103,7 +104,13 @@ class Prefilter:
                     continue
                 need = frozenset({f"={name}"}) if name in _PLAIN else rules.words_of(name)
                 self._needs.append(
-                    _Need(need.union(call.words), call.ordinary, _module_of(name), _leading_of(name))
+                    _Need(
+                        need.union(call.words),
+                        call.ordinary,
+                        _module_of(name),
+                        _leading_of(name),
+                        call.kept,
+                    )
                 )
         for name, found in rules.assigned.items():
             for one in found:
@@ -174,10 +181,10 @@ def _module_of(name: str) -> str:
     return module if dot and module != "*" else ""
 
 
-def _leading_of(name: str) -> tuple[str, str] | None:
-    """The owner and the method of ``*.owner.method``."""
+def _leading_of(name: str) -> tuple[str, ...]:
+    """The attributes of ``*.a.b``, where there are several."""
     star, *path = name.split(".")
-    return (path[0], path[1]) if star == "*" and len(path) == 2 else None
+    return tuple(path) if star == "*" and len(path) > 1 else ()
 
 
 _EXECUTE = frozenset({"execute"})

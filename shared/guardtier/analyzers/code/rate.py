@@ -149,10 +149,13 @@ class Rater:
         for rule in rules:
             if applies(rule, site, args, self._names.again):
                 span = span or self._report.span_of(site.node)
-                if rule.kept and _first_name(site.node) not in self._names.classes:
+                if rule.kept and not self._is_own(_first_name(site.node)):
                     self._after.destroyed.append((span, rule))
                 else:
                     self._rate_call(rule, args, span)
+
+    def _is_own(self, name: str) -> bool:
+        return name in self._names.classes and name not in self._names.imports
 
     def _rate_call(self, rule: Call, args: Arguments, span: Span) -> None:
         addresses = [text for value in args.at(rule.url) for text in _addresses(value)] if rule.url else []

@@ -31,6 +31,13 @@ _LITERAL = re.compile(
     r"\(\s*(?:'''(?P<a>(?:[^'\\]|'(?!''))*)'''|\"\"\"(?P<b>(?:[^\"\\]|\"(?!\"\"))*)\"\"\""
     r"|'(?P<c>[^'\\\n]*)'|\"(?P<d>[^\"\\\n]*)\")\s*[,)]"
 )
+#: Of ``A.objects.all().delete()``: what that gives is looked at one by one, or something is called on it.
+_LOOPED = re.compile(r"\bfor \w+ in \w+\.$")
+_CALLED_ON = re.compile(r"\(\)\.(\w+)\(")
+_CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)", re.MULTILINE)
+_IMPORT = re.compile(r"\bimport\b[^\n;(]*(?:\([^()]*)?")
+_WORD = re.compile(r"\w+")
+_OWNER = re.compile(r"[ \t]*(\w+)\.$")
 #: What stands before a name that is no method.
 _NO_METHOD = re.compile(r"\b(?:lambda|def|or|and|not|return)[ \t]+$")
 
@@ -66,9 +73,9 @@ class Reach:
             lambda found: found.is_told or found.is_comment or self._is_patched(found), name
         )
 
-    def leads(self, owner: str, last: str) -> bool:
-        """Whether ``owner.last`` may be reached, whatever the owner is an attribute of."""
-        return not self._all(lambda found: _is_other(found, last), owner)
+    def leads(self, path: tuple[str, ...], of_own: bool) -> bool:
+        """Whether ``*.a.b.c`` may be reached; ``of_own``: also of a class that the text defines."""
+        return not self._all(lambda found: self._is_other(found, path[1:], of_own), path[0])
 
     def _all(self, harmless: Callable[[Mention], bool], name: str) -> bool:
         return self._clear and all_are(harmless, name, self._text)
@@ -106,13 +113,38 @@ class Reach:
             return found.is_imported or found.is_prose or self._is_patched(found)
         return (not found.goes_on and not _is_ruled(found.dotted)) or self._is_patched(found)
 
+    def _is_other(self, found: Mention, path: tuple[str, ...], of_own: bool) -> bool:
+        """Whether it leads to something else, or nowhere."""
+        _, *parts = found.dotted.split(".")
+        if found.is_comment or not parts:
+            return found.is_comment or found.is_told
+        if found.goes_on:
+            return False
+        if tuple(parts[: len(path)]) != path[: len(parts)]:
+            return True
+        return len(parts) < len(path) and self._calls_other(found, path[len(parts)], of_own)
 
-def _is_other(found: Mention, last: str) -> bool:
-    """Whether it leads to something else, or nowhere."""
-    _, dot, after = found.dotted.partition(".")
-    if not dot:
-        return found.is_told or found.is_comment
-    return found.is_comment or (not found.goes_on and after.partition(".")[0] != last)
+    def _calls_other(self, found: Mention, name: str, of_own: bool) -> bool:
+        """Whether on what that gives something else is called at once, or it is the text's own class."""
+        if found.after[:3] == "():" and _LOOPED.search(found.before):
+            return True
+        called = _CALLED_ON.match(found.after)
+        if called is None or called[1] != name:
+            return called is not None
+        return not of_own and self._is_of_own_class(found)
+
+    def _is_of_own_class(self, found: Mention) -> bool:
+        owner = _OWNER.match(found.before)
+        return owner is not None and owner[1] in self._own_classes
+
+    @lazy
+    def _own_classes(self) -> frozenset[str]:
+        """The classes that it defines, and nothing of that name is imported."""
+        statements = [found[0] for found in _IMPORT.finditer(self._text)]
+        if any(one.endswith("\\") for one in statements):  # it goes on
+            return frozenset()
+        imported = {word for one in statements for word in _WORD.findall(one)}
+        return frozenset(_CLASS.findall(self._text)) - imported
 
 
 @cache
