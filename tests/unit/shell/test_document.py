@@ -129,3 +129,12 @@ def parsed(text: str) -> Script:
 )
 def test_lines_that_go_on_are_read_as_the_parser_reads_them(text: str) -> None:
     assert replace(read(text), plain=False) == parsed(text)
+
+
+@pytest.mark.parametrize("unit", ["ls -la src && ", "a|", "ls ", "ls > x; ", "cat <<'E'\nx\nE\nls; "])
+def test_what_is_too_long_for_it_is_given_up_where_that_can_be_told(unit: str) -> None:
+    """Not at its end: a megabyte of such commands took seconds."""
+    reader = document._Reader(unit * ((1 << 18) // len(unit)))
+
+    assert not reader.read()
+    assert reader.end - reader.inside <= 2 * document.LONGEST

@@ -74,7 +74,7 @@ def read_plainly(text: str) -> Document | None:
 class _Reader:
     """Takes one text, token by token. What it can't take, it says no to."""
 
-    __slots__ = ("announced", "bodies", "commands", "end", "feeder", "redirects", "text", "words")
+    __slots__ = ("announced", "bodies", "commands", "end", "feeder", "inside", "redirects", "text", "words")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -85,12 +85,13 @@ class _Reader:
         self.redirects: list[Redirect] = []
         self.feeder: int | None = None
         self.end = 0  # of the last word or redirect
+        self.inside = 0  # characters of bodies before that
 
     def read(self) -> bool:
         """Whether it could be read to its end."""
         text = self.text
         scan = _TOKEN.scanner(text).match  # type: ignore[attr-defined]
-        while (match := scan()) is not None:
+        while (match := scan()) is not None and self.end - self.inside <= LONGEST:
             kind = match.lastindex or 0
             if kind == _WORD:
                 word = match[_WORD]
@@ -116,7 +117,7 @@ class _Reader:
     def document(self) -> Document | None:
         """What was read; None where there is too much of it, or the parser reads it in two ways."""
         text = self.text
-        if len(text) > LONGEST and len(text) - self._inside() > LONGEST:
+        if len(text) - self.inside > LONGEST:
             return None
         if ("\r" in text or ("\\\n" in text and "$" in text)) and self._is_read_twice():
             return None
@@ -167,12 +168,9 @@ class _Reader:
                 return -1
             redirect.body = _TABS.sub("", body) if tabs else body
             self.bodies[id(redirect)] = first, stop
+            self.inside += stop - first
         self.announced = []
         return newline
-
-    def _inside(self) -> int:
-        """Characters of bodies."""
-        return sum([stop - first for first, stop in self.bodies.values()])
 
     def _is_read_twice(self) -> bool:
         """Whether a name may go on in the next line, or a carriage return end one: both are read.
