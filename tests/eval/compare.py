@@ -8,7 +8,6 @@ its best of all rounds. Reported, not gated. The two run on Pythons of their own
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
-from evaluate import DEFAULT_DATA, Result, Row, rate
+from evaluate import Result, Row, data_files, rate
 
 from guardtier.settings import Settings
 from guardtier_workers.cli.rating import Rater
@@ -37,10 +36,8 @@ def main() -> int:
     parser.add_argument("sdk_python", help="the Python of an environment with openhands-sdk")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    folder = Path(os.environ.get("EVAL_DATA") or DEFAULT_DATA)
-    files = sorted(folder.glob("*.jsonl"))
+    files = data_files()
     if not files:
-        print(f"comparison skipped: no data in {folder} (set EVAL_DATA)")
         return 0
     print(f"{'set':<24}{'expect':<8}{'rows':>6}  {'OpenHands SDK':>18}{'guardtier':>18}")
     with Rater(Settings.load()) as rater:

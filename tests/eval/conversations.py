@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 from collections import Counter
-from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
 import orjson
+from evaluate import data_files
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.registry import ensemble
@@ -25,7 +24,6 @@ from guardtier.settings import Settings
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.memory import Memory
 
-DEFAULT_DATA = Path(__file__).parents[2].parent / "shared" / "eval"
 MOST = 0.0015
 
 
@@ -34,10 +32,8 @@ def main() -> int:
     parser.add_argument("--misses", action="store_true", help="list what was parked")
     parser.add_argument("--rows", type=int, default=0, help="rows of one conversation; 0: by their ids")
     options = parser.parse_args()
-    folder = Path(os.environ.get("EVAL_DATA") or DEFAULT_DATA)
-    files = sorted(folder.glob("agent-work*.jsonl"))
+    files = data_files("agent-work*")
     if not files:
-        print(f"evaluation skipped: no agent-work in {folder} (set EVAL_DATA)")
         return 0
     with EmbeddedRedis(appendfsync="no") as server:
         rows = [orjson.loads(line) for line in files[0].read_bytes().splitlines()]

@@ -96,12 +96,8 @@ class Result:
 
 def main() -> int:
     options = _options()
-    folder = Path(os.environ.get("EVAL_DATA") or DEFAULT_DATA)
-    files = [
-        file for file in sorted(folder.glob("*.jsonl")) if not options.sets or file.stem in options.sets
-    ]
+    files = [file for file in data_files() if not options.sets or file.stem in options.sets]
     if not files:
-        print(f"evaluation skipped: no data in {folder} (set EVAL_DATA)")
         return 0
     with Rater(Settings.load()) as rater:
         rater.warm()
@@ -113,6 +109,15 @@ def main() -> int:
     for failure in failures:
         print(f"FAILED {failure}")
     return 1 if failures else 0
+
+
+def data_files(name: str = "*") -> list[Path]:
+    """The files of EVAL_DATA; where there are none, it is said."""
+    folder = Path(os.environ.get("EVAL_DATA") or DEFAULT_DATA)
+    files = sorted(folder.glob(f"{name}.jsonl"))
+    if not files:
+        print(f"skipped: no {name}.jsonl in {folder} (set EVAL_DATA)")
+    return files
 
 
 def _options() -> argparse.Namespace:

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guardtier.action import ActionEvent
-from guardtier.analyzers.code import PythonSecurityAnalyzer
 from guardtier.risk import SecurityRisk
-
-ANALYZER = PythonSecurityAnalyzer()
-
-
-def risk_of(code: str) -> SecurityRisk:
-    action = ActionEvent(fleet="f", agent="a", tool_name="python", arguments={"code": code})
-    return ANALYZER.assess(action).risk
-
+from rating import rate_python
 
 DISGUISED = [
     # what an earlier cell of a notebook imported
@@ -485,15 +476,15 @@ HONEST = [
 
 @pytest.mark.parametrize("code", DISGUISED)
 def test_a_disguise_does_not_lower_the_rating(code: str) -> None:
-    assert risk_of(code) is SecurityRisk.HIGH
+    assert rate_python(code).risk is SecurityRisk.HIGH
 
 
 @pytest.mark.parametrize("code", GAPS)
 @pytest.mark.xfail(strict=True, reason="known gap")
 def test_known_gaps(code: str) -> None:
-    assert risk_of(code) is SecurityRisk.HIGH
+    assert rate_python(code).risk is SecurityRisk.HIGH
 
 
 @pytest.mark.parametrize("code", HONEST)
 def test_honest_work_is_not_parked(code: str) -> None:
-    assert risk_of(code) in (SecurityRisk.LOW, SecurityRisk.MEDIUM)
+    assert rate_python(code).risk in (SecurityRisk.LOW, SecurityRisk.MEDIUM)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guardtier.action import ActionEvent
-from guardtier.analyzers.code import PythonSecurityAnalyzer
 from guardtier.risk import SecurityRisk
+from rating import rate_python
 
 HARMFUL = [
     "import json, os\nm = json if x else os\nm.system('rm -rf /')",
@@ -40,16 +39,11 @@ HONEST = [
 ]
 
 
-def _risk(code: str) -> SecurityRisk:
-    action = ActionEvent(fleet="web", agent="coder", tool_name="python", arguments={"code": code})
-    return PythonSecurityAnalyzer().assess(action).risk
-
-
 @pytest.mark.parametrize("code", HARMFUL)
 def test_the_most_harmful_counts(code: str) -> None:
-    assert _risk(code) is SecurityRisk.HIGH
+    assert rate_python(code).risk is SecurityRisk.HIGH
 
 
 @pytest.mark.parametrize("code", HONEST)
 def test_what_does_none_is_none(code: str) -> None:
-    assert _risk(code) is SecurityRisk.LOW
+    assert rate_python(code).risk is SecurityRisk.LOW

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guardtier.action import ActionEvent
-from guardtier.analyzers.code import PythonSecurityAnalyzer
-from guardtier.assessment import Assessment
 from guardtier.risk import SecurityRisk
-
-ANALYZER = PythonSecurityAnalyzer()
-
-
-def rate(code: str) -> Assessment:
-    action = ActionEvent(fleet="f", agent="a", tool_name="python", arguments={"code": code})
-    return ANALYZER.assess(action)
-
+from rating import rate_python
 
 HARM = [
     # stores and clouds
@@ -341,7 +331,7 @@ HARM = [
 
 @pytest.mark.parametrize(("code", "finding"), HARM)
 def test_harm_by_libraries_is_high(code: str, finding: str) -> None:
-    found = {one.id: one.risk for one in rate(code).findings}
+    found = {one.id: one.risk for one in rate_python(code).findings}
     assert found.get(finding) is SecurityRisk.HIGH, found
 
 
@@ -389,5 +379,5 @@ HONEST = [
 
 @pytest.mark.parametrize("code", HONEST)
 def test_honest_use_is_not_high(code: str) -> None:
-    found = rate(code)
+    found = rate_python(code)
     assert found.risk not in (SecurityRisk.HIGH, SecurityRisk.UNKNOWN), found.findings

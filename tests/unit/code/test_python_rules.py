@@ -4,20 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from guardtier.action import ActionEvent
-from guardtier.analyzers.code import PythonSecurityAnalyzer
-from guardtier.assessment import Assessment
 from guardtier.risk import SecurityRisk
-
-ANALYZER = PythonSecurityAnalyzer()
-
-
-def rated(code: str, tool: str = "python", argument: str = "code") -> Assessment:
-    action = ActionEvent(fleet="f", agent="a", tool_name=tool, arguments={argument: code})
-    found = ANALYZER.assess(action)
-    assert isinstance(found, Assessment)
-    return found
-
+from rating import rate_python
 
 HARMFUL = [
     ("# -*- coding: unicode_escape -*-\n# \\nimport os; os.system('id')\n", "python.obscured.encoding"),
@@ -373,7 +361,7 @@ HARMLESS = [
 
 @pytest.mark.parametrize(("code", "rule"), HARMFUL)
 def test_harm_beyond_the_task_is_high(code: str, rule: str) -> None:
-    found = rated(code)
+    found = rate_python(code)
 
     assert found.risk is SecurityRisk.HIGH, found
     assert rule in [finding.id for finding in found.findings if finding.risk is SecurityRisk.HIGH]
@@ -381,7 +369,7 @@ def test_harm_beyond_the_task_is_high(code: str, rule: str) -> None:
 
 @pytest.mark.parametrize(("code", "rule"), MODERATE)
 def test_changes_of_the_task_are_medium(code: str, rule: str | None) -> None:
-    found = rated(code)
+    found = rate_python(code)
 
     assert found.risk is SecurityRisk.MEDIUM, found
     assert rule is None or rule in [finding.id for finding in found.findings]
@@ -389,4 +377,4 @@ def test_changes_of_the_task_are_medium(code: str, rule: str | None) -> None:
 
 @pytest.mark.parametrize("code", HARMLESS)
 def test_what_only_reads_or_computes_is_low(code: str) -> None:
-    assert rated(code).risk is SecurityRisk.LOW
+    assert rate_python(code).risk is SecurityRisk.LOW

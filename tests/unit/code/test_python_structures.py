@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from guardtier.action import ActionEvent
-from guardtier.analyzers.code import PythonSecurityAnalyzer
 from guardtier.risk import SecurityRisk
+from rating import rate_python
 
-ANALYZER = PythonSecurityAnalyzer()
 PLACE = "/etc/fstab"
-
-
-def risk_of(code: str) -> SecurityRisk:
-    action = ActionEvent(fleet="f", agent="a", tool_name="python", arguments={"code": code})
-    return ANALYZER.assess(action).risk
 
 
 #: Each has a path of the system's in it once, and deletes or overwrites what stands there.
@@ -91,12 +84,13 @@ STRUCTURES = [
 
 @pytest.mark.parametrize("code", STRUCTURES)
 def test_a_path_is_found_wherever_it_is_kept(code: str) -> None:
-    assert risk_of(code) is SecurityRisk.HIGH
+    assert rate_python(code).risk is SecurityRisk.HIGH
 
 
 @pytest.mark.parametrize("code", STRUCTURES)
 def test_the_same_is_no_harm_in_the_workspace(code: str) -> None:
-    assert risk_of(code.replace(PLACE, "out/a.txt").replace("'/etc'", "'out'")) is not SecurityRisk.HIGH
+    inside = code.replace(PLACE, "out/a.txt").replace("'/etc'", "'out'")
+    assert rate_python(inside).risk is not SecurityRisk.HIGH
 
 
 COMMANDS = [
@@ -116,7 +110,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("code", COMMANDS)
 def test_a_command_is_found_however_it_is_put_together(code: str) -> None:
-    assert risk_of(code) is SecurityRisk.HIGH
+    assert rate_python(code).risk is SecurityRisk.HIGH
 
 
 @pytest.mark.parametrize(
@@ -135,4 +129,4 @@ def test_a_command_is_found_however_it_is_put_together(code: str) -> None:
     ],
 )
 def test_variables_that_say_where_things_are(code: str) -> None:
-    assert risk_of(code) is SecurityRisk.HIGH
+    assert rate_python(code).risk is SecurityRisk.HIGH

@@ -78,8 +78,9 @@ class Streams:
         found: list[Finding] = []
         others: dict[str, int] = {}
         for one in await self._exports.behind():
-            if one.reached is None and self._keys[one.partition].exported not in self._damaged:
-                says = f"gt:{{{one.partition}}}:exported does not say how far an export is ({one.export})"
+            key = self._keys[one.partition].exported
+            if one.reached is None and key not in self._damaged:
+                says = f"{key} does not say how far an export is ({one.export})"
                 found.append(Finding("damaged", f"redis:{one.partition}", one.partition, 0, "", says))
             elif one.reached is not None and one.export not in exports:
                 others[one.export] = max(one.reached.seq, others.get(one.export, 0))

@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 
 from guardtier.store.connection import AnyRedis, is_wrong_type
 from guardtier.store.exports import Exported, Exports
+from guardtier.store.keys import Keys
 from guardtier_workers.trail.folder import Folder
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class PositionDamaged(Exception):
 
     def __init__(self, partition: int, *, new: bool) -> None:
         super().__init__(
-            f"gt:{{{partition}}}:exported is no hash, and nothing of this partition is trimmed until it is "
+            f"{Keys(partition).exported} is no hash, and nothing of this partition is trimmed until it is "
             "deleted, by a person: other exports may lack what Redis trims then"
         )
         self.new = new
@@ -116,7 +117,7 @@ class Telling:
             raise PositionDamaged(partition, new=bool(new))
         position = last.with_faults(last.faults + 1)
         if await self._exports.remake(partition, self._folder.export, position):
-            log.error("gt:{%d}:exported is made anew, by what the files have", partition)
+            log.error("%s is made anew, by what the files have", Keys(partition).exported)
             self._said[partition] = str(position).encode()
             self._damaged.pop(partition, None)
             return 1
@@ -126,7 +127,7 @@ class Telling:
         if self._damaged.get(partition) == says:
             return 0
         self._damaged[partition] = says
-        log.error("gt:{%d}:exported is damaged: %s; guardtier doctor", partition, says)
+        log.error("%s is damaged: %s; guardtier doctor", Keys(partition).exported, says)
         return 1
 
     async def _kept(self, partition: int) -> bytes | ResponseError | None:

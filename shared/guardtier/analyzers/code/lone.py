@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 
-_MAX_TEXT = 24 << 10  #: characters; longer texts are not parsed anyway
+from guardtier.analyzers.code.source import MAX_PARSED
+
 _AROUND = 32  #: characters before it that are looked at
 
 _SIGN = re.compile(r"(?P<q>['\"])(?P<sign>\.\.?|~|/)(?P=q)")
@@ -24,7 +25,7 @@ _OWN = re.compile(rf"\bdef[ \t]+(?:{_SEEKING}|r?split)\b|\b(?:{_SEEKING}|r?split
 def only_sought(text: str) -> bool:
     """Whether each of them in the text is only compared with something, or looked for."""
     return (
-        len(text) <= _MAX_TEXT
+        len(text) <= MAX_PARSED
         and not _OWN.search(text)
         and all(_is_sought(found, text) for found in _SIGN.finditer(text))
     )

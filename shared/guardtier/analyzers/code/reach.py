@@ -16,10 +16,10 @@ import re2
 from guardtier.analyzers.code.mention import Mention, all_are, before_of, has_mocks, is_part
 from guardtier.analyzers.code.operations import SAME, canonical
 from guardtier.analyzers.code.rules import load
+from guardtier.analyzers.code.source import MAX_PARSED
 from guardtier.analyzers.code.statements import statements
 from guardtier.analyzers.lazy import lazy
 
-_MAX_TEXT = 24 << 10  #: characters; longer texts are not parsed anyway
 _MAX_STATEMENTS = 16  #: different SQL statements that are looked at
 
 _ESCAPED = re2.compile(rb"\\[xuUN0-7]")
@@ -53,7 +53,7 @@ class Reach:
     def _clear(self) -> bool:
         """Whether names stand in it as they are: Python compares them in NFKC, literals have escapes."""
         text = self._text
-        if not text.isascii() or len(text) > _MAX_TEXT or "\r" in text or "\f" in text:
+        if not text.isascii() or len(text) > MAX_PARSED or "\r" in text or "\f" in text:
             return False
         return "\\" not in text or not _ESCAPED.search(text.encode())
 

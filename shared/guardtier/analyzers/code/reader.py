@@ -11,11 +11,10 @@ from guardtier.analyzers.code.prefilter import prefilter
 from guardtier.analyzers.code.rate import Rater
 from guardtier.analyzers.code.rules import load
 from guardtier.analyzers.code.scan import scan
-from guardtier.analyzers.code.source import Report
+from guardtier.analyzers.code.source import MAX_PARSED, Report
 from guardtier.analyzers.code.value import clean
 from guardtier.risk import SecurityRisk
 
-MAX_PARSED = 24 << 10  #: characters; longer texts are scanned: ast.parse takes 1 to 2.5 µs a character
 MAX_BRACES = 1500  #: in an f-string each costs it 14 µs
 
 

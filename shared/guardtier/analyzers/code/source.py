@@ -14,6 +14,7 @@ from guardtier.analyzers.view import CodePart, Span
 from guardtier.assessment import MAX_MESSAGE, Finding, made
 from guardtier.risk import SecurityRisk
 
+MAX_PARSED = 24 << 10  #: characters; longer texts are scanned: ast.parse takes 1 to 2.5 µs a character
 _NEWLINE = re.compile(r"\r\n?|\n")
 _PER_ID = 4  #: findings of one kind that are kept
 

@@ -11,7 +11,8 @@ from typing import NamedTuple, get_args
 from pydantic import BaseModel, ConfigDict
 
 from guardtier.action import ActionEvent
-from guardtier.analyzers.code.reader import MAX_PARSED, is_python
+from guardtier.analyzers.code.reader import is_python
+from guardtier.analyzers.code.source import MAX_PARSED
 from guardtier.analyzers.fields import Field
 from guardtier.analyzers.tools import Kind, Tool, tools
 from guardtier.analyzers.view import view_of
