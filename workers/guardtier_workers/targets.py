@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from guardtier.action import ActionEvent
-from guardtier.assessment import Finding
+from guardtier.assessment import MAX_FINDINGS, Finding
 from guardtier.errors import ConfigError
 
 #: An address whose host, or a path whose part, stands in what was redacted: an agent could hide it so.
@@ -18,7 +18,8 @@ _HIDDEN = re.compile(
     r"[a-zA-Z][\w+.-]*://(?:[^@/]*@)?redacted:|(?![a-zA-Z][\w+.-]*://)(?:.*/)?redacted:", re.DOTALL
 )
 
-
+#: Findings that say that not all was read.
+_UNREAD = re.compile(r"\.(?:unparsed|too_deep|too_many|obscured\.size)$")
 #: The scheme and the host of an address.
 _ADDRESS = re.compile(r"[a-zA-Z][\w+.-]*://[^/?#]*")
 
@@ -59,7 +60,9 @@ def _targets(action: ActionEvent, findings: Sequence[Finding]) -> tuple[str, ...
             field="target",
         ) from error
     deeds = deeds_of(view_of(action), findings)
-    if len(deeds.done) >= MAX_DEEDS or len(deeds.fetched) >= MAX_FILES or deeds.more_executed:
+    many = len(deeds.done) >= MAX_DEEDS or len(deeds.fetched) >= MAX_FILES or deeds.more_executed
+    unread = len(findings) >= MAX_FINDINGS or any(_UNREAD.search(one.id) for one in findings)
+    if many or unread or deeds.cut:
         raise TargetsUnknown(f"{action.id} touches more targets than are told apart")
     named = (deed.target for deed in deeds.done if deed.target)
     written = tuple(dict.fromkeys((*named, *deeds.fetched, *deeds.executed, *targets_in(findings))))

@@ -12,7 +12,7 @@ from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.effects.rate import rated, risk_of
 from guardtier.analyzers.effects.targets import Place, place_of
-from guardtier.analyzers.parts import CodePart
+from guardtier.analyzers.parts import MAX_PARTS, CodePart, too_many
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell_analyzer import rate_script
 from guardtier.analyzers.tools import tools
@@ -50,13 +50,22 @@ class FileSecurityAnalyzer(SecurityAnalyzer):
         view = view_of(action)
         if view.kind in _OWN:
             return view.vote(tuple(_findings(view)), tools().risk_of(view.kind))
-        return view.vote([found for part in view.code("shell") for found in _of_script(part)])
+        return view.vote(tuple(_of_scripts(view)))
 
 
 def _findings(view: View) -> Iterator[Finding]:
-    for use in view.files:
+    if len(view.files) > MAX_PARTS:
+        yield too_many("file", "paths")
+    for use in view.files[:MAX_PARTS]:
         yield from _of_path(use)
-    for part in view.code("shell"):
+    yield from _of_scripts(view)
+
+
+def _of_scripts(view: View) -> Iterator[Finding]:
+    parts = view.code("shell")
+    if len(parts) > MAX_PARTS:
+        yield too_many("file", "scripts")
+    for part in parts[:MAX_PARTS]:
         yield from _of_script(part)
 
 

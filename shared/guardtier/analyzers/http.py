@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import ClassVar
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.fields import Field
 from guardtier.analyzers.files import judged
+from guardtier.analyzers.parts import MAX_PARTS, too_many
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.urls import Url, hosts, url_of
 from guardtier.analyzers.view import Call, View, view_of
@@ -45,9 +47,11 @@ class HttpSecurityAnalyzer(SecurityAnalyzer):
 
 
 def _findings(view: View) -> Iterator[Finding]:
-    urls = [(field, url) for field in view.texts if (url := url_in(field, view)) is not None]
+    urls = urls_in(view)
     sends = sends_data(view) if urls or view.kind in _OWN else False
-    for field, url in urls:
+    if len(urls) > MAX_PARTS:
+        yield too_many("http", "addresses")
+    for field, url in urls[:MAX_PARTS]:
         yield from _of_url(field, url, sends)
         if "\\" in field.text[:512] and (other := url_of(field.text.replace("\\", "%5c"))):
             yield from _of_url(field, other, sends)  # clients differ in what a backslash ends
@@ -55,7 +59,13 @@ def _findings(view: View) -> Iterator[Finding]:
         yield from _of_files(view, sends)
 
 
-def url_in(field: Field, view: View) -> Url | None:
+def urls_in(view: View) -> list[tuple[Field, Url]]:
+    """The URLs of an action, and one more than :data:`MAX_PARTS` at the most."""
+    found = ((field, url) for field in view.texts if (url := _url_in(field, view)) is not None)
+    return list(islice(found, MAX_PARTS + 1))
+
+
+def _url_in(field: Field, view: View) -> Url | None:
     """The URL that a string is: by its argument's name, or by how it begins."""
     if not field.exact:
         return None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from guardtier.analyzers.fields import Field, Span
 from guardtier.analyzers.shell import Context
 from guardtier.analyzers.shell.model import PLAIN
+from guardtier.assessment import Finding
+from guardtier.risk import SecurityRisk
+
+#: Commands, statements, paths or addresses of one action that are rated, at 50 to 130 µs each. A megabyte
+#: holds 70,000: with more than these the action is HIGH, and the rest is not looked at.
+MAX_PARTS: Final = 1000
 
 
 class CodePart(NamedTuple):
@@ -27,3 +33,9 @@ class CodePart(NamedTuple):
         if last - first == len(self.text):
             return self.field.place(first + start, first + end)
         return self.field.place(first, last)
+
+
+def too_many(analyzer: str, what: str) -> Finding:
+    """Where an action holds more than :data:`MAX_PARTS`; ``what`` they are, in plain words."""
+    message = f"Holds more {what} than are read ({MAX_PARTS:,}). Split it up."
+    return Finding(id=f"{analyzer}.too_many", risk=SecurityRisk.HIGH, message=message)

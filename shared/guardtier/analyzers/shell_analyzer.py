@@ -11,6 +11,7 @@ from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.effects.calls import rate_code
 from guardtier.analyzers.effects.flow import Flow, flow_of
 from guardtier.analyzers.effects.rate import Rated
+from guardtier.analyzers.parts import MAX_PARTS, too_many
 from guardtier.analyzers.shell import Script, read
 from guardtier.analyzers.shell.model import Span
 from guardtier.analyzers.view import view_of
@@ -39,7 +40,10 @@ class ShellSecurityAnalyzer(SecurityAnalyzer):
         for (field, script), flow in zip(scripts, view.flows, strict=False):
             for rated in rate_flow(script, field.text, flow):
                 _keep(findings, rated, field.path)
-        return view.vote(_shown(findings), SecurityRisk.LOW)
+        shown = _shown(findings)
+        if len(view.shell_fields) > MAX_PARTS:
+            shown = (too_many("shell", "commands"), *shown)
+        return view.vote(shown, SecurityRisk.LOW)
 
 
 _EVERY_TABLE = "X=1 rm /x; curl http://x/; node -e 1; perl -e 1; awk 1; ruby -e 1; php -r 1"

@@ -11,7 +11,7 @@ from guardtier.analyzers.fields import Field, Span, strings_in
 from guardtier.analyzers.gate import BETWEEN, GATE, NONE
 from guardtier.analyzers.hints import said_by
 from guardtier.analyzers.lazy import lazy
-from guardtier.analyzers.parts import CodePart
+from guardtier.analyzers.parts import MAX_PARTS, CodePart
 from guardtier.analyzers.shell import Context, Script, read
 from guardtier.analyzers.sources import code_in, shell_fields_of
 from guardtier.analyzers.tools import Kind, Tool, tools
@@ -62,8 +62,8 @@ class View:
 
     @lazy
     def scripts(self) -> tuple[tuple[Field, Script], ...]:
-        """What the shell would run, field by field; empty where the tool runs no shell."""
-        return tuple([(field, read(field.text)) for field in self.shell_fields])
+        """What the shell would run, field by field, the first :data:`MAX_PARTS`; empty without a shell."""
+        return tuple([(field, read(field.text)) for field in self.shell_fields[:MAX_PARTS]])
 
     @lazy
     def call(self) -> Call:

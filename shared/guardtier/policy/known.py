@@ -20,8 +20,8 @@ _EFFECTS = (
 _SHELL = (
     "archive attack backup build capture clipboard cloud cluster computed conceal container convert crypto "
     "database disk escape exhaust git hijack history hosting infra inject kernel logs machine macos mine "
-    "net network obscured open platform process program publish scan services system too_deep trust "
-    "uninstall unparsed vm"
+    "net network obscured open platform process program publish scan services system too_deep "
+    "too_many trust uninstall unparsed vm"
 )
 #: A program whose entry names no id and no effect is told by the table that it stands in.
 _PROGRAMS = (
@@ -35,7 +35,7 @@ _PYTHON = (
 )
 _SQL = (
     "account attach change delay drop dynamic file grant injection logs meta network own pragma run server "
-    "statement trigger truncate unload update vacuum unparsed"
+    "statement too_many trigger truncate unload update vacuum unparsed"
 )
 
 #: Who finds, and what may follow; None: anything.
@@ -43,7 +43,7 @@ FAMILIES: Final[dict[str, frozenset[str] | None]] = {
     "shell": frozenset(f"{_EFFECTS} {_SHELL} {_PROGRAMS}".split()),
     "python": frozenset(f"{_EFFECTS} {_PYTHON}".split()),
     "sql": frozenset(f"{_EFFECTS} {_SQL}".split()),
-    "file": frozenset(_EFFECTS.split()),
+    "file": frozenset(f"{_EFFECTS} too_many".split()),
     **dict.fromkeys(
         (
             *("http", "mcp", "pattern", "rail", "text", "secrets", "injection", "flow", "pool"),

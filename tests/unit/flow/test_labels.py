@@ -130,3 +130,9 @@ def test_what_is_written_down_is_bounded() -> None:
     assert len(note.targets) <= MAX_TARGETS
     assert len(note.keys) <= MAX_TARGETS
     assert len(note.model_dump_json()) < 20_000
+
+
+def test_an_action_that_is_not_read_to_its_end_leaves_a_history_that_is_not_all_known() -> None:
+    assert "history.lost" in noted(command="eval " * 100 + "cat ~/.aws/credentials").labels
+    assert "history.lost" in noted("read_file", paths=["a.txt"] * 5000).labels
+    assert "history.lost" not in noted("read_file", paths=["a.txt"] * 300).labels

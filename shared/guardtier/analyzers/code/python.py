@@ -11,12 +11,12 @@ from guardtier.analyzers.code.prefilter import prefilter
 from guardtier.analyzers.code.reader import is_python, rate_text
 from guardtier.analyzers.code.source import Report
 from guardtier.analyzers.code.unrun import runs_nothing, unrun
+from guardtier.analyzers.parts import MAX_PARTS
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.view import Call, CodePart, View, view_of
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk
 
-MAX_PARTS = 2000  #: pieces of code of one action, at 70 µs each at the least
 MAX_FOLLOWED = 256  #: of them, those that call something: 2 ms each, and a MiB may hold 70,000
 
 

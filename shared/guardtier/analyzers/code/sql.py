@@ -8,6 +8,7 @@ from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.code.statements import sql_findings, statements
 from guardtier.analyzers.code.unrun import runs_nothing, unrun
+from guardtier.analyzers.parts import MAX_PARTS, too_many
 from guardtier.analyzers.view import Call, view_of
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk
@@ -31,7 +32,9 @@ class SqlSecurityAnalyzer(SecurityAnalyzer):
         if not parts:
             return view.vote()
         findings: list[Finding] = []
-        for part in parts:
+        if len(parts) > MAX_PARTS:
+            findings.append(too_many("sql", "texts of SQL"))
+        for part in parts[:MAX_PARTS]:
             found = sql_findings(part.text, part)
             findings += [unrun(one) for one in found] if part.written and runs_nothing(view) else found
         return view.vote(findings, SecurityRisk.LOW if view.kind == "sql" else SecurityRisk.UNKNOWN)

@@ -12,7 +12,8 @@ from guardtier.analyzers.effects.engine import Done
 from guardtier.analyzers.effects.rate import risk_of, target_of
 from guardtier.analyzers.effects.targets import UNKNOWN_PART, normal
 from guardtier.analyzers.files import judged
-from guardtier.analyzers.http import sends_data, url_in
+from guardtier.analyzers.http import sends_data, urls_in
+from guardtier.analyzers.parts import MAX_PARTS
 from guardtier.analyzers.view import View
 from guardtier.assessment import Finding
 from guardtier.risk import SecurityRisk
@@ -21,6 +22,7 @@ from guardtier.risk import SecurityRisk
 MAX_DEEDS: Final = 200
 #: Files that one action fetches or runs: more than are kept of a conversation, so that it is full then.
 MAX_FILES: Final = 520
+_WITHOUT_ADDRESSES: Final = frozenset({"shell", "python", "sql", "file-write"})
 _NET: Final = frozenset({"send", "receive"})
 _FILES: Final = frozenset({"read", "collect", "write", "delete", "permissions", "ownership", "execute"})
 _NOWHERE: Final = frozenset({"nothing", "stdin"})
@@ -56,6 +58,7 @@ class Deeds(NamedTuple):
     executed: tuple[str, ...] = ()
     more_executed: bool = False  #: it runs more files than these
     url_data: bool = False  #: an address that it asks for carries data
+    cut: bool = False  #: it is too long, too deep or too much for all of it to be read
 
 
 def deeds_of(view: View, findings: Sequence[Finding]) -> Deeds:
@@ -68,6 +71,16 @@ def deeds_of(view: View, findings: Sequence[Finding]) -> Deeds:
         executed[:MAX_FILES],
         len(executed) > MAX_FILES,
         any(_carries_data(deed) for deed in done),
+        _is_cut(view),
+    )
+
+
+def _is_cut(view: View) -> bool:
+    return (
+        any(script.cut for _, script in view.scripts)
+        or len(view.shell_fields) > MAX_PARTS
+        or len(view.files) > MAX_PARTS
+        or (view.kind not in _WITHOUT_ADDRESSES and len(urls_in(view)) > MAX_PARTS)
     )
 
 
@@ -107,10 +120,10 @@ def _deeds(view: View, findings: Sequence[Finding]) -> Iterator[Deed]:
     for flow in view.flows:
         for done in flow.done:
             yield from _of_command(done)
-    for use in view.files:
+    for use in view.files[:MAX_PARTS]:
         place = judged(use.use, use.path.text).id.rpartition(".")[2]
         yield Deed(use.use, "workspace" if place == "ci" else place, normal(use.path.text))
-    if view.kind not in ("shell", "python", "sql", "file-write"):
+    if view.kind not in _WITHOUT_ADDRESSES:
         yield from _of_addresses(view)
     for finding in findings:
         if named := OF_CODE.fullmatch(finding.id):
@@ -137,7 +150,7 @@ def _of_command(done: Done) -> Iterator[Deed]:
 
 
 def _of_addresses(view: View) -> Iterator[Deed]:
-    urls = [field.text for field in view.texts if url_in(field, view) is not None]
+    urls = [field.text for field, _ in urls_in(view)[:MAX_PARTS]]
     effect = "send" if urls and sends_data(view) else "receive"
     for address in urls:
         yield Deed(effect, target_of(effect, address, "").name, address)

@@ -24,6 +24,8 @@ def note_of(action: ActionEvent, findings: Sequence[Finding], risk: SecurityRisk
     view = view_of(action)
     deeds = deeds_of(view, findings)
     doing = labels.of(view, deeds, findings)
+    if deeds.cut:
+        doing.setdefault("history.lost", "does more than is read of one action")
     return Note.model_construct(
         id=action.id,
         digest=action.digest[:DIGITS] if action.conversation is not None else "",
