@@ -12,7 +12,7 @@ from typing import Any
 
 from guardtier.errors import ConfigError
 
-KEY_BYTES, SIGNATURE_BYTES = 32, 64
+SIGNATURE_BYTES = 64
 SIGNATURE_LENGTH = 86  #: characters of a signature in base64url without padding
 
 #: 86 characters have 4 bits to spare: only these ends are canonical, so no signature has two spellings.

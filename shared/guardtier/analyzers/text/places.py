@@ -81,13 +81,12 @@ def _names(role: str) -> frozenset[str]:
 class Places:
     """The places of one action's arguments. Made by :meth:`of`."""
 
-    __slots__ = ("_document", "_keys", "default", "outgoing")
+    __slots__ = ("_keys", "default", "outgoing")
 
     def __init__(self, kind: _Kind, *, known: bool, document: bool) -> None:
         self.default = Place.DOCUMENT if document else kind.default
         self.outgoing = kind.outgoing or not known
         self._keys = kind.keys
-        self._document = document
 
     @classmethod
     def of(cls, action: ActionEvent) -> Places:
