@@ -49,7 +49,7 @@ def check(
     else:
         what = _WORDS[rating.ruling.effect]
         rules = f" by {', '.join(rating.ruling.rules)}" if rating.ruling.rules else ""
-        say(f"{rating.assessment.risk.value}: would be {what}{rules} ({rating.policy}, {rating.us} µs)")
+        say(f"{rating.assessment.risk.value}: would be {what}{rules} ({rating.policy})")
         for found in rating.assessment.findings:
             say(f"  {found.risk.value} {found.id}: {found.message}")
             if found.span:
