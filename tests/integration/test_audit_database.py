@@ -361,9 +361,9 @@ async def test_a_row_that_is_put_in_is_said_by_the_steward_and_its_metrics(
     url = f"sqlite:///{tmp_path / 'audit.db'}"
     await wrote(desk, 5)
     stop, folder = asyncio.Event(), Folder(tmp_path / "out", most_bytes=4096)
-    exporter = Exporter(desk.url, 1, folder, copies=Archive.at(url))
+    copies, archive = Archive.at(url), Archive.at(url)
+    exporter = Exporter(desk.url, 1, folder, copies=copies)
     running = asyncio.create_task(exporter.run(stop))
-    archive = Archive.at(url)
     await until(lambda: folder.export and archive.last(folder.export) > 10)
     row = {"export": folder.export, "seq": 2**62, "kind": "line", "line": "{}"}
     change(url, LINES.insert().values(**row))
@@ -376,6 +376,7 @@ async def test_a_row_that_is_put_in_is_said_by_the_steward_and_its_metrics(
     await until(is_told)
     stop.set()
     await running
+    copies.close()
     archive.close()
 
     assert "that was not copied" in exporter.state["database"]
