@@ -14,7 +14,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,7 +103,7 @@ def _in_turn(
     failures: list[str] = []
     with ExitStack() as running:
         others = {
-            name: running.enter_context(_Side([*command[:2], file.resolve(), *command[2:]]))
+            name: running.enter_context(Side([*command[:2], file.resolve(), *command[2:]]))
             for name, command in commands.items()
             if command
         }
@@ -116,27 +116,31 @@ def _in_turn(
     return sides, failures
 
 
-class _Side:
+class Side:
     """A side's process. One that has ended gives no passes."""
 
     def __init__(self, command: list[Any]) -> None:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
 
-    def __enter__(self) -> _Side:
+    def __enter__(self) -> Side:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.__exit__(None, None, None)
+        with suppress(BrokenPipeError):  # it has ended, and what it was sent was not read
+            self._stdin.close()
+        self._stdout.close()
+        self._process.wait()
 
     def one_pass(self) -> Iterator[Pass]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
-            self._process.stdin.write(b"again\n")
-            self._process.stdin.flush()
+            self._stdin.write(b"again\n")
+            self._stdin.flush()
         except BrokenPipeError:
             return
-        if said := self._process.stdout.readline():
+        if said := self._stdout.readline():
             answer = orjson.loads(said)
             yield Pass({name: tuple(hits) for name, hits in answer["hits"].items()}, answer["us"])
 

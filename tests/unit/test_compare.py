@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -94,6 +95,15 @@ def test_a_table_has_a_line_a_side_and_each_row_at_its_best() -> None:
     assert head.split() == ["set", "HIGH", "(2)", "FLAG", "(4)", "µs:", "median", "/", "mean", "/", "p99"]
     assert theirs.split(maxsplit=1) == ["theirs", "could not be measured"]
     assert own.split() == ["guardtier", "100.0%", "25.0%", "15", "/", "15", "/", "20"]
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit(1)", "input(); raise SystemExit(1)"])
+def test_a_side_that_ends_gives_no_passes(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    monkeypatch.syspath_prepend(EVAL)
+    compare = importlib.import_module("compare")
+
+    with compare.Side([sys.executable, "-c", program]) as side:
+        assert [*side.one_pass(), *side.one_pass()] == []
 
 
 def test_answers_are_told_by_question_with_what_differed() -> None:

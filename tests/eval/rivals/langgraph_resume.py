@@ -175,6 +175,20 @@ def other_arguments_at_the_rerun() -> str:
     return f"ran `{times[0]}`, asked about was `ls`" if times else "nothing ran"
 
 
+def guard_fails() -> str:
+    """The node asks a policy first whether to interrupt at all; this one raises."""
+    times: list[str] = []
+
+    def fails(_: State) -> str:
+        raise RuntimeError("the policy service is away")
+
+    try:
+        graph(InMemorySaver(), times.append, fails).invoke({"command": "ls"}, THREAD)
+    except RuntimeError as error:
+        return f"the run ends ({type(error).__name__}), the tool ran {len(times)} times"
+    return f"the tool ran {len(times)} times"
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = saver(Path(folder, "db"))
@@ -190,6 +204,7 @@ def main() -> None:
         "arguments changed in between, a plain yes": changed_state(by_id=False),
         "arguments changed in between, a yes by id": changed_state(by_id=True),
         "other arguments when the node starts again": other_arguments_at_the_rerun(),
+        "the guard's own function raises": guard_fails(),
     }
     print(json.dumps({"ms": took, "answers": answers}))
 
