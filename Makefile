@@ -19,7 +19,7 @@ OWN := install --quiet --no-deps --no-build-isolation
 # Bytecode is kept, whatever the environment says: each process would compile all of ours at its start (0.4 s).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test test-openhands test-invariant setup lint fmt bench eval compare screenshots fuzz chaos soak \
+.PHONY: run test test-openhands test-invariant setup lint fmt bench eval compare compare-approvals screenshots fuzz chaos soak \
   lock lock-check lock-into audit sbom test-rules test-kustomize clean
 
 run: setup ## start the tier on an embedded Redis and show the demo; ARGS=--once ends after it
@@ -122,8 +122,12 @@ eval: setup ## rate the recorded and hostile actions of EVAL_DATA; ARGS=--misses
 	$(BIN)/python tests/eval/evaluate.py $(ARGS)
 	$(BIN)/python tests/eval/conversations.py
 
-compare: setup $(OPENHANDS)/.ready ## the same rows for the OpenHands SDK's own analyzers, in turn with ours
-	$(BIN)/python -O tests/eval/compare.py $(OPENHANDS)/bin/python $(ARGS)
+compare: setup ## the same rows for other guards, in turn with ours; ARGS="--rivals all" for all of them
+	-$(MAKE) --no-print-directory $(OPENHANDS)/.ready
+	PYTHONPATH=. $(BIN)/python -O tests/eval/compare.py $(OPENHANDS)/bin/python $(ARGS)
+
+compare-approvals: setup ## what lies between a yes and its tool: LangGraph, the OpenAI Agents SDK, guardtier
+	PYTHONPATH=. $(BIN)/python -O tests/eval/approvals.py $(ARGS)
 
 screenshots: setup ## docs/images/: the console with the demo's data, by the system's chromium
 	PYTHONPATH=tests $(BIN)/python -m e2e.screenshots

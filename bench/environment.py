@@ -17,16 +17,21 @@ MODULES = {
 }
 
 
-def python_of(library: str) -> str:
-    """The interpreter that has this library; makes its environment at first, and after a change."""
-    wanted = (REQUIREMENTS / f"requirements-{library}.txt").read_text()
+def python_of(library: str, folder: Path = REQUIREMENTS) -> str:
+    """The interpreter that has what ``folder`` pins for this library.
+
+    Its environment is made at first, and after a change of the file.
+    Raises ``subprocess.CalledProcessError`` where it can't be installed.
+    """
+    requirements = folder / f"requirements-{library}.txt"
+    wanted = requirements.read_text()
     stamp = hashlib.sha256((sys.version + wanted).encode()).hexdigest()
     home = HOME / library
     mark, python = home / "ready", home / "bin" / "python"
     if not mark.is_file() or mark.read_text() != stamp:
-        print(f"bench: installing {library} in {home.relative_to(ROOT)}", file=sys.stderr)
+        print(f"installing {library} in {home.relative_to(ROOT)}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-r", str(REQUIREMENTS / f"requirements-{library}.txt")], check=True)
+        subprocess.run([*install, "-r", str(requirements)], check=True)
         mark.write_text(stamp)
     return str(python)
