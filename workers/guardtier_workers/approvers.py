@@ -1,7 +1,7 @@
 """Who may answer: the approvers file, which only the policy workers read.
 
 It is a file and not a Redis key on purpose: whoever can write to Redis must not be able to make
-themselves an approver. It holds keys derived from the tokens, never a token; who has a key can answer by it.
+themselves an approver. It holds keys derived from the tokens, never a token: by a key one can answer, too.
 """
 
 from __future__ import annotations
