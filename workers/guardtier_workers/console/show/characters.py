@@ -93,7 +93,7 @@ def poses(char: str) -> bool:
     return char in alike() and not normalize("NFD", char)[0].isascii()
 
 
-#: What parts an address, a path or a command in ASCII. Quotes and dashes of print are left out: texts have them.
+#: What parts an address, a path or a command in ASCII. Not the quotes and dashes of print: texts have them.
 _PARTING: Final = frozenset("/\\.:@?#&;|$*=")
 
 
@@ -106,4 +106,4 @@ def parts(char: str) -> bool:
 @cache
 def disguise(char: str) -> Oddity:
     """What there is to say of such a letter; its label is itself."""
-    return Oddity(char, name(char, "a character of another script"), f"looks like {fold(char)}, and is none")
+    return Oddity(char, name(char, "a character without a name"), f"looks like {fold(char)}, and is none")

@@ -172,7 +172,7 @@ def _says(said: Oddity) -> str:
 
 
 def _is_name(text: str, word: re.Match[str]) -> bool:
-    """Whether a word of another script could be read as an ASCII one, and is joined to ASCII: a host's part."""
+    """Whether a word of another script reads as an ASCII one, and is joined to ASCII, as in a host."""
     joined = text[max(0, word.start() - 1) : word.start()] in ("/", "@") or _JOINED.match(text, word.end())
     return bool(joined) and all(map(poses, word[0]))
 
