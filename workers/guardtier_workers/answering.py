@@ -100,7 +100,9 @@ class Answering:
             seen=record.votes,
             votes=record.votes if same else votes_to_json(votes),
             verdict=verdict,
-            counted=b"" if verdict else _counted_json(answer.id, case.terms, votes, record.digest),
+            counted=b""
+            if verdict is not None
+            else _counted_json(answer.id, case.terms, votes, record.digest),
             approver=answer.approver,
             reason=answer.reason,
             details=details_of(

@@ -145,7 +145,7 @@ class Revising:
             ),
             under=under,
             seen=record.votes,
-            outbox=() if verdict else posted(terms, "edited", now_ms()),
+            outbox=() if verdict is not None else posted(terms, "edited", now_ms()),
         )
 
     async def _ruling(
