@@ -15,7 +15,8 @@ import pytest
 from editing import KEYS, SAFE, start_gated
 from guardtier import ActionEvent, Assessment, SecurityRisk, State, Verdict
 from guardtier.answer import Choice
-from guardtier.errors import NotAuthorized
+from guardtier.approver_answers import Draft
+from guardtier.errors import NotAuthorized, UnknownAction
 from guardtier.policy.edit import Edit
 from guardtier.policy.tally import Counted, Vote, read_votes, votes_to_json
 from guardtier.policy.terms import Terms
@@ -150,3 +151,21 @@ async def test_an_edit_that_nobody_made_approves_nothing(tier: Tier, arguments: 
     await until(refused)
     after = await tier.record(record.id)
     assert (after.state, after.verdict, after.digest) == (State.PARKED, None, record.digest)
+
+
+# -- whose action it is -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", Choice)
+async def test_nobody_answers_an_action_of_another_fleet_that_was_written_to_theirs(
+    start_tier: StartTier, choice: Choice
+) -> None:
+    tier = await start_tier(fleets={"web": {}, "ops": {}})
+    otto = tier.approver("otto", ["ops"])
+    record = await parked(tier, Terms())
+
+    await tier.redis.hset(KEYS.action(record.id), "fleet", "ops")
+
+    with pytest.raises(UnknownAction):
+        await otto.answer(Draft(record.id, choice, record.digest, "because"))
+    assert (await tier.record(record.id)).state is State.PARKED

@@ -96,7 +96,8 @@ class Authority:
         """
         approver = self.proved(said, proof)
         record = await self._record(said.id, lane, found)
-        if not approver.may_answer(record.fleet):
+        # Of the action too: an analyzer worker may write the record's, and can't make the digest say so.
+        if not approver.may_answer(record.fleet) or not approver.may_answer(record.action.fleet):
             raise _unknown(said.id)
         if self._approvers.is_own(approver, record.fleet, record.action.agent):
             raise NotAuthorized("nobody answers their own action, or that of their agent", field="agent")
