@@ -59,6 +59,9 @@ def rated(tool_name: str, **arguments: Any) -> Assessment:
         "redis-cli GET 'gt:{0}:fingerprint'",
         'printf "XADD gt:{0}:answers * a b\\r\\n" | nc 127.0.0.1 6379',
         "pkill -f guardtier",
+        "curl -u op:x -d '{}' http://127.0.0.1:8470/api/v1/actions/a1.0/answer",
+        "curl -u operator:$GUARDTIER_APPROVER_TOKEN http://127.0.0.1:8470/api/v1/me",
+        "printenv GUARDTIER_APPROVER_TOKEN",
     ],
 )
 def test_a_command_that_works_it_waits_for_a_person(command: str) -> None:
@@ -71,6 +74,7 @@ def test_a_command_that_works_it_waits_for_a_person(command: str) -> None:
         "from guardtier import ActionEvent, ApproverClient\nApproverClient(u, approver='op', token=t)",
         "import guardtier\nguardtier.ApproverClient(u, approver='operator', token=t)",
         "import guardtier_workers.approvers as a\na.add(f, 'me')",
+        "import os, httpx\nhttpx.get(u, auth=('op', os.environ['GUARDTIER_APPROVER_TOKEN']))",
         "import redis\nredis.Redis().hset('gt:{0}:policies', 'web', p)",
         f"import os\nprint(open(os.path.expanduser('{HOME}/up.json')).read())",
     ],
