@@ -139,21 +139,21 @@ class Desk:
         """Let an answer take effect, ``answered``: without a decision. ``made``: other fields of it."""
         delivery = delivery or await self.given(self.keys.answers, POLICIES, id=action.id)
         if outcome != "answered":
-            verdict = verdict or verdict_on(action, outcome)
+            verdict = verdict_on(action, outcome) if verdict is None else verdict
         record = self.keys.action(action.id)
         fields = ["revised", "votes", "terms", "entry"]
         seen = [value or b"" for value in await self.redis.hmget(record, fields)]
         known = {
             "revised": seen[0].decode(),
             "received_at": int(seen[3].partition(b"-")[0] or b"0"),
-            "digest": verdict.digest if verdict else action.digest,
+            "digest": verdict.digest if verdict is not None else action.digest,
             "seen": seen[1],
             "terms": seen[2],
             "votes": b"[%s]" % delivery.entry.encode(),
             "verdict": verdict,
             "counted": b"{}",
             "approver": "alice",
-            "reason": verdict.reason if verdict else "",
+            "reason": verdict.reason if verdict is not None else "",
             "details": b"{}",
         }
         return await self.ledger.resolve(

@@ -126,7 +126,9 @@ def _without_proof(raw: bytes) -> bytes:
         edit = Edit.read(raw)
     except ValueError:
         return b""
-    return edit.model_copy(update={"proof": "", "client": "", "entry": ""}).to_json() if edit else b""
+    if edit is None:
+        return b""
+    return edit.model_copy(update=dict.fromkeys(("proof", "mark", "client", "entry"), "")).to_json()
 
 
 _PUBLIC: dict[str, Callable[[Any], Any]] = {"votes": _without_proofs, "edit": _without_proof}

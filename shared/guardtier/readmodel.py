@@ -35,7 +35,7 @@ def view_of(record: Record) -> dict[str, Any]:
         "asked": record.asked,
         "accepts_edits": record.accepts_edits,
         "edit": _edit(record),
-        "verdict": record.verdict.model_dump(mode="json") if record.verdict else None,
+        "verdict": record.verdict.model_dump(mode="json") if record.verdict is not None else None,
     }
 
 
@@ -101,4 +101,4 @@ def _edit(record: Record) -> dict[str, Any] | None:
         edit = Edit.read(record.edit)
     except ValueError:
         return None
-    return edit.model_dump(exclude={"proof", "client", "entry"}) if edit else None
+    return edit.model_dump(exclude={"proof", "mark", "client", "entry"}) if edit else None

@@ -41,7 +41,7 @@ class SigningKeys:
 
     def __init__(self, file: Path, *, clock: Callable[[], int] | None = None) -> None:
         """Raises ConfigError for a file that can't be used, or has no key that signs now."""
-        self._file = file
+        self._file = file.absolute()
         self._clock = clock or _now_ms
         self._stamp: object = None
         self._keys: Sequence[Key] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -65,6 +65,10 @@ class Verdict(BaseModel):
     def allowed(self) -> bool:
         """Whether the tool may run. Everything that is not a clear yes is a no."""
         return self.outcome in (Outcome.RELEASED, Outcome.APPROVED)
+
+    def __bool__(self) -> NoReturn:
+        """``if verdict:`` would run what was rejected. Raises TypeError."""
+        raise TypeError("a verdict is neither true nor false: ask verdict.allowed")
 
     @property
     def is_edited(self) -> bool:

@@ -67,15 +67,15 @@ class Verifier:
         clock: Callable[[], int] | None = None,
     ) -> None:
         """Raises ConfigError for keys that can't be used, and where the library is missing."""
-        self._file = file
+        self._file = file.absolute() if file else None  # the agent's process may go to another directory
         self._leeway_ms = int(leeway * 1000)
         self._clock = clock or now_ms
         self._stamp: object = None
         self._held: dict[str, _Held] = {}
         self._good: OrderedDict[bytes, bytes] = OrderedDict()
         self._look_again_at = 0.0
-        if file is not None:
-            self._read(file)
+        if self._file is not None:
+            self._read(self._file)
         else:
             self._hold(keys)
 

@@ -126,7 +126,7 @@ class Steady:
     async def _poll(self, client: GuardClient) -> None:
         action = _low(next(self._numbers))
         await client.submit(action)
-        assert (await client.poll(action)).verdict
+        assert (await client.poll(action)).verdict is not None
 
     async def _answer(self) -> None:
         """A person who looks again and again, and answers what is there."""

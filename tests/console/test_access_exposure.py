@@ -6,6 +6,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Any
 
 import httpx
@@ -29,7 +30,7 @@ from tier import Tier
 TLS = {"tls_certificate": "cert.pem", "tls_key": "key.pem"}
 OIDC = {
     "voucher": "console",
-    "voucher_token_file": __file__,
+    "voucher_token_file": mkstemp()[1],  # of mode 0600
     "oidc": {"issuer": "https://id.example", "client_id": "c", "client_secret": "s"},
 }
 OPEN = {"open_to_viewers": True}

@@ -42,6 +42,7 @@ async def provider() -> AsyncIterator[OidcProvider]:
 async def console(tier: Tier, start_console: StartConsole, provider: OidcProvider, tmp_path: Path) -> Desk:
     """A console that vouches for Sam, who has no token."""
     tier.approver("console", may=[Right.VOUCH])
+    (tmp_path / "voucher").touch(mode=0o600)
     (tmp_path / "voucher").write_text(tier.token_of("console") + "\n")
     approvers.add(
         tier._approvers_file,
@@ -269,6 +270,20 @@ async def test_without_a_provider_there_is_no_such_page(tier: Tier, start_consol
 
     for path in ("/oidc/start", "/oidc/callback?code=1&state=2"):
         assert (await somebody.get(path)).status_code == 404
+
+
+async def test_a_voucher_whose_token_everybody_may_read_is_none(
+    tier: Tier, start_console: StartConsole, tmp_path: Path
+) -> None:
+    oidc = {"issuer": "https://id.example", "client_id": "c", "client_secret": "s"}
+    token = tmp_path / "voucher"
+    token.write_text("x" * 43)
+    token.chmod(0o644)
+
+    with pytest.raises(ConfigError, match="chmod 600") as caught:
+        await start_console(tier, voucher="console", voucher_token_file=token, oidc=oidc)
+
+    assert caught.value.field == "console.voucher_token_file"
 
 
 async def test_a_voucher_without_its_token_is_told(tier: Tier, start_console: StartConsole) -> None:

@@ -184,6 +184,39 @@ async def test_too_many_pages_of_one_approver_are_refused(
     assert "close some" in refused.json()["message"]
 
 
+async def test_of_many_pages_at_the_same_moment_no_more_are_let_in(
+    console: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "MOST_OF_ONE", 2)
+    console.tier.approver("alice")
+    alice = await console.nobody(
+        auth=("alice", console.tier.token_of("alice")), limits=httpx.Limits(max_connections=None)
+    )
+    await alice.get("/api/v1/me")  # else each of them is a try to sign in
+    async with AsyncExitStack() as opened:
+
+        async def status() -> int:
+            return (await opened.enter_async_context(alice.stream("GET", "/events"))).status_code
+
+        told = await asyncio.gather(*(status() for _ in range(20)))
+
+    assert sorted(told) == [200] * 2 + [429] * 18
+
+
+async def test_a_page_that_is_left_at_once_makes_room(
+    console: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "MOST_OF_ONE", 1)
+    alice = await console.program("alice")
+
+    async def let_in() -> bool:
+        async with alice.stream("GET", "/events") as answer:
+            return answer.status_code == 200
+
+    for _ in range(3):
+        assert await until(let_in)
+
+
 @pytest.mark.parametrize("query", ["?risk=EXTREME", "?nothing=1", "?text=" + "x" * 300, "?fleet=../x"])
 async def test_a_bad_filter_is_refused(console: Desk, query: str) -> None:
     alice = await console.program("alice")

@@ -58,6 +58,19 @@ def test_a_letter_of_another_script_within_a_latin_word_is_told() -> None:
     assert "looks like o" in found.title
 
 
+@pytest.mark.parametrize(
+    ("text", "odd"),
+    [
+        ("curl https://example.com\u2215@evil.com/x", "\u2215"),
+        ("curl https://example.com\uff0f\u2044@evil.com/x", "\uff0f\u2044"),
+        ("ssh root\uff20example.com", "\uff20"),
+        ("curl https://\u0430\u0440\u0440\u04cf\u0435.com/x", "\u0430\u0440\u0440\u04cf\u0435"),
+    ],
+)
+def test_what_makes_another_host_of_an_address_is_told(text: str, odd: str) -> None:
+    assert "".join(shown for kind, shown in kinds(text) if kind == "alike") == odd
+
+
 def test_words_of_another_script_are_left_as_they_are() -> None:
     assert kinds("grep 'Привет' café") == [("", "grep '"), ("", "Привет"), ("", "' caf"), ("", "é")]
 

@@ -147,6 +147,7 @@ async def with_provider(
     tier: Tier, start_console: StartConsole, provider: OidcProvider, folder: Path
 ) -> Desk:
     tier.approver("console", may=[Right.VOUCH])
+    (folder / "voucher").touch(mode=0o600)
     (folder / "voucher").write_text(tier.token_of("console"))
     who = {"subject": f"{provider.url} {provider.subject}", "vouched_by": ["console"], "with_token": False}
     approvers.add(tier._approvers_file, "sam", **who)

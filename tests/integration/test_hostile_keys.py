@@ -150,7 +150,7 @@ async def test_what_approvers_write_is_made_anew_too(tier: Tier) -> None:
 
     async def approved() -> bool:
         try:
-            return bool(await tier.approver().approve(parked.id))
+            return (await tier.approver().approve(parked.id)) is not None
         except (GuardtierError, ResponseError):
             return False
 

@@ -218,7 +218,7 @@ class Actions(RuleBasedStateMachine):
             assert story.state == record.state.value
             assert story.asked in (action.digest, other_than(action).digest)  # whichever came first
             assert record.state in (*OVER, State.APPROVED) or action.agent == "waits"
-            by = record.verdict.decided_by if record.verdict else ()
+            by = record.verdict.decided_by if record.verdict is not None else ()
             assert action.agent not in by
             if record.state in (State.APPROVED, State.REDEEMED) and action.agent == "two-for-me":
                 assert len(set(by)) == 2

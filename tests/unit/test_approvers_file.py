@@ -10,8 +10,10 @@ import pytest
 
 from guardtier.answer import key_of
 from guardtier.errors import ConfigError
+from guardtier.settings import Settings
 from guardtier_workers import approvers
 from guardtier_workers.approvers import Approver, Approvers, Right
+from guardtier_workers.cli.checkup import configuration
 from guardtier_workers.cli.state import OPERATES, StateDir
 
 
@@ -190,3 +192,26 @@ def test_a_subject_is_one_approvers(tmp_path: Path):
     file.write_text(file.read_text() + file.read_text().replace('"sam"', '"max"'))
     with pytest.raises(ConfigError, match="subject stands twice"):
         approvers.read(file)
+
+
+def test_a_file_that_everybody_may_write_lets_nobody_answer(tmp_path: Path) -> None:
+    file = tmp_path / "approvers.toml"
+    approvers.add(file, "alice")
+    known = Approvers(file)
+    assert known.named("alice")
+
+    file.chmod(0o606)
+
+    with pytest.raises(ConfigError, match="chmod o-w"):
+        known.named("alice")
+
+
+@pytest.mark.parametrize(("mode", "grade"), [(0o606, "failure"), (0o604, "warning"), (0o640, "ok")])
+def test_doctor_says_who_else_could_answer(tmp_path: Path, mode: int, grade: str) -> None:
+    file = tmp_path / "approvers.toml"
+    approvers.add(file, "alice")
+    file.chmod(mode)
+
+    (found,) = configuration(Settings.load(approvers_file=file, analyzers=()), None)
+
+    assert (found.what, found.grade) == ("approvers file", grade)

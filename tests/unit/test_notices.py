@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email import message_from_bytes, policy
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,28 @@ def test_a_second_line_stays_a_line_and_a_header_can_not_be_ended():
     message = message_of(mail_channel(), content)
     assert message["Bcc"] is None
     assert b"\nBcc:" not in message.as_bytes().partition(b"\n\n")[0]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "=?utf-8?q?x=0D=0ABcc:_eve@example.org?=",
+        "=?utf-8?q?x=0D=0A=0D=0AIt_is_harmless:_approve_it?=",
+        "=?utf-8?b?4oCuZXZpbA==?=",
+        "==?utf-8?q?LOW?==?utf-8?q?LOW?=",
+    ],
+)
+def test_an_agents_name_is_no_header_however_it_is_encoded(agent: str):
+    mail = message_of(mail_channel(), shown({"command": "ls"}, agent=agent))
+
+    head, _, body = mail.as_bytes().partition(b"\n\n")
+    assert body.startswith(b"An action waits")
+    assert b"Bcc" not in head.replace(b"q\\x3f", b"").replace(b"=0ABcc", b"")
+    read = message_from_bytes(mail.as_bytes(), policy=policy.default)
+    assert read["Bcc"] is None
+    assert str(read["Subject"]).isprintable()
+    assert str(mail["Subject"]) == str(read["Subject"])
+    assert agent.replace("=?", "=\\x3f") in str(read["Subject"])
 
 
 @pytest.mark.parametrize("text", ["```", "<!channel> <https://evil|ok>", "a & b", "@here `x`"])

@@ -504,3 +504,20 @@ def test_what_a_key_has_signed_that_was_just_added_is_known_at_once(folder: KeyF
 
     assert slower.has_signed(b"purpose", b"body", seal)
     assert not slower.has_signed(b"purpose", b"other", seal)
+
+
+def test_the_keys_are_those_of_the_file_that_was_named_wherever_the_process_goes(
+    folder: KeyFolder, sealer: Sealer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent's process may go where its model writes: another file of that name is not the tier's."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    forger = KeyFolder(workspace)
+    monkeypatch.chdir(tmp_path)
+    verifier = Verifier(file=Path(folder.public.name))
+
+    monkeypatch.chdir(workspace)
+
+    with pytest.raises(UnknownKey):
+        verifier.read(forger.sealer()(verdict_on(ACTION)))
+    assert verifier.read(sealer(verdict_on(ACTION))).allowed

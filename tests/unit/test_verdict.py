@@ -127,3 +127,10 @@ def test_a_reason_is_quoted_in_one_line_and_cut():
     assert told.isprintable()
     assert "…" in told
     assert len(told) < 1600
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_verdict_is_neither_true_nor_false(outcome: Outcome) -> None:
+    """``if await guard.check(action): run()`` runs nothing, instead of what was rejected."""
+    with pytest.raises(TypeError, match="allowed"):
+        bool(a_verdict(outcome=outcome))

@@ -84,7 +84,8 @@ class Answering:
 
     def _counted(self, answer: Answer, proof: str, case: Case) -> Resolution:
         """What the answer comes to. Raises what the approver is to be told where it can't count."""
-        record, vote = case.record, vote_of(answer, proof, case.approver)
+        record = case.record
+        vote = self._authority.marks.voted(record.id, vote_of(answer, proof, case.approver))
         same = vote in case.votes  # the same answer, delivered or sent once more
         if not same:
             _check_may_count(vote, case)
@@ -99,7 +100,9 @@ class Answering:
             seen=record.votes,
             votes=record.votes if same else votes_to_json(votes),
             verdict=verdict,
-            counted=b"" if verdict else _counted_json(answer.id, case.terms, votes, record.digest),
+            counted=b""
+            if verdict is not None
+            else _counted_json(answer.id, case.terms, votes, record.digest),
             approver=answer.approver,
             reason=answer.reason,
             details=details_of(

@@ -1,12 +1,13 @@
 """Who may answer: the approvers file, which only the policy workers read.
 
 It is a file and not a Redis key on purpose: whoever can write to Redis must not be able to make
-themselves an approver. It holds keys derived from the tokens, never a token.
+themselves an approver. It holds keys derived from the tokens, never a token: by a key one can answer, too.
 """
 
 from __future__ import annotations
 
 import secrets
+import stat
 import tomllib
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -121,6 +122,7 @@ class Approvers:
             return self._by_name
         try:
             status = self._file.stat()
+            check_writers(self._file, status.st_mode)
             # A new token has the length of the old one, and a clock may stand still meanwhile.
             stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
             if stamp != self._stamp:
@@ -129,6 +131,15 @@ class Approvers:
         except OSError as error:
             raise ConfigError(f"approvers_file: {error}", field="approvers_file") from error
         return self._by_name
+
+
+def check_writers(file: Path, mode: int) -> None:
+    """Raise ConfigError where everybody on the machine could make themselves an approver."""
+    if mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"{file} can be written by everybody, so nobody may answer: chmod o-w {file}",
+            field="approvers_file",
+        )
 
 
 def read(file: Path) -> list[Approver]:

@@ -15,6 +15,7 @@ from guardtier.store.records import Asked, Record, Records
 from guardtier_workers.approvers import Approver, Approvers, Right
 from guardtier_workers.clock import now_ms
 from guardtier_workers.lane import Lane
+from guardtier_workers.marks import Marks
 
 ANSWER_MINUTES = 10  #: an answer's time may be so far from this worker's clock, either way
 
@@ -62,6 +63,7 @@ class Authority:
     def __init__(self, approvers: Approvers, records: Records) -> None:
         self._approvers = approvers
         self._records = records
+        self.marks = Marks(approvers)
 
     def proved(self, said: Said, proof: str) -> Approver:
         """Who said it. Raises NotAuthorized for a proof or a time that isn't theirs, now."""
@@ -94,7 +96,8 @@ class Authority:
         """
         approver = self.proved(said, proof)
         record = await self._record(said.id, lane, found)
-        if not approver.may_answer(record.fleet):
+        # Of the action too: an analyzer worker may write the record's, and can't make the digest say so.
+        if not approver.may_answer(record.fleet) or not approver.may_answer(record.action.fleet):
             raise _unknown(said.id)
         if self._approvers.is_own(approver, record.fleet, record.action.agent):
             raise NotAuthorized("nobody answers their own action, or that of their agent", field="agent")
@@ -125,7 +128,9 @@ class Authority:
             raise UnknownAction(error.message, field="id") from error
 
     def counting(self, votes: Sequence[Vote], record: Record, terms: Terms) -> tuple[Vote, ...]:
-        """A vote counts for as long as its approver might still give it: not after a token was revoked."""
+        """A vote counts for as long as its approver might still give it: not after its token was revoked or
+        replaced. One that stands there and was not given counts for nothing.
+        """
         return tuple(vote for vote in votes if self._still_may(vote, record, terms))
 
     def _still_may(self, vote: Vote, record: Record, terms: Terms) -> bool:
@@ -133,7 +138,7 @@ class Authority:
         return (
             voter is not None
             and voter.principal == vote.principal
-            and self._approvers.signed_by(voter, vote.proof) is not None
+            and self.marks.is_vote(record.id, vote)
             and voter.may_answer(record.fleet)
             and voter.has_role(terms.roles)
             and not self._approvers.is_own(voter, record.fleet, record.action.agent)

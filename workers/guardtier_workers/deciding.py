@@ -18,6 +18,7 @@ from guardtier.store.records import Records
 from guardtier.verdict import Outcome, Verdict
 from guardtier_workers.breaker import limits_of
 from guardtier_workers.clock import now_ms
+from guardtier_workers.facts import check_same
 from guardtier_workers.grants.remembered import Remembered, named
 from guardtier_workers.labels import OwnLabels
 from guardtier_workers.lane import Lane
@@ -65,7 +66,11 @@ class Deciding:
             return
         circumstances = self._policies.expected(delivery.partition, fleet)
         while True:
-            decision = await self._decision(delivery, assessment, circumstances)
+            try:
+                decision = await self._decision(delivery, assessment, circumstances)
+            except UnusableEntry as error:
+                await self.bury(lane, delivery, error.message)
+                return
             done = await self._record(lane, delivery, decision)
             if done.what != "moved":
                 return
@@ -94,6 +99,8 @@ class Deciding:
         unlabelled = alone and policy.asks_labels(fleet, tool)  # of one in a conversation, they are known
         asked = unlabelled or policy.needs_action(fleet, tool)
         action = (await self._records.get(delivery.id)).action if asked else None
+        if action is not None:
+            check_same(delivery, action)
         if action is not None and alone:
             labels = self._labels.of(action, assessment)
             assessment = assessment.model_copy(update={"labels": labels})

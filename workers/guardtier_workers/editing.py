@@ -65,7 +65,7 @@ class Editing:
             fleet=record.fleet,
             told=request.client,
             seen="" if again else request.digest,  # what has taken effect must not be taken once more
-            edit=edit.to_json(),
+            edit=self._authority.marks.edited(record.id, edit).to_json(),
             proof=proof,
             event=edited.to_json(),
             body=_stands(case).to_json() if again else b"",

@@ -118,7 +118,7 @@ class Revising:
         check_last_word(edit.principal, edit.at, votes_before, record.id)
         if ruling.effect is Effect.PARK:
             terms = stricter(terms, ruling.terms)
-        vote = _vote(edit)
+        vote = self._vote(edit, record)
         self._check_may_approve(vote, record, terms)
         riskier = is_riskier(assessment, record.assessment)
         votes = () if riskier else (vote,)
@@ -145,7 +145,7 @@ class Revising:
             ),
             under=under,
             seen=record.votes,
-            outbox=() if verdict else posted(terms, "edited", now_ms()),
+            outbox=() if verdict is not None else posted(terms, "edited", now_ms()),
         )
 
     async def _ruling(
@@ -171,6 +171,24 @@ class Revising:
             why = f": {ruling.reason}" if ruling.reason else ""
             raise EditRefused(f"the policy rejects the edited action{rules}{why}", field="policy")
         return ruling
+
+    def _vote(self, edit: Edit, record: Record) -> Vote:
+        """The editor's approval, of what they have made of the action. Raises NotAuthorized where they
+        have not asked for this, or with a token that is no longer theirs.
+        """
+        marks = self._authority.marks
+        if not marks.is_edit(record.id, edit):
+            raise NotAuthorized("its token was replaced since, or nobody asked for this edit", field="edit")
+        vote = Vote(
+            principal=edit.principal,
+            approver=edit.approver,
+            choice=Choice.APPROVE,
+            digest=edit.digest,
+            at=edit.at,
+            proof=edit.proof,
+            reason=edit.reason,
+        )
+        return marks.voted(record.id, vote)
 
     def _check_may_approve(self, vote: Vote, record: Record, terms: Terms) -> None:
         """The edited action may need other people than the one that was asked for."""
@@ -202,19 +220,6 @@ async def _drop(
         approver=edit.approver,
         error=error,
         dead_letter=dead_letter,
-    )
-
-
-def _vote(edit: Edit) -> Vote:
-    """The editor's approval, of what they have made of the action."""
-    return Vote(
-        principal=edit.principal,
-        approver=edit.approver,
-        choice=Choice.APPROVE,
-        digest=edit.digest,
-        at=edit.at,
-        proof=edit.proof,
-        reason=edit.reason,
     )
 
 

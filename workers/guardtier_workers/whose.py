@@ -34,7 +34,7 @@ async def whose_to_redeem(lane: Lane, action_id: str) -> Whose:
     It stays unused then: its client would refuse it, and it would be gone.
     """
     record, now = await record_of(lane, action_id), now_ms()
-    until = record.verdict.valid_until if record.verdict else None
+    until = record.verdict.valid_until if record.verdict is not None else None
     if until is not None and until < now:
         raise StaleVerdict(
             f"the approval of {action_id} could be used until {clock_text(until)}, and the tier's clock "

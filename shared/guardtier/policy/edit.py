@@ -65,7 +65,8 @@ class Edit(BaseModel):
     """An edit that is being rated, as the action's record keeps it.
 
     ``was`` is the digest of what its approver saw, ``digest`` that of what they made of it. ``entry``
-    is their request's place on the answers stream, ``client`` whom to tell.
+    is their request's place on the answers stream, ``client`` whom to tell; ``mark`` shows that a policy
+    worker has taken it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -79,6 +80,7 @@ class Edit(BaseModel):
     was: str
     digest: str
     reason: str = ""
+    mark: str = ""
 
     def to_json(self) -> bytes:
         return self.__pydantic_serializer__.to_json(self)

@@ -14,7 +14,7 @@ class Vote(BaseModel):
     """One approver's answer as it counts. ``principal``: the person, who counts once whatever their names.
 
     ``digest`` is that of the action which they saw, ``at`` their own clock (ms since 1970), ``proof`` the
-    HMAC of their answer.
+    HMAC of their answer, and behind a point the mark that a policy worker has taken it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -107,7 +107,7 @@ class Decisions(Scripts):
         head = [delivery.group, delivery.entry, action_id]
         tail = [
             decision.outcome,
-            self._seal(decision.verdict) if decision.verdict else b"",
+            self._seal(decision.verdict) if decision.verdict is not None else b"",
             decision.policy,
             b"" if decision.under is None else b"1",
             *(decision.under or Circumstances()),

@@ -93,7 +93,7 @@ class Halts(Scripts):
             digest,
             scope,
             halt,
-            self._seal(verdict) if verdict else b"",
+            self._seal(verdict) if verdict is not None else b"",
             by,
             reason,
             details,

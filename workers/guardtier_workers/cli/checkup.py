@@ -20,7 +20,7 @@ from guardtier.store.heartbeats import Heartbeat, heartbeats
 from guardtier.store.records import Records
 from guardtier.verifying import Verifier
 from guardtier_workers import cosigning
-from guardtier_workers.approvers import read
+from guardtier_workers.approvers import check_writers, read
 from guardtier_workers.cli import checkjobs, checkserver
 from guardtier_workers.cli.found import Found
 from guardtier_workers.cli.halt import shown
@@ -70,9 +70,16 @@ def configuration(settings: Settings, file: Path | None) -> Iterator[Found]:
 
 def _approvers(file: Path) -> Found:
     try:
+        mode = file.stat().st_mode
+        check_writers(file, mode)
         read(file)
-    except (ConfigError, OSError) as error:
+    except ConfigError as error:
+        return Found("failure", "approvers file", f"nobody can answer: {error}")
+    except OSError as error:
         return Found("failure", "approvers file", f"can't be read, so nobody can answer: {error}")
+    if mode & stat.S_IROTH:
+        says = f"{file} can be read by everybody, who could answer by the keys in it: chmod o-r {file}"
+        return Found("warning", "approvers file", says)
     return _who_may_write("approvers file", file)
 
 

@@ -29,6 +29,8 @@ _HIDDEN_LETTERS: Final = frozenset(
 
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _PLAIN = re.compile(r"[ -~]*")
+_GAP = re.compile(r" {16,}|\n{4,}")  #: in a row; the console folds the same
+_LOOKED_AT = 64  #: times the width that a text may have
 _MARKS_IN_A_ROW = 2  #: more combining marks on one letter than this climb over the lines around
 
 
@@ -43,11 +45,26 @@ def safe_lines(text: object) -> str:
     return "\n".join(safe(line) for line in str(text).split("\n"))
 
 
+def without_gaps(text: str) -> str:
+    """The text with its many spaces, or line breaks, in a row told by their number: they could push what
+    follows out of sight, or to where a terminal begins its next line.
+    """
+    return _GAP.sub(_told_gap, text)
+
+
+def _told_gap(found: re.Match[str]) -> str:
+    count = len(found[0])
+    return f"[{count} spaces]" if found[0][0] == " " else f"\n[{count - 1} empty lines]\n"
+
+
 def shortened(text: object, width: int) -> str:
-    """Safe, and at most ``width`` characters, with ``…`` at the end where something is left out."""
-    raw = str(text)
+    """Safe, without gaps, and at most ``width`` characters, with ``…`` at the end where something is left
+    out.
+    """
+    whole = str(text)
+    raw = without_gaps(whole[: _LOOKED_AT * width])
     shown = safe(raw[: width + 1])
-    if len(shown) <= width and len(raw) <= width:
+    if len(shown) <= width and len(raw) <= width and len(whole) <= _LOOKED_AT * width:
         return shown
     return shown[: max(width - 1, 0)] + ELLIPSIS
 
@@ -56,9 +73,9 @@ def quoted(text: str, span: tuple[int, int], *, around: int = 24) -> str:
     """The text of a span between » and «, with some of what stands around it."""
     start, end = max(0, min(span[0], len(text))), max(0, min(span[1], len(text)))
     end = max(start, end)
-    before = safe(text[max(0, start - around) : start])
+    before = safe(without_gaps(text[max(0, start - around) : start]))
     hit = shortened(text[start:end], 160)
-    after = safe(text[end : end + around])
+    after = safe(without_gaps(text[end : end + around]))
     head = ELLIPSIS if start > around else ""
     tail = ELLIPSIS if end + around < len(text) else ""
     return f"{head}{before}»{hit}«{after}{tail}"

@@ -16,7 +16,7 @@ from guardtier.store.records import Record
 from guardtier_workers.cli.needs import needs_lines
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
 from guardtier_workers.cli.output import emit, local_time, say, span_text
-from guardtier_workers.cli.safe_text import quoted, safe_lines, shortened
+from guardtier_workers.cli.safe_text import quoted, safe_lines, shortened, without_gaps
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
 
@@ -63,8 +63,8 @@ def _lines(record: Record) -> list[str]:
         f"asked         {local_time(record.received_at)}",
         f"fleet, agent  {record.fleet}, {action.agent}",
         *([f"conversation  {action.conversation}"] if action.conversation else []),
-        f"tool          {action.tool_name}",
-        f"summary       {action.summary or '-'}",
+        f"tool          {without_gaps(action.tool_name)}",
+        f"summary       {without_gaps(action.summary) or '-'}",
         *([f"thought       {shortened(action.thought, MOST_THOUGHT)}"] if action.thought else []),
         f"digest        {record.digest}",
         *(
@@ -124,8 +124,8 @@ def _arguments(action: ActionEvent) -> list[str]:
     shown: list[str] = []
     for name, value in action.arguments.items():
         text = value if isinstance(value, str) else orjson.dumps(value).decode()
-        first, *rest = safe_lines(text).split("\n")
-        shown += [f"{name}: {first}", *(f"    {line}" for line in rest)]
+        first, *rest = safe_lines(without_gaps(text)).split("\n")
+        shown += [f"{without_gaps(name)}: {first}", *(f"    {line}" for line in rest)]
     return shown or ["(none)"]
 
 

@@ -27,6 +27,7 @@ from guardtier.store.pipe import CommandPipe
 from guardtier.store.records import Records
 from guardtier_workers.approvers import Approvers
 from guardtier_workers.clock import now_ms
+from guardtier_workers.facts import check_same
 from guardtier_workers.grants.vouched import vouched_for
 from guardtier_workers.outbox import Says
 
@@ -124,6 +125,7 @@ class Remembered:
         if not candidates:
             return ()
         action = (await self._records.get(delivery.id)).action
+        check_same(delivery, action)
         use = f"{delivery.id} {delivery.entry}"  # an id may come anew once its record is forgotten
         for _ in range(MOST_TRIES):
             found = fitting(candidates, action, assessment)

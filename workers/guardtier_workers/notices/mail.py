@@ -54,7 +54,8 @@ def message_of(channel: EmailChannel, shown: Shown) -> EmailMessage:
     message["From"] = channel.sender
     message["To"] = ", ".join(channel.to)
     subject = f"[guardtier] {shown.risk}: {shown.agent} of {shown.fleet}: {shown.title}"
-    message["Subject"] = shortened(subject, _MOST_SUBJECT)
+    # An encoded word (RFC 2047) would be decoded: a line break in one ends the header, and begins another.
+    message["Subject"] = shortened(subject, _MOST_SUBJECT).replace("=?", "=\\x3f")
     message["Message-ID"] = f"<{name}@{channel.sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
     where = shown.link or f"guardtier show {shown.notice.action_id}"

@@ -45,6 +45,8 @@ _TELLING = (
     "packages",
     "unattend",
     "service-account",
+    "approvers",
+    "-keys",
     "gcloud",
 )
 

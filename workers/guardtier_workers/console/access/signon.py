@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -87,6 +88,12 @@ def make_sign_on(settings: Settings) -> SignOn | None:
             f"console.oidc needs {error.name}: pip install 'guardtier[oidc]'", field="console.oidc"
         ) from error
     try:
+        if own.voucher_token_file.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise ConfigError(
+                "everybody on this machine can read the voucher's token, and so answer for all that it "
+                f"vouches for: chmod 600 {own.voucher_token_file}",
+                field="console.voucher_token_file",
+            )
         token = own.voucher_token_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(

@@ -93,7 +93,7 @@ def before(record: Record, me: Me) -> Before:
 
 def _ended(record: Record, words: str, why_not: str = "") -> Before:
     closed = Offer(why_not=why_not or words)
-    outcome = record.verdict.outcome.value if record.verdict else ""
+    outcome = record.verdict.outcome.value if record.verdict is not None else ""
     return Before(words, outcome, closed, closed, closed, closed)
 
 

@@ -76,7 +76,7 @@ def _late(record: Record, now: int) -> str:
 
 
 def _own(record: Record, me: Me) -> str:
-    decided = record.verdict.decided_by if record.verdict else ()
+    decided = record.verdict.decided_by if record.verdict is not None else ()
     return "You have answered it already. " if me.principal in decided else ""
 
 

@@ -132,7 +132,7 @@ class Board:
         if record is None:
             self._drop(Ended(action_id, "gone"))
         elif record.state is not State.PARKED:
-            by = record.verdict.decided_by[-1:] if record.verdict else ()
+            by = record.verdict.decided_by[-1:] if record.verdict is not None else ()
             self._drop(Ended(action_id, record.state.value, "".join(by)))
         elif action_id in self._shelf or len(self._shelf) < self._most:
             item = Item.of(record)

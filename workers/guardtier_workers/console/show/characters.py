@@ -93,7 +93,17 @@ def poses(char: str) -> bool:
     return char in alike() and not normalize("NFD", char)[0].isascii()
 
 
+#: What parts an address, a path or a command in ASCII. Not the quotes and dashes of print: texts have them.
+_PARTING: Final = frozenset("/\\.:@?#&;|$*=")
+
+
+@cache
+def parts(char: str) -> bool:
+    """Whether it is no ASCII, and looks like a character that ends a host, a path or a command."""
+    return not char.isascii() and fold(char) in _PARTING
+
+
 @cache
 def disguise(char: str) -> Oddity:
     """What there is to say of such a letter; its label is itself."""
-    return Oddity(char, name(char, "a letter of another script"), f"looks like {fold(char)}, and is none")
+    return Oddity(char, name(char, "a character without a name"), f"looks like {fold(char)}, and is none")

@@ -19,6 +19,7 @@ from guardtier_workers.console.show.characters import (
     disguise,
     is_tag,
     oddity,
+    parts,
     poses,
     tag_text,
 )
@@ -30,6 +31,8 @@ _MARKS: Final = 2  #: combining marks on one letter; more climb over the lines a
 _LABEL: Final = 80  #: characters of what tags spell
 _ODD = re.compile(rf" {{{MANY_SPACES},}}|\n{{4,}}|\n|[^ -~\n]+")
 _WORD = re.compile(r"\w+")
+_BETWEEN = re.compile(r"(?<=[!-~])[^\w\s\x00-\x7f]+(?=[!-~])")
+_JOINED = re.compile(r"[./:@-][A-Za-z0-9]")
 _ASCII_LETTER = re.compile(r"[A-Za-z]")
 
 
@@ -168,10 +171,20 @@ def _says(said: Oddity) -> str:
     return f"{said.called}: {said.does}"
 
 
+def _is_name(text: str, word: re.Match[str]) -> bool:
+    """Whether a word of another script reads as an ASCII one, and is joined to ASCII, as in a host."""
+    joined = text[max(0, word.start() - 1) : word.start()] in ("/", "@") or _JOINED.match(text, word.end())
+    return bool(joined) and all(map(poses, word[0]))
+
+
 def _posing(text: str, start: int, end: int) -> Iterator[int]:
-    """Places of letters that look like ASCII ones, in words that have ASCII letters besides."""
+    """Places of letters that look like ASCII ones, in words that have ASCII letters besides; and of what
+    looks like ``/``, ``.`` or ``@``, with ASCII on both sides: another host is asked than one reads.
+    """
     if text.isascii():
         return
     for word in _WORD.finditer(text, start, end):
-        if not word[0].isascii() and _ASCII_LETTER.search(word[0]):
+        if not word[0].isascii() and (_ASCII_LETTER.search(word[0]) or _is_name(text, word)):
             yield from (word.start() + at for at, char in enumerate(word[0]) if poses(char))
+    for found in _BETWEEN.finditer(text, start, end):
+        yield from (found.start() + at for at, char in enumerate(found[0]) if parts(char))

@@ -130,8 +130,8 @@ def _turn(entry: Entry, record: Record | None) -> Turn:
             "outcome": record.state.value,
             "risk": record.assessment.risk,
             "headline": item.headline,
-            "by": verdict.decided_by if verdict else (),
-            "reason": verdict.reason if verdict else "",
+            "by": verdict.decided_by if verdict is not None else (),
+            "reason": verdict.reason if verdict is not None else "",
         }
     )
 

@@ -81,7 +81,7 @@ class Decision(BaseModel):
                 "risk": item.risk,
                 "headline": item.headline,
                 "summary": item.summary,
-                "reason": self.reason or (verdict.reason if verdict else ""),
+                "reason": self.reason or (verdict.reason if verdict is not None else ""),
                 "policy": self.policy or record.policy or "",
                 "waited_ms": max(0, self.at - record.received_at) if record.received_at else None,
                 "is_edited": item.is_edited,
