@@ -36,7 +36,7 @@ def _of(rule: Rule, others: Sequence[Rule], covering: Covering) -> Iterator[str]
             "(release_high = true and an owner would release that too)"
         )
     if rule.terms is not None and rule.terms.remind_every and not _tells(rule.terms):
-        yield f"rule {rule.name!r} reminds nobody: remind_every tells those again whom notify or escalate names"
+        yield f"rule {rule.name!r} reminds nobody: remind_every is for whom notify or escalate names"
     wider = (others[number] for number in bits_of(covering.of(rule)))
     if over := next((one for one in wider if one.outcome.strictness > rule.outcome.strictness), None):
         yield (

@@ -52,18 +52,17 @@ FAMILIES: Final[dict[str, frozenset[str] | None]] = {
     ),
 }
 
+_WHOLE_SQL = (
+    "account attach change delay dynamic grant injection logs network own pragma server statement trigger "
+    "truncate unload"
+)
 #: What is an id by itself, with nothing behind it; of the others that is the beginning of some.
 _WHOLE: Final[dict[str, frozenset[str]]] = {
     "shell": frozenset(
         f"{_EFFECTS} attack build clipboard computed exhaust mine obscured open too_deep unparsed".split()
     ),
     "python": frozenset(f"{_EFFECTS} assign call deserialise unparsed".split()),
-    "sql": frozenset(
-        (
-            "account attach change delay dynamic grant injection logs network own pragma server statement "
-            "trigger truncate unload unparsed"
-        ).split()
-    ),
+    "sql": frozenset(f"{_WHOLE_SQL} unparsed".split()),
 }
 
 _OUR_MARK = re.compile(r"[a-z_*]+")
@@ -120,7 +119,7 @@ def unknown_id(glob: str, own: Sequence[str]) -> str | None:
 
 
 def cut_short(glob: str, own: Sequence[str]) -> bool:
-    """Whether it is the beginning of ids, and none itself: ``sql.drop`` matches nothing, ``sql.drop.*`` does."""
+    """Whether it is only the beginning of ids: ``sql.drop`` matches nothing, ``sql.drop.*`` does."""
     if "*" in glob or _is_own(glob, own):
         return False
     family, _, rest = glob.partition(".")
