@@ -53,6 +53,21 @@ def test_a_credential_for_a_fleet_works_at_once_and_for_that_fleet_alone(
             redis.xadd(Keys(0).actions("web"), {"op": "submit"})
 
 
+def test_a_credential_that_is_set_is_for_all_partitions_of_the_tier(
+    cli: Terminal, server: RoleServer
+) -> None:
+    """Also where nobody says how many there are: in the others its clients would be refused."""
+    with Redis.from_url(server.url("admin")) as redis:
+        redis.hset("gt:tier", "partitions", 2)
+        done = cli.run("acl", "agents", "shop", "--set", "--json", "--redis-url", server.url("admin"))
+        redis.delete("gt:tier")
+
+    with Redis(
+        unix_socket_path=str(server.socket), username="agent-shop", password=done.json["password"]
+    ) as redis:
+        assert redis.xadd(Keys(1).actions("shop"), {"op": "submit"})
+
+
 def test_the_line_alone_goes_into_the_file(cli: Terminal) -> None:
     done = cli.run("acl", "agents", "shop")
 

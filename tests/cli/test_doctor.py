@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import NoPermissionError, RedisError
 
 from cli.conftest import Terminal, Up
+from guardtier.policy.halts import Halt, Scope
 from guardtier.store.keys import STEWARD_ALIVE, TIER, Keys
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.steward import ALIVE_MS
+from roleserver import PARTITIONS, serving_roles
 from waiting import until_sync
 
 
@@ -182,3 +186,72 @@ def test_an_export_that_is_set_and_has_not_begun(
     grade, says = found(terminal, server.url, GUARDTIER_AUDIT_DIR="/srv/audit")[1]["audit export"]
 
     assert (grade, "nothing yet to /srv/audit" in says, "set audit_dir" in says) == ("warning", True, False)
+
+
+def test_whom_redis_refuses_by_its_role(terminal: Terminal) -> None:
+    """A role that was made for fewer partitions, or by an older version, ends its worker."""
+    with serving_roles() as server:
+        admin = server.url("admin")
+        with Redis.from_url(server.url("analyzer")) as analyzer, pytest.raises(NoPermissionError):
+            analyzer.xlen(Keys(PARTITIONS).audit)
+        with Redis.from_url(f"unix://policy:x@{server.socket}") as policy, pytest.raises(RedisError):
+            policy.ping()
+        done = terminal.run("doctor", "--json", "--redis-url", admin)
+
+    says = [one["says"] for one in done.json["checks"] if one["what"] == "roles"]
+    assert len(says) == 2
+    assert "the password of policy" in says[0]
+    assert "refused analyzer the key gt:{2}:audit" in says[1]
+
+
+def test_fleets_of_the_settings_that_nobody_registered(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    assert terminal.run("fleet", "add", "web", "--redis-url", server.url).code == 0
+    done = terminal.run(
+        "doctor", "--json", "--redis-url", server.url, GUARDTIER_FLEETS='{"web": {}, "ops": {}}'
+    )
+
+    (says,) = [
+        one["says"] for one in done.json["checks"] if one["grade"] == "warning" and one["what"] == "fleets"
+    ]
+    assert says.startswith("ops: ")
+
+
+def test_approvers_of_whom_nobody_may_answer_or_halt(
+    terminal: Terminal, server: EmbeddedRedis, tmp_path: Path
+) -> None:
+    file = tmp_path / "approvers.toml"
+    file.touch()
+
+    def warned() -> list[str]:
+        url = ("--redis-url", server.url)
+        done = terminal.run("doctor", "--json", *url, GUARDTIER_APPROVERS_FILE=str(file))
+        return [
+            one["says"].removeprefix(f"nobody in {file} may ").partition(":")[0]
+            for one in done.json["checks"]
+            if one["what"] == "approvers file" and one["grade"] == "warning"
+        ]
+
+    assert warned() == ["answer", "halt anything"]
+    assert terminal.run("approver", "add", "alice", "--file", str(file)).code == 0
+    assert warned() == ["halt anything"]
+    assert terminal.run("approver", "add", "olga", "--may-configure", "--file", str(file)).code == 0
+    assert warned() == []
+
+
+def test_a_halt_is_one_whatever_the_number_of_partitions(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis
+) -> None:
+    assert terminal.run("fleet", "add", "web", "--redis-url", server.url).code == 0
+    redis.hset(TIER, "partitions", "2")
+    scope = Scope(fleet="web")
+    for partition, at in enumerate((1_000, 61_000)):
+        halted = Halt(reason="a drill", by="olga", at=at, scope=scope.key)
+        redis.hset(Keys(partition).halts, scope.key, halted.to_json())
+
+    done = terminal.run("doctor", "--json", "--redis-url", server.url)
+    listed = terminal.run("halts", "--redis-url", server.url)
+
+    assert len([one for one in done.json["checks"] if one["what"] == "halted"]) == 1
+    assert len(listed.out.splitlines()) == 1

@@ -13,7 +13,7 @@ import pytest
 
 from cli.conftest import END_SECONDS, Terminal, sequence
 from guardtier.settings import Settings
-from guardtier_workers.approvers import add
+from guardtier_workers.approvers import Right, add
 from guardtier_workers.cli.checkup import configuration
 
 LINES: list[dict[str, Any]] = [
@@ -266,7 +266,7 @@ def test_doctor_reads_the_approvers_file(tmp_path: Path) -> None:
     settings = Settings.load(approvers_file=file)
 
     (missing,) = [one for one in configuration(settings, None) if one.what == "approvers file"]
-    add(file, "alice")
+    add(file, "alice", may=[Right.ANSWER, Right.HALT])
     (there,) = [one for one in configuration(settings, None) if one.what == "approvers file"]
 
     assert (missing.grade, there.grade) == ("failure", "ok")

@@ -6,12 +6,15 @@ import base64
 import logging
 
 import pytest
+from starlette.requests import Request
 
 from consoles import Desk, StartConsole, time_stands_still_at_the_door
+from guardtier.errors import QueueFull
 from guardtier_workers.console.access import door, tries
 from guardtier_workers.console.access.problems import TooManyTries
 from guardtier_workers.console.access.refused import LINES_A_MINUTE
 from guardtier_workers.console.access.tries import AT_ONCE, OF_ADDRESS, OF_NAME, Tries
+from guardtier_workers.console.answers import refusal
 from tier import Tier
 
 
@@ -145,3 +148,13 @@ def test_what_is_kept_in_mind_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
         kept.succeeded(f"address-{number}", f"name-{number}")
 
     assert (len(kept._addresses), len(kept._names), len(kept._known)) == (10, 10, 10)
+
+
+def test_who_comes_while_the_queue_is_full_is_told_when_to_come_again() -> None:
+    request = Request(
+        {"type": "http", "method": "POST", "path": "/api/v1/actions/a1.0/approve", "headers": []}
+    )
+
+    answer = refusal(request, QueueFull("10,000 wait already", field="max_queue", retry_after=3.2))
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "4")

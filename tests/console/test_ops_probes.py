@@ -13,6 +13,7 @@ from guardtier.settings import Settings
 from guardtier.store.exports import Exported, Exports
 from guardtier.store.keys import Keys
 from guardtier_workers.approvers import Right
+from guardtier_workers.console.access import credentials, door
 from guardtier_workers.embedded import EmbeddedRedis
 from guardtier_workers.worker import HealthAt, serve
 from tier import StartTier, Tier, high, low, unknown
@@ -158,6 +159,52 @@ async def test_behind_a_proxy_the_metrics_are_for_who_sees_every_fleet(
     assert (refused.status_code, refused.json()["code"]) == (403, NotAuthorized.code)
     every = await console.program("prometheus", ["*"], [Right.SEE])
     assert "guardtier_parked" in (await every.get("/metrics")).text
+
+
+async def test_prometheus_hears_that_nobody_decides_though_nobody_can_prove_it_anew(
+    start_tier: StartTier, start_console: StartConsole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Policy workers say who somebody is: their alert must come while none lives."""
+    monkeypatch.setattr(door, "ASK_SECONDS", 0.0)  # each request asks them
+    monkeypatch.setattr(credentials, "TIER_SECONDS", 0.2)
+    tier = await start_tier(analyzers=0, policies=0)
+    deciding = await tier.policy()
+    console = await start_console(tier, proxies=["192.0.2.1/32"])
+    every = await console.program("prometheus", ["*"], [Right.SEE])
+    late = await console.program("late", ["*"], [Right.SEE])
+    assert value(await scraped(console, auth=every.auth), "guardtier_workers", kind="policy") == 1
+
+    await deciding.stop()
+
+    async def told() -> bool:  # its last sign of life counts for 3.5 s
+        return value(await scraped(console, auth=every.auth), "guardtier_workers", kind="policy") == 0
+
+    await until(told)
+    assert (await every.get("/api/v1/workers")).status_code == 504, "nothing else is shown meanwhile"
+    assert (await late.get("/metrics")).status_code == 504, "who was never let in is not"
+
+    tier.forget("prometheus")
+    await tier.policy()
+    refused = await every.get("/metrics")
+    assert (refused.status_code, refused.json()["code"]) == (401, NotAuthorized.code), "no page"
+
+
+async def test_prometheus_hears_that_redis_is_gone_though_it_has_a_token(
+    own_server: EmbeddedRedis,
+    start_tier: StartTier,
+    start_console: StartConsole,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(door, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(credentials, "TIER_SECONDS", 0.2)
+    tier = await start_tier(url=own_server.url, analyzers=0)
+    console = await start_console(tier, proxies=["192.0.2.1/32"])
+    every = await console.program("prometheus", ["*"], [Right.SEE])
+    assert value(await scraped(console, auth=every.auth), "guardtier_redis_up") == 1
+
+    own_server.kill()
+
+    assert value(await scraped(console, auth=every.auth), "guardtier_redis_up") == 0
 
 
 async def test_where_redis_is_gone_it_lives_and_says_so(

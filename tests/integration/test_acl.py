@@ -154,6 +154,20 @@ async def test_an_operator_sets_policies_halts_and_sees_grants(tier: Tier, serve
         assert await operator.grants("web") == []
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["policy", "show"], ["policy", "show", "--file"], ["halts"], ["grants", "list"]],
+    ids=" ".join,
+)
+async def test_an_operator_looks_by_the_command_line(
+    tier: Tier, server: RoleServer, command: list[str]
+) -> None:
+    """docs/operations.md names this role for them."""
+    await tier.client().submit(high())
+
+    assert await asyncio.to_thread(run, [*command, "--redis-url", server.url("operator")]) == 0
+
+
 async def test_an_auditor_reads_the_audit_stream(tier: Tier, server: RoleServer) -> None:
     submitted = await tier.client().submit(high())
 

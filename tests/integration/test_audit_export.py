@@ -559,6 +559,32 @@ async def test_a_server_that_came_back_with_less_is_found_and_followed(desk: Des
     assert [found.what for found in verified(tmp_path)] == ["truncated", "inserted", "restarted"]
 
 
+@pytest.mark.parametrize("since", [0, 3])
+async def test_an_exporter_that_was_started_since_goes_on_behind_what_both_have(
+    desk: Desk, tmp_path: Path, since: int
+) -> None:
+    """A restore, as docs/operations.md tells it: nobody remembers what was exported but the files."""
+    await wrote(desk, 5)
+    kept, end = await desk.redis.xrange(desk.keys.audit), await desk.redis.get(desk.keys.chain)
+    for _ in range(3):  # several files: the line that both have is in none of the last ones
+        await wrote(desk, 5)
+        await exported(desk, tmp_path, most_bytes=2000)
+    await desk.redis.delete(desk.keys.audit)
+    for entry, fields in kept:
+        await desk.redis.xadd(desk.keys.audit, fields, id=entry)
+    await desk.redis.set(desk.keys.chain, end)
+
+    await wrote(desk, since)
+    async with exporting(desk, tmp_path) as exporter:
+        await exporter.step()
+        await wrote(desk, 3 - since)
+        await exporter.step()
+
+    told = [line["n"] for line in lines(tmp_path) if line["kind"] == "line"]
+    assert told == [*range(1, 21), 6, 7, 8]
+    assert [found.what for found in verified(tmp_path)] == ["truncated", "inserted", "restarted"]
+
+
 async def test_an_emptied_server_is_found_and_followed(desk: Desk, tmp_path: Path) -> None:
     await wrote(desk, 3)
     async with exporting(desk, tmp_path) as exporter:

@@ -79,7 +79,7 @@ READS: dict[str, str] = {
     "strays edits assessed answers dead arq told turned",
     "pool": "arq",
     "approver": "tier told",
-    "operator": "tier told policies policytext halts grants uses",
+    "operator": "tier fleets told policies policytext halts grants uses",
     "dashboard": "tier parked action",
     "auditor": "tier audit chain exported",
     "console": "tier told policies policytext halts grants uses parked action audit chain exported "

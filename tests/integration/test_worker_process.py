@@ -13,6 +13,7 @@ from guardtier_workers.embedded import EmbeddedRedis
 from ports import free_port
 from probing import health
 from processes import Processes
+from roleserver import serving_roles
 from waiting import until_sync
 
 END_SECONDS = 90.0
@@ -84,3 +85,21 @@ def test_wrong_settings_are_told_in_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("guardtier: concurrency: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["analyzer", "steward"])
+def test_a_role_that_does_not_do_is_told_in_the_last_line(kind: str) -> None:
+    """As one that was made for fewer partitions, or by an older version."""
+    with serving_roles() as server:
+        url = server.url("agent-web")
+        done = subprocess.run(
+            [sys.executable, "-m", "guardtier_workers.worker", kind, "--redis-url", url],
+            capture_output=True,
+            text=True,
+            timeout=END_SECONDS,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"guardtier: Redis refuses something to this {kind} worker's credential")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,17 @@ def test_the_image_copies_what_is_there_and_runs_as_nobody() -> None:
 
     assert [name for names in copied for name in names.split() if not (ROOT / name).exists()] == []
     assert re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+
+
+def test_a_source_distribution_has_what_the_image_is_built_from() -> None:
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    included = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+
+    assert {path.partition("/")[0] for one in copied for path in one.split()} <= {
+        *included,
+        "pyproject.toml",
+    }
 
 
 def test_no_secret_that_lies_about_gets_into_the_image() -> None:

@@ -182,6 +182,8 @@ class StreamWorker:
             try:
                 await self.prepare()
                 await self.join()
+                if told:
+                    log.info("%s has Redis now", self.name)
                 return
             except Exception as error:
                 if not (is_away(error) or refuses_writes(error)):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardtier.errors import ConfigError, GuardtierError
 from guardtier.settings import Settings
-from guardtier.store.connection import is_away, refuses_writes
+from guardtier.store.connection import is_away, refuses_credential, refuses_writes
 from guardtier_workers.consumer import StreamWorker
 from guardtier_workers.health import LOOPBACK, Health, health_server
 from guardtier_workers.logs import log_to_stderr
@@ -103,9 +103,15 @@ async def _serve(kind: str, settings: Settings, health: HealthAt, pool: str | No
         log.info("%s worker starts", kind)
         try:
             await work(stop)
-        except Exception:
+        except Exception as error:
             log.exception("the %s worker ends", kind)
             await _end_what_is_left(1)
+            if refuses_credential(error):
+                raise ConfigError(
+                    f"Redis refuses something to this {kind} worker's credential (see ACL LOG): is its "
+                    "role of this version, and for these partitions? guardtier acl file, docs/roles.md",
+                    field="redis_url",
+                ) from error
             raise
     await _end_what_is_left(0)
 

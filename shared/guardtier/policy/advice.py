@@ -8,6 +8,7 @@ from itertools import islice
 
 from guardtier.policy.file import PolicyFile
 from guardtier.policy.joining import joined
+from guardtier.policy.known import cut_short
 from guardtier.policy.masks import bits_of
 from guardtier.policy.overlap import Covering, apart
 from guardtier.policy.rules import RISKY, Rule
@@ -21,6 +22,7 @@ def advice(file: PolicyFile) -> list[str]:
     """One sentence for each."""
     covering = Covering(file.rule)
     found = [said for rule in file.rule for said in _of(rule, file.rule, covering)]
+    found += [said for rule in file.rule for said in _short(rule, file.own)]
     found += islice(_harder_together(file.rule), MOST_PAIRS)
     if file.rule and not file.test:
         found.append("no [[test]] says what the rules are for: add one for each action that matters")
@@ -33,6 +35,8 @@ def _of(rule: Rule, others: Sequence[Rule], covering: Covering) -> Iterator[str]
             f"rule {rule.name!r} releases what is LOW or MEDIUM; what is HIGH or UNKNOWN it does not match "
             "(release_high = true and an owner would release that too)"
         )
+    if rule.terms is not None and rule.terms.remind_every and not _tells(rule.terms):
+        yield f"rule {rule.name!r} reminds nobody: remind_every is for whom notify or escalate names"
     wider = (others[number] for number in bits_of(covering.of(rule)))
     if over := next((one for one in wider if one.outcome.strictness > rule.outcome.strictness), None):
         yield (
@@ -45,6 +49,17 @@ def _of(rule: Rule, others: Sequence[Rule], covering: Covering) -> Iterator[str]
             f"rule {rule.name!r} asks {what} of every action of its fleets, and an action that it can't be "
             "told of is parked: name the tools or findings that it is for"
         )
+
+
+def _short(rule: Rule, own: Sequence[str]) -> Iterator[str]:
+    """Findings that no detector gives, since more stands behind them: such a rule waits for ever."""
+    for glob in rule.finding or ():
+        if cut_short(glob, own):
+            yield f"rule {rule.name!r}: finding {glob!r} is only the beginning of ids: write '{glob}.*'"
+
+
+def _tells(terms: Terms) -> bool:
+    return bool(terms.notify or terms.escalate)
 
 
 def _may_be_risky(rule: Rule) -> bool:

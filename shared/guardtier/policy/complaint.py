@@ -30,7 +30,7 @@ def complaint(
     elif first["type"] == "missing":
         message = f"{path} is missing"
     else:
-        says = _in_words(str(first["msg"]))
+        says = _instead(where, path, str(first["type"])) or _in_words(str(first["msg"]))
         message = f"{path}: {says}" if path else says
     return ConfigError(f"{name}: {where}{message}", field=field)
 
@@ -42,6 +42,17 @@ def _first(errors: Sequence[Any]) -> Any:
         return first
     beside = (one for one in errors if one["loc"][:-1] == first["loc"][:-1])
     return next((one for one in beside if one["type"] == "extra_forbidden"), first)
+
+
+def _instead(where: str, path: str, kind: str) -> str:
+    """What to write there, where pydantic would show a pattern or a type; "" where its words will do."""
+    if kind == "string_pattern_mismatch" and path in ("time.from", "time.to"):
+        return "write a time of day as '08:00' or '18:30'"
+    if kind == "string_pattern_mismatch" and where.startswith("fleet ") and not path:
+        return "a section is of one fleet, by its full name: letters, digits, _ and -"
+    if kind == "model_attributes_type" and path == "policy":
+        return 'write { kind = "always_confirm" }, or another kind'
+    return ""
 
 
 def _in_words(says: str) -> str:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NOON = 1_767_355_200_000  #: when a test happens that does not say it: Friday 2026-01-02, 12:00 UTC
 
+MOST_NAMED = 8  #: findings, labels and targets that a failed test tells
+
 #: Rates a test's action, as the tier's analyzers would.
 Assess = Callable[[ActionEvent], Assessment]
 #: What tells the paths and addresses that an action with these findings touches (workers' targets_of).
@@ -99,6 +101,7 @@ class TestResult:
     expect: Effect
     ruling: Ruling | None
     wrong: str = ""  #: what is not as expected, in words; empty where it passed
+    known: str = ""  #: of one that failed: what its rules could be about
 
     @property
     def skipped(self) -> bool:
@@ -141,10 +144,26 @@ class _Run:
         test = self._test
         if not test.is_rated and assess is None:
             return TestResult(test.name, test.expect, None)
-        ruling = self._policy.rule(self._facts(assess), self._default, "test")
+        facts = self._facts(assess)
+        ruling = self._policy.rule(facts, self._default, "test")
         if self._missed:
             return TestResult(test.name, test.expect, None)
-        return TestResult(test.name, test.expect, ruling, self._wrong(ruling))
+        wrong = self._wrong(ruling)
+        return TestResult(test.name, test.expect, ruling, wrong, self._known(facts) if wrong else "")
+
+    def _known(self, facts: Facts) -> str:
+        """What rules could be about: that a finding or a target is another one is seen nowhere else."""
+        found = ", ".join(facts.findings[:MOST_NAMED]) or "nothing"
+        says = f"it is {facts.risk.value}, found: {found}"
+        if facts.labels:
+            says += f", labels: {', '.join(facts.labels[:MOST_NAMED])}"
+        if not any(rule.target for rule in self._policy.rules):
+            return says
+        try:
+            targets = ", ".join(facts.targets()[:MOST_NAMED]) or "none"
+        except Exception as error:  # as a rule that asks for them takes it
+            targets = f"can't be told ({error})"
+        return f"{says}, targets: {targets}"
 
     def _facts(self, assess: Assess | None) -> Facts:
         test, action = self._test, self._test.action

@@ -52,6 +52,19 @@ FAMILIES: Final[dict[str, frozenset[str] | None]] = {
     ),
 }
 
+_WHOLE_SQL = (
+    "account attach change delay dynamic grant injection logs network own pragma server statement trigger "
+    "truncate unload"
+)
+#: What is an id by itself, with nothing behind it; of the others that is the beginning of some.
+_WHOLE: Final[dict[str, frozenset[str]]] = {
+    "shell": frozenset(
+        f"{_EFFECTS} attack build clipboard computed exhaust mine obscured open too_deep unparsed".split()
+    ),
+    "python": frozenset(f"{_EFFECTS} assign call deserialise unparsed".split()),
+    "sql": frozenset(f"{_WHOLE_SQL} unparsed".split()),
+}
+
 _OUR_MARK = re.compile(r"[a-z_*]+")
 
 LOST: Final = "history.lost"  #: a conversation's labels are not all known
@@ -103,6 +116,14 @@ def unknown_id(glob: str, own: Sequence[str]) -> str | None:
     if known is None or len(parts) == 1 or "*" in parts[1] or parts[1] in known:
         return None
     return _nobody(f"no detector's id begins with '{parts[0]}.{parts[1]}'", parts[1], known)
+
+
+def cut_short(glob: str, own: Sequence[str]) -> bool:
+    """Whether it is only the beginning of ids: ``sql.drop`` matches nothing, ``sql.drop.*`` does."""
+    if "*" in glob or _is_own(glob, own):
+        return False
+    family, _, rest = glob.partition(".")
+    return not rest or ("." not in rest and rest not in _WHOLE.get(family, (rest,)))
 
 
 def unknown_label(glob: str, own: Sequence[str]) -> str | None:

@@ -124,8 +124,10 @@ def out_of_memory(error: BaseException) -> bool:
 
 def refuses_credential(error: BaseException) -> bool:
     """Whether Redis does not know the credential, or does not let it do this. redis-py tells the first as a
-    broken connection.
+    broken connection. Of several that ended together, one does.
     """
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(refuses_credential, error.exceptions))
     wrong = (NoPermissionError, AuthenticationError)
     return isinstance(error, wrong) or isinstance(error.__cause__, wrong)
 

@@ -160,6 +160,7 @@ OPERATOR: Final = Role(
     _ASKS,
     (
         *APPROVER.allows,
+        Allow("smembers", "fleets", READ),
         Allow("hget", "policies", READ),
         Allow("getrange", "policytext", READ),
         Allow("hget hgetall", "halts", READ),
@@ -199,7 +200,6 @@ CONSOLE: Final = Role(
         *OPERATOR.allows,
         *DASHBOARD.allows,
         *AUDITOR.allows,
-        Allow("smembers", "fleets", READ),
         Allow("xrange xrevrange xlen", "dead", READ),
         Allow("xlen xrange xpending xinfo|groups xinfo|consumers xinfo|stream", _QUEUES, READ),
         Allow("get pttl", "analyzers deciders", READ),

@@ -15,6 +15,7 @@ from guardtier.tools.schema import PARAMETER, asks_for, extract_security_risk, p
 #: Where a call keeps its arguments; MCP's parameters may have none, and then nothing beside these.
 _ARGUMENTS = ("arguments", "input", "args")
 _BARE = frozenset({"name", "_meta", "task"})
+_MCP = "tools/call"
 _HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
@@ -55,13 +56,16 @@ def _plain_call(call: object) -> Mapping[str, Any]:
         raise InvalidAction(
             f"no tool call, but a {type(call).__name__}: give its dict, or its SDK's object", field="call"
         )
-    return plain_tool(call)
+    plain = plain_tool(call)
+    if isinstance(call, BaseModel) and getattr(call, "method", None) == _MCP:
+        return {"method": _MCP, **plain}  # of a request that was made here it is a default, and not set
+    return plain
 
 
 def _parts_of(call: Mapping[str, Any]) -> tuple[Any, Any]:
     """Name and arguments, wherever this form keeps them."""
     kind = call.get("type")
-    if call.get("method") == "tools/call" and isinstance(call.get("params"), Mapping):
+    if call.get("method") == _MCP and isinstance(call.get("params"), Mapping):
         call = call["params"]
     elif isinstance(call.get("function"), Mapping):
         call = call["function"]

@@ -69,3 +69,18 @@ def test_that_every_action_is_read():
 def test_that_nothing_is_tested():
     assert "[[test]]" in advice(parsed(rule()))[0]
     assert advice(parsed("")) == []
+
+
+def test_that_a_finding_is_only_the_beginning_of_ids():
+    findings = 'finding = ["sql.drop", "sql.truncate", "shell.delete", "flow", "http.upload", "sql.drop.*"]'
+
+    assert [line.partition("finding ")[2] for line in said(rule(more=findings)).splitlines()] == [
+        "'sql.drop' is only the beginning of ids: write 'sql.drop.*'",
+        "'flow' is only the beginning of ids: write 'flow.*'",
+    ]
+    assert said('own = ["acme"]\n' + rule(more='finding = "acme"')) == ""
+
+
+def test_that_a_reminder_is_for_nobody():
+    assert "reminds nobody" in said(rule(more='terms = { remind_every = "5m" }'))
+    assert said(rule(more='terms = { remind_every = "5m", notify = ["oncall"] }')) == ""

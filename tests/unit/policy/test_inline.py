@@ -93,6 +93,17 @@ def test_what_is_not_as_expected_is_told(wants: str, wrong: str):
     assert result(text).wrong == wrong
 
 
+def test_what_is_known_of_it_is_told_beside():
+    """Else nobody could tell why a rule does not match: it waits for another finding, or another target."""
+    wants = 'risk = "HIGH"\nfindings = ["shell.cloud.delete"]\nlabels = ["download"]\nexpect = "reject"'
+    asks = rule("s3", "reject", 'target = "s3://*"')
+
+    assert result(rule() + one(wants)).known == "it is HIGH, found: shell.cloud.delete, labels: download"
+    told = result(asks + one(wants), targets=lambda action, findings: lambda: ("/srv/a", "/srv/b"))
+    assert told.known.endswith(", targets: /srv/a, /srv/b")
+    assert result(rule() + one('risk = "HIGH"\nexpect = "park"')).known == ""
+
+
 def test_a_fleets_shadow_mode_is_looked_through():
     text = '[fleet.web]\nmode = "shadow"\n' + rule() + one('risk = "LOW"\nexpect = "park"\nrules = ["r"]')
 

@@ -12,7 +12,15 @@ from typing import Any, get_args
 import guardtier.analyzers
 from guardtier.analyzers.effects.schema import Effect
 from guardtier.analyzers.flow.labels import OWN
-from guardtier.policy.known import FAMILIES, LABELS, MARKS, unknown_id, unknown_label, unknown_mark
+from guardtier.policy.known import (
+    FAMILIES,
+    LABELS,
+    MARKS,
+    cut_short,
+    unknown_id,
+    unknown_label,
+    unknown_mark,
+)
 from guardtier.redacted import EVERYTHING
 
 ANALYZERS = Path(guardtier.analyzers.__file__).parent
@@ -54,6 +62,14 @@ def test_every_id_of_an_analyzer_may_be_named():
 
     assert len(found) > 400
     assert [one for one in sorted(found) if unknown_id(one, ())] == []
+
+
+def test_no_id_of_an_analyzer_is_taken_for_the_beginning_of_others():
+    beginnings = {"sql.delete", "sql.drop", "sql.update"}  # code asks for what begins so
+    found = {*ids_in_data(), *ids_in_code()} - {*NO_IDS, *beginnings}
+
+    assert [one for one in sorted(found) if cut_short(one, ())] == []
+    assert all(cut_short(one, ()) for one in beginnings)
 
 
 def test_effects_are_the_second_part_of_an_id():

@@ -28,7 +28,7 @@ def chat_call(arguments: str) -> ChatCompletionMessageFunctionToolCall:
     )
 
 
-FORMS = ("openai chat", "openai responses", "anthropic", "mcp", "mcp request")
+FORMS = ("openai chat", "openai responses", "anthropic", "mcp", "mcp request", "mcp request's object")
 
 
 @cache
@@ -48,6 +48,9 @@ def calls() -> dict[str, Any]:
         ),
         "mcp": mcp.types.CallToolRequestParams(name="run", arguments=ARGUMENTS),
         "mcp request": {"method": "tools/call", "params": {"name": "run", "arguments": ARGUMENTS}},
+        "mcp request's object": mcp.types.CallToolRequest(
+            params=mcp.types.CallToolRequestParams(name="run", arguments=ARGUMENTS)
+        ),
     }
 
 

@@ -48,17 +48,22 @@ def agents(
     password = token_urlsafe(32)
     role = agents_of(name)
 
-    async def set_in_redis(line: str) -> bool:
+    def line_for(partitions: int) -> str:
+        return acl_line(role, partitions, sha256(password.encode()).hexdigest())
+
+    async def set_in_redis() -> tuple[str, bool]:
         async with tier_at(redis_url, config) as tier:
+            line = line_for(tier.partitions)  # with fewer, some of its clients would be refused
             await tier.redis.execute_command("ACL", "SETUSER", role.name, "reset", *_rules_in(line))
             try:
                 await tier.redis.execute_command("ACL", "SAVE")
             except ResponseError:  # without a file that it may write, the server forgets it when it ends
-                return False
-            return True
+                return line, False
+            return line, True
 
-    line = acl_line(role, Settings.load(config).partitions, sha256(password.encode()).hexdigest())
-    is_saved = asyncio.run(set_in_redis(line)) if set_it else None
+    line, is_saved = (
+        asyncio.run(set_in_redis()) if set_it else (line_for(Settings.load(config).partitions), None)
+    )
     if as_json:
         emit({"user": role.name, "password": password, "line": line, "saved": is_saved})
         return

@@ -29,7 +29,11 @@ async def jobs(at: Tier, *, refuses: bool) -> AsyncIterator[Found]:
         async for found in _pools(redis, at.settings.pools):
             yield found
     except (RedisError, OSError) as error:
-        yield Found("failure", "steward", f"arq's Redis at {shown_url(url)} can't be asked ({error})")
+        yield Found(
+            "failure",
+            "steward",
+            f"arq's Redis at {shown_url(url)} can't be asked ({error}): start it, or mend arq_url",
+        )
     finally:
         await redis.aclose()
 

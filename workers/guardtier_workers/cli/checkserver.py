@@ -13,6 +13,8 @@ CLOCK_SECONDS = 60.0  #: proofs of answers hold for ten minutes: clocks should a
 NEARLY_FULL = 0.9
 REFUSE = ("memory", "disk")  #: where one of these fails, Redis takes no writes
 MIB = 1024 * 1024
+REFUSED_SECONDS = 600.0  #: what Redis refused before then is somebody else's story
+MOST_REFUSED = 5  #: users that are named
 _EVERYTHING = {"~*", "&*", "+@all"}
 
 
@@ -48,6 +50,9 @@ async def server(redis: AnyRedis) -> AsyncIterator[Found]:
             yield Found("ok", "eviction", "none: a full Redis refuses, it forgets nothing")
         else:
             yield Found("failure", "eviction", f"{policy}: parked actions may vanish; set noeviction")
+
+    for found in await _refused(redis):
+        yield found
 
     seconds, micros = await redis.time()
     skew = abs(time() - seconds - micros / 1e6)
@@ -91,6 +96,27 @@ async def _reads_all_of_its_file(redis: AnyRedis, settings: dict[str, str]) -> l
         "and in users.acl, before anything restarts it: docs/roles.md"
     )
     return [Found("failure", "default user", says)]
+
+
+async def _refused(redis: AnyRedis) -> list[Found]:
+    """Whom Redis has refused something of late: roles for fewer partitions, or of another version."""
+    try:
+        log: list[dict[str, Any]] = await redis.execute_command("ACL LOG")
+    except RedisError:
+        return []  # this credential may not look
+    last: dict[str, dict[str, Any]] = {}  # the newest entry stands first
+    for entry in log:
+        if float(entry["age-seconds"]) < REFUSED_SECONDS:
+            last.setdefault(str(entry["username"]), entry)
+    return [_refusal(name, entry) for name, entry in list(last.items())[:MOST_REFUSED]]
+
+
+def _refusal(user: str, entry: Mapping[str, Any]) -> Found:
+    ago = f"{float(entry['age-seconds']):.0f} s ago"
+    if entry["reason"] == "auth":
+        return Found("warning", "roles", f"Redis refused the password of {user} {ago}")
+    says = f"Redis refused {user} the {entry['reason']} {entry['object']} {ago}: is its line in users.acl"
+    return Found("warning", "roles", f"{says} of this version, and for these partitions? docs/roles.md")
 
 
 def _memory(info: Mapping[str, Any]) -> Found:

@@ -20,10 +20,10 @@ from guardtier.store.heartbeats import Heartbeat, heartbeats
 from guardtier.store.records import Records
 from guardtier.verifying import Verifier
 from guardtier_workers import cosigning
-from guardtier_workers.approvers import check_writers, read
+from guardtier_workers.approvers import Right, check_writers, read
 from guardtier_workers.cli import checkjobs, checkserver
 from guardtier_workers.cli.found import Found
-from guardtier_workers.cli.halt import shown
+from guardtier_workers.cli.halt import in_words
 from guardtier_workers.cli.tier import Tier, shown_url
 from guardtier_workers.clock import now_ms
 from guardtier_workers.embedded import find_redis_server
@@ -55,7 +55,10 @@ def configuration(settings: Settings, file: Path | None) -> Iterator[Found]:
     if file is not None:
         yield _who_may_write("settings file", file)
     if settings.approvers_file is not None:
-        yield _approvers(settings.approvers_file)
+        yield from _approvers(settings.approvers_file)
+    elif file is not None:
+        says = "none in these settings: policy workers with them let nobody answer; set approvers_file"
+        yield Found("warning", "approvers file", says)
     if settings.policy_file is not None:
         yield _policy(settings, settings.policy_file)
     if settings.signing_key_file is not None:
@@ -68,19 +71,29 @@ def configuration(settings: Settings, file: Path | None) -> Iterator[Found]:
         yield Found("warning", "environment", f"{variable} sets nothing: no setting has this name")
 
 
-def _approvers(file: Path) -> Found:
+def _approvers(file: Path) -> Iterator[Found]:
     try:
         mode = file.stat().st_mode
         check_writers(file, mode)
-        read(file)
+        known = read(file)
     except ConfigError as error:
-        return Found("failure", "approvers file", f"nobody can answer: {error}")
+        yield Found("failure", "approvers file", f"nobody can answer: {error}")
+        return
     except OSError as error:
-        return Found("failure", "approvers file", f"can't be read, so nobody can answer: {error}")
+        yield Found("failure", "approvers file", f"can't be read, so nobody can answer: {error}")
+        return
     if mode & stat.S_IROTH:
         says = f"{file} can be read by everybody, who could answer by the keys in it: chmod o-r {file}"
-        return Found("warning", "approvers file", says)
-    return _who_may_write("approvers file", file)
+        yield Found("warning", "approvers file", says)
+    rights = {right for one in known for right in one.may}
+    if Right.ANSWER not in rights:
+        says = f"nobody in {file} may answer: guardtier approver add NAME --file {file}"
+        yield Found("warning", "approvers file", says)
+    if not rights & {Right.HALT, Right.CONFIGURE}:
+        says = f"nobody in {file} may halt anything: guardtier approver add NAME --may-halt --file {file}"
+        yield Found("warning", "approvers file", says)
+    if not mode & stat.S_IROTH:
+        yield _who_may_write("approvers file", file)
 
 
 def _signing(file: Path) -> Iterator[Found]:
@@ -198,6 +211,10 @@ def _would_be_refused(deciding: list[Heartbeat], settings: Settings) -> str:
 
 async def _streams(at: Tier) -> AsyncIterator[Found]:
     fleets = await at.upkeep.fleets()
+    told = at.settings.fleets if "fleets" in at.settings.model_fields_set else ()
+    if absent := [name for name in told if name not in fleets]:
+        says = f"{', '.join(absent)}: in these settings, and not registered: agents are told UnknownFleet"
+        yield Found("warning", "fleets", f"{says}. guardtier fleet add NAME, or restart a worker")
     if fleets:
         yield Found("ok", "fleets", ", ".join(fleets))
     else:
@@ -217,8 +234,8 @@ async def _streams(at: Tier) -> AsyncIterator[Found]:
 async def _held_up(at: Tier) -> AsyncIterator[Found]:
     """What stands still though its workers live: on purpose, or since nobody ends what is over."""
     async with at.reader() as reader:
-        halts = dict.fromkeys(f"{one.scope.words}: {shown(one)}" for one in await reader.halts())
-    for says in list(halts)[:MOST_HALTS]:
+        halts = in_words(await reader.halts())
+    for says in halts[:MOST_HALTS]:
         yield Found("warning", "halted", f"{says} (guardtier resume ends it)")
     if len(halts) > MOST_HALTS:
         yield Found("warning", "halted", f"and {len(halts) - MOST_HALTS} more: guardtier halts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -122,7 +123,7 @@ def halts(
     if as_json:
         emit({"halts": [_body(one) for one in found]})
         return
-    for line in dict.fromkeys(f"{one.scope.words}: {shown(one)}" for one in found):
+    for line in in_words(found):
         say(line)
     if not found:
         say("nothing is halted")
@@ -167,6 +168,16 @@ def _tell(reports: list[HaltReport]) -> None:
     for one in body["newest"]:
         ago = span_text(now_ms() - one["at"])
         say(f"  {one['id']}  {one['agent']}  {one['tool']}  {one['event']} {ago} ago")
+    if (more := body["not_stopped"] - len(body["newest"])) > 0:
+        say(f"  and {more} before them")
+
+
+def in_words(found: Iterable[PartitionHalt]) -> list[str]:
+    """A line for each halt. In several partitions it is one, though each has a time of its own."""
+    first: dict[tuple[str, ...], PartitionHalt] = {}
+    for one in sorted(found, key=lambda one: one.halt.at):
+        first.setdefault((one.scope.words, one.halt.by, one.halt.then, one.halt.reason), one)
+    return [f"{one.scope.words}: {shown(one)}" for one in first.values()]
 
 
 def shown(found: PartitionHalt) -> str:

@@ -99,6 +99,7 @@ def _bodies(results: list[TestResult]) -> list[dict[str, Any]]:
             "got": one.ruling.effect.value if one.ruling else None,
             "rules": list(one.ruling.rules) if one.ruling else [],
             "wrong": one.wrong,
+            "known": one.known,
         }
         for one in results
     ]
@@ -109,3 +110,5 @@ def _tell(name: str, results: list[TestResult]) -> None:
     say(f"{name}: {len(results) - len(failed)} of {len(results)} tests pass")
     for one in failed:
         say(f"  {one.name}: {one.wrong or 'could not be run'}")
+        if one.known:
+            say(f"    {one.known}")

@@ -137,6 +137,8 @@ def redis_errors(target: Target) -> Iterator[None]:
             hint = "start it, or name the right one with --redis-url"
             if target.by_default:
                 hint = "no tier was named: start one with guardtier up, or give --redis-url"
+            elif target.url.startswith("rediss"):
+                hint += "; rediss:// needs TLS at that port"
             raise TierUnavailable(f"Redis at {where} can't be reached ({error}): {hint}") from error
         hint = ""
         if refuses_credential(error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -38,6 +39,7 @@ _STATUS: Mapping[type[GuardtierError], int] = {
     errors.PolicyNotEverywhere: 503,
     errors.HaltNotEverywhere: 503,
     errors.GuardTimeout: 504,
+    errors.TurnedAway: 503,
     errors.TierUnavailable: 503,
     errors.AnalysisFailed: 409,
 }
@@ -58,6 +60,8 @@ def refusal(request: Request, error: GuardtierError) -> Response:
         response = Response(error.to_json(), status, media_type="application/json")
     if isinstance(error, TooManyTries):
         response.headers["retry-after"] = str(error.limit)
+    elif isinstance(error, errors.TurnedAway):
+        response.headers["retry-after"] = str(ceil(error.retry_after))
     return response
 
 
@@ -65,7 +69,7 @@ def _wants_page(request: Request) -> bool:
     """Not a program, nor what a page's own script asks for."""
     accepted = request.headers.get("accept", "")
     return not (
-        request.scope["path"].startswith("/api/")
+        request.scope["path"].startswith(("/api/", "/metrics"))
         or accepted.startswith(("application/json", "text/event-stream"))
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -18,6 +18,7 @@ from guardtier.store.chain import Kind as FaultKind
 from guardtier.store.connection import ANSWER_SECONDS, connect, is_away, is_wrong_type, wire_to
 from guardtier.store.keys import all_keys
 from guardtier_workers.ending import end
+from guardtier_workers.trail.common import common
 from guardtier_workers.trail.copying import Copies, Copying, pause
 from guardtier_workers.trail.folder import Folder, FolderHeld
 from guardtier_workers.trail.lines import SIGN_LINES, SIGN_SECONDS, Kind, is_behind, line_of, pairs_of
@@ -270,21 +271,21 @@ class Exporter:
         if isinstance(page, BaseException):
             raise page
         chained = [Chained.of(entry.decode(), pairs_of(fields)) for entry, fields in page]
-        hash_at = stream.checker.hash_at
-        known = (one.entry for one in chained if one.link and hash_at(one.link.n) == one.link.h)
         if chained:
-            await self._lost(stream, next(known, "0-0"))
+            await self._lost(stream, [one.link for one in chained if one.link])
         return bool(chained)
 
     async def _look_back(self, stream: Stream, kept: Link | None) -> None:
         """Where the stream ends before what was exported, Redis came back with an older copy, or anew."""
-        if kept is None or not is_behind(stream.entry, kept.entry):
-            return
-        known = stream.checker.hash_at(kept.n) == kept.h
-        await self._lost(stream, kept.entry if known else "0-0")
+        if kept is not None and is_behind(stream.entry, kept.entry):
+            await self._lost(stream, [kept])
 
-    async def _lost(self, stream: Stream, behind: str) -> None:
-        """Go on behind an entry before the one that was exported last."""
+    async def _lost(self, stream: Stream, left: Sequence[Link]) -> None:
+        """Go on behind the first of the links that are left which was exported; where none was, anew."""
+        hash_at, where = stream.checker.hash_at, (self._folder.path, stream.keys.partition)
+        known = next((link for link in left if hash_at(link.n) == link.h), None)
+        known = known or await asyncio.to_thread(common, *where, left)
+        behind = known.entry if known else "0-0"
         says = f"Redis has lost what it had behind entry {behind}: the export has it"
         last = stream.checker.last or BEGINNING
         await self._write(self._found(stream, [Fault(FaultKind.TRUNCATED, last.n, stream.entry, says)]))
