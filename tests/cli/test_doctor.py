@@ -222,7 +222,7 @@ def test_approvers_of_whom_nobody_may_answer_or_halt(
     terminal: Terminal, server: EmbeddedRedis, tmp_path: Path
 ) -> None:
     file = tmp_path / "approvers.toml"
-    file.touch()
+    file.touch(0o600)
 
     def warned() -> list[str]:
         url = ("--redis-url", server.url)
