@@ -40,7 +40,7 @@ async def enter(request: Request) -> Response:
         refused.headers["retry-after"] = str(error.limit)
         return refused
     response = RedirectResponse(back, 303)
-    begin_session(request, response, signer, me)
+    begin_session(request, response, signer, me, seat=given.get("seat", ""))
     return response
 
 
@@ -60,7 +60,7 @@ async def follow(request: Request) -> Response:
         door.refused.note(Kind.CREDENTIALS, request, error.message)
         return login_page(request, "/", 403, error.message)
     response = RedirectResponse("/", 303)
-    begin_session(request, response, signer, await prove(request, signer))
+    begin_session(request, response, signer, await prove(request, signer), seat=given.get("seat", ""))
     return response
 
 
