@@ -17,7 +17,6 @@ from guardtier.look import Me
 from guardtier.signer import Signer
 from guardtier_workers.console.access.addresses import address_of
 from guardtier_workers.console.access.door import ASK_SECONDS
-from guardtier_workers.console.access.forgery import digest_of_seat
 from guardtier_workers.console.access.problems import TooManyTries
 from guardtier_workers.console.access.refused import Kind
 from guardtier_workers.console.access.sessions import Session
@@ -141,12 +140,12 @@ def begin_session(
 ) -> None:
     """Start a session; the one that the browser had ends. ``subject``: an identity provider's.
 
-    ``seat``: what the browser keeps beside the cookie, if it does (forgery.py).
+    ``seat``: the digest of what the browser keeps beside the cookie, if it does (forgery.py).
     """
     log.info("%s has signed in from %s at %s", me.name, address_of(request), request.scope["path"])
     sessions = console_of(request).sessions
     sessions.end(session_name(request))
-    name, _ = sessions.begin(signer, me, subject, digest_of_seat(seat))
+    name, _ = sessions.begin(signer, me, subject, seat)
     called = cookie_called(COOKIE, request)
     response.set_cookie(called, name, httponly=True, samesite="strict", secure=is_secure(request), path="/")
 

@@ -48,6 +48,11 @@ def comes_from_elsewhere(request: Request) -> bool:
     )
 
 
+def comes_from_a_neighbour(request: Request) -> bool:
+    """Whether a page at another port of our name, or at a name beside it, led here: it gets our cookies."""
+    return request.headers.get("sec-fetch-site") == "same-site"
+
+
 def check_token(request: Request, given: str) -> None:
     """Raise NotAuthorized where a session's request lacks the session's own token (CSRF)."""
     found: Visitor | None = request.state.visitor
@@ -80,6 +85,11 @@ def check_seat(request: Request) -> None:
 def digest_of_seat(seat: str) -> str:
     """As sessions have it; "" for what no page of ours makes."""
     return sha256(seat.encode()).hexdigest() if _SEAT.fullmatch(seat) else ""
+
+
+def seat_in(digest: str) -> str:
+    """A digest that came by an address; "" for none."""
+    return digest if _SEAT.fullmatch(digest) else ""
 
 
 _SEAT = re.compile(r"[0-9a-f]{64}")

@@ -11,19 +11,34 @@ export function seat() {
   }
 }
 
-function taken() {
-  const bytes = crypto.getRandomValues(new Uint8Array(32));
-  const made = Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+const hex = (bytes) => Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+
+const made = () => hex(crypto.getRandomValues(new Uint8Array(32)));
+
+// What is kept from now on; "" where nothing can be.
+function kept(one) {
   try {
-    localStorage.setItem(PLACE, made);
+    localStorage.setItem(PLACE, one);
   } catch {
     return "";
   }
-  return made;
+  return one;
 }
 
 for (const form of document.querySelectorAll("form[data-seat]")) {
   form.addEventListener("submit", () => {
-    form.elements.seat.value = taken();
+    form.elements.seat.value = kept(made());
   });
 }
+
+// To an identity provider and back: the address says the seat's digest, and nothing of the seat itself.
+async function lead(link) {
+  const one = made();
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(one));
+  const to = new URL(link.href);
+  to.searchParams.set("seat", hex(new Uint8Array(digest)));
+  link.href = to.href;
+  link.addEventListener("click", () => kept(one));
+}
+
+document.querySelectorAll("a[data-seat]").forEach(lead);
