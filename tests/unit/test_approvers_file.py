@@ -209,7 +209,7 @@ def test_a_file_that_everybody_may_write_lets_nobody_answer(tmp_path: Path) -> N
 @pytest.mark.parametrize(("mode", "grade"), [(0o606, "failure"), (0o604, "warning"), (0o640, "ok")])
 def test_doctor_says_who_else_could_answer(tmp_path: Path, mode: int, grade: str) -> None:
     file = tmp_path / "approvers.toml"
-    approvers.add(file, "alice")
+    approvers.add(file, "alice", may=(Right.ANSWER, Right.HALT))
     file.chmod(mode)
 
     (found,) = configuration(Settings.load(approvers_file=file, analyzers=()), None)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from guardtier.analyzers.gate import GATE
 from guardtier.analyzers.text.base import TextAnalyzer
 from guardtier.analyzers.text.fields import Text, Texts
 from guardtier.analyzers.text.foreign import found_in_foreign
@@ -48,16 +49,19 @@ class PatternSecurityAnalyzer(TextAnalyzer):
         if file is not None:
             signatures += _filed(file)
         self._signatures = Signatures(signatures)
-        self._parsed = any(Place.PARSED in one.where for one in signatures)
+        everywhere = [one for one in signatures if Place.PARSED in one.where]
+        self._parsed = any(one.near is None for one in everywhere)
+        self._near = GATE.admit(one.near for one in everywhere if one.near is not None)
         said = [one for one in signatures if Place.SAID in one.where]
         self._of_said = Signatures(said) if said else None
         self._concerned = self._parsed or bool(said)  # by plain commands too
 
     def concerns(self, call: Call) -> bool:
-        return self._concerned or not call.plain
+        return self._concerned or not call.plain or (bool(self._near) and not call.clean)
 
     def findings(self, texts: Texts) -> list[Finding]:
-        found = self._in(texts.runs) if self._parsed or not texts.only_parsed else []
+        searched = self._parsed or not texts.only_parsed or texts.runs.concerns(self._near)
+        found = self._in(texts.runs) if searched else []
         found += found_in_foreign(texts, self._in)
         if not texts.runs.raw.isascii():
             found += hidden_in(texts.runs)

@@ -45,9 +45,14 @@ class Rule(BaseModel):
 
 
 class Signature(Rule):
-    """Alternative patterns of one thing. One that matches is enough."""
+    """Alternative patterns of one thing. One that matches is enough.
+
+    ``near`` is for what is looked for in parsed text as well, which is nearly all that agents send: a
+    pattern in lower case of what is in each such text. Where it is not, the text is not searched.
+    """
 
     regex: tuple[str, ...]
+    near: str | None = None
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
