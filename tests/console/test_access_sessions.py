@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from consoles import Desk, StartConsole
+from guardtier import State
 from guardtier_workers.console.access import credentials, door
-from tier import Tier
+from tier import Tier, high
 
 CROSS = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
@@ -145,6 +146,49 @@ async def test_the_cookie_is_for_this_site_and_no_script(console: Desk) -> None:
     assert name == "guardtier_session"
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in rest.split(";")}
     assert "Domain" not in rest
+
+
+async def test_the_cookie_alone_changes_nothing(console: Desk) -> None:
+    """A browser sends it to each port of the console's name: also to a page that an agent serves there."""
+    (record,) = [await console.tier.record((await console.tier.client().submit(high())).id)]
+    console.tier.approver("alice")
+    origin = console.url.rstrip("/")
+    browser = await console.nobody(headers={"origin": origin, "sec-fetch-site": "same-origin"})
+    seat = "5e" * 32
+    signed_in = {"name": "alice", "token": console.tier.token_of("alice"), "seat": seat}
+    assert (await browser.post("/login", data=signed_in)).status_code == 303
+    thief = await console.nobody(headers=browser.headers, cookies=browser.cookies)
+    csrf = (await thief.get("/api/v1/me")).json()["csrf"]
+    said = {"choice": "approve", "digest": record.digest, "shown": record.shown}
+
+    for made_up in (
+        {},
+        {"x-guardtier-seat": ""},
+        {"x-guardtier-seat": "00" * 32},
+        {"x-guardtier-seat": csrf},
+    ):
+        answer = await thief.post(
+            f"/api/v1/actions/{record.id}/answer", json=said, headers={"x-csrf-token": csrf} | made_up
+        )
+        assert answer.status_code == 403, answer.text
+    assert (await console.tier.record(record.id)).state is State.PARKED
+
+    own = {"x-csrf-token": csrf, "x-guardtier-seat": seat}
+    answer = await browser.post(f"/api/v1/actions/{record.id}/answer", json=said, headers=own)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("seat", ["", "x", "5E" * 32, "5e" * 31, "5e" * 33, "é" * 64])
+async def test_what_is_no_seat_is_none(console: Desk, seat: str) -> None:
+    console.tier.approver("alice")
+    browser = await console.nobody(headers={"origin": console.url.rstrip("/")})
+    signed_in = {"name": "alice", "token": console.tier.token_of("alice"), "seat": seat}
+
+    assert (await browser.post("/login", data=signed_in)).status_code == 303
+    csrf = (await browser.get("/api/v1/me")).json()["csrf"]
+
+    answer = await browser.post("/api/v1/answers", json={}, headers={"x-csrf-token": csrf})
+    assert answer.status_code == 422
 
 
 async def test_signing_in_again_ends_the_session_before(console: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -55,9 +56,11 @@ async def console(tier: Tier, start_console: StartConsole, provider: OidcProvide
     return await start_console(tier, voucher="console", voucher_token_file=tmp_path / "voucher", oidc=oidc)
 
 
-async def signed_in(console: Desk, browser: httpx.AsyncClient, wanted: str = "/") -> httpx.Response:
+async def signed_in(
+    console: Desk, browser: httpx.AsyncClient, wanted: str = "/", seat: str = ""
+) -> httpx.Response:
     """What the browser is shown when the provider has sent it back."""
-    asked = await browser.get("/oidc/start", params={"next": wanted})
+    asked = await browser.get("/oidc/start", params={"next": wanted, "seat": seat})
     assert asked.status_code == 303, asked.text
     async with httpx.AsyncClient(trust_env=False, verify=False, timeout=90) as elsewhere:
         answered = await elsewhere.get(asked.headers["location"])
@@ -167,6 +170,33 @@ async def test_an_answer_that_nobody_asked_for_signs_nobody_in(
     assert (await again.get(back, headers=VISIT)).status_code == 403  # used up
     for query in ("", "?state=", "?code=x", "?state=%00&code=%ff", "?error=x"):
         assert (await eve.get(f"/oidc/callback{query}", headers=VISIT)).status_code == 403
+
+
+async def test_the_cookie_alone_changes_nothing(console: Desk) -> None:
+    """As after a sign-in by token: test_access_sessions.py."""
+    sam, seat = await console.nobody(headers={"origin": console.url.rstrip("/")}), "5e" * 32
+    await signed_in(console, sam, seat=sha256(seat.encode()).hexdigest())
+    csrf = {"x-csrf-token": (await sam.get("/api/v1/me")).json()["csrf"]}
+
+    for more, status in (
+        ({}, 403),
+        ({"x-guardtier-seat": "00" * 32}, 403),
+        ({"x-guardtier-seat": seat}, 422),
+    ):
+        answer = await sam.post("/api/v1/answers", json={}, headers=csrf | more)
+        assert answer.status_code == status, answer.text
+
+
+async def test_a_page_at_another_port_starts_nothing(console: Desk) -> None:
+    """It would know the seat, and is sent the cookie."""
+    somebody = await console.nobody()
+
+    led = await somebody.get(
+        "/oidc/start?seat=" + "5e" * 32, headers=VISIT | {"sec-fetch-site": "same-site"}
+    )
+
+    assert (led.status_code, led.headers["location"]) == (303, "/login")
+    assert "set-cookie" not in led.headers
 
 
 async def test_another_site_starts_nothing(console: Desk, provider: OidcProvider) -> None:

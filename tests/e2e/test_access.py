@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -134,9 +135,20 @@ async def test_single_sign_on_with_its_cookies(
         page = await context.new_page()
 
         await page.goto(f"{desk.url}history")
-        await page.get_by_role("link", name="Sign in with Example ID").click()
+        link = page.get_by_role("link", name="Sign in with Example ID")
+        await expect(link).to_have_attribute("href", re.compile(r"seat=[0-9a-f]{64}"))
+        await link.click()
 
         await page.wait_for_url("**/history")
+        asked = await page.evaluate(
+            "import('/static/api.js').then((api) => api.call('POST', '/answers', {}))"
+        )
+        assert asked["status"] == 422  # it may ask: with what this browser keeps
+        await page.evaluate("localStorage.clear()")
+        asked = await page.evaluate(
+            "import('/static/api.js').then((api) => api.call('POST', '/answers', {}))"
+        )
+        assert asked["status"] == 403
         await expect(page.get_by_text("sam", exact=False).first).to_be_visible()
         await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()

@@ -131,13 +131,22 @@ def session_name(request: HTTPConnection) -> str:
 
 
 def begin_session(
-    request: HTTPConnection, response: Response, signer: Signer, me: Me, subject: str = ""
+    request: HTTPConnection,
+    response: Response,
+    signer: Signer,
+    me: Me,
+    subject: str = "",
+    *,
+    seat: str = "",
 ) -> None:
-    """Start a session; the one that the browser had ends. ``subject``: an identity provider's."""
+    """Start a session; the one that the browser had ends. ``subject``: an identity provider's.
+
+    ``seat``: the digest of what the browser keeps beside the cookie, if it does (forgery.py).
+    """
     log.info("%s has signed in from %s at %s", me.name, address_of(request), request.scope["path"])
     sessions = console_of(request).sessions
     sessions.end(session_name(request))
-    name, _ = sessions.begin(signer, me, subject)
+    name, _ = sessions.begin(signer, me, subject, seat)
     called = cookie_called(COOKIE, request)
     response.set_cookie(called, name, httponly=True, samesite="strict", secure=is_secure(request), path="/")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from hashlib import sha256
 from typing import Final
 
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from guardtier_workers.console.access.visitor import Visitor
 from guardtier_workers.console.console import console_of
 
 CSRF_HEADER: Final = "x-csrf-token"
+SEAT_HEADER: Final = "x-guardtier-seat"
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -45,6 +48,11 @@ def comes_from_elsewhere(request: Request) -> bool:
     )
 
 
+def comes_from_a_neighbour(request: Request) -> bool:
+    """Whether a page at another port of our name, or at a name beside it, led here: it gets our cookies."""
+    return request.headers.get("sec-fetch-site") == "same-site"
+
+
 def check_token(request: Request, given: str) -> None:
     """Raise NotAuthorized where a session's request lacks the session's own token (CSRF)."""
     found: Visitor | None = request.state.visitor
@@ -54,6 +62,37 @@ def check_token(request: Request, given: str) -> None:
     ):
         console_of(request).door.refused.note(Kind.CSRF, request, "not the session's token")
         raise NotAuthorized("the form is of another session: reload the page", field="csrf")
+
+
+def check_seat(request: Request) -> None:
+    """Raise NotAuthorized where a change lacks what the browser that began the session keeps for it.
+
+    The cookie alone is not enough: browsers send it to each port of the console's name, where an agent may
+    serve a page that somebody opens. What is in a browser's storage, it shows to this very address alone.
+    """
+    found: Visitor | None = request.state.visitor
+    session = found.session if found else None
+    if session is None or not session.seat:
+        return
+    given = digest_of_seat(request.headers.get(SEAT_HEADER, ""))
+    if not secrets.compare_digest(given, session.seat):
+        console_of(request).door.refused.note(Kind.CSRF, request, "not of the browser that signed in")
+        raise NotAuthorized(
+            "this is not the browser that signed in, or it forgot so: sign out, and in again", field="csrf"
+        )
+
+
+def digest_of_seat(seat: str) -> str:
+    """As sessions have it; "" for what no page of ours makes."""
+    return sha256(seat.encode()).hexdigest() if _SEAT.fullmatch(seat) else ""
+
+
+def seat_in(digest: str) -> str:
+    """A digest that came by an address; "" for none."""
+    return digest if _SEAT.fullmatch(digest) else ""
+
+
+_SEAT = re.compile(r"[0-9a-f]{64}")
 
 
 def _is_visit(request: Request) -> bool:

@@ -17,6 +17,7 @@ from guardtier_workers.console.access.forgery import (
     CSRF_HEADER,
     SAFE,
     check_origin,
+    check_seat,
     check_token,
     comes_from_elsewhere,
 )
@@ -28,7 +29,17 @@ from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.pages.page import page
 
-__all__ = ["COOKIE", "CSRF_HEADER", "HEADERS", "SAFE", "Gate", "check_origin", "check_token", "visitor"]
+__all__ = [
+    "COOKIE",
+    "CSRF_HEADER",
+    "HEADERS",
+    "SAFE",
+    "Gate",
+    "check_origin",
+    "check_seat",
+    "check_token",
+    "visitor",
+]
 
 MOST_BYTES: Final = 4 * 1024 * 1024  #: of any request; an endpoint takes less, and says so more kindly
 FORM_BYTES: Final = 64 * 1024  #: of what anybody may send: of 4 MiB, parsing a form takes 3 s

@@ -18,7 +18,11 @@ MOST_OF_ONE = 20  #: of one approver
 
 @dataclass(slots=True)
 class Session:
-    """One signing in. ``csrf`` goes with every form and request that changes something."""
+    """One signing in. ``csrf`` goes with every form and request that changes something.
+
+    ``seat`` is the digest of what its browser keeps, and sends with these requests; "" where it keeps
+    nothing. Cookies know no ports: what listens at another one of the console's name is sent the session's.
+    """
 
     signer: Signer
     me: Me
@@ -26,6 +30,7 @@ class Session:
     used: float
     asked: float  #: when the tier was last asked what they may
     subject: str = ""  #: who they are to an identity provider, where they came by one
+    seat: str = field(default="", repr=False)
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     asking: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     failed: tuple[float, bytes] | None = None  #: when the tier did not answer, and how
@@ -38,7 +43,7 @@ class Sessions:
         self._lasting, self._idle, self._clock = lasting, idle, clock
         self._by_digest: dict[str, Session] = {}  # the one that was used longest ago first
 
-    def begin(self, signer: Signer, me: Me, subject: str = "") -> tuple[str, Session]:
+    def begin(self, signer: Signer, me: Me, subject: str = "", seat: str = "") -> tuple[str, Session]:
         """A new session and its name, which is kept nowhere."""
         now = self._clock()
         name = secrets.token_urlsafe(32)
@@ -47,7 +52,7 @@ class Sessions:
             del self._by_digest[key]
         while len(self._by_digest) >= MOST:
             del self._by_digest[next(iter(self._by_digest))]
-        session = Session(signer, me, since=now, used=now, asked=now, subject=subject)
+        session = Session(signer, me, since=now, used=now, asked=now, subject=subject, seat=seat)
         self._by_digest[_digest(name)] = session
         return name, session
 

@@ -29,6 +29,7 @@ class Begun:
     next: str
     back: str
     since: float
+    seat: str = field(default="", repr=False)  #: the digest of what its browser keeps (forgery.py)
     state: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
@@ -41,12 +42,12 @@ class SignOn:
         self.provider, self.voucher, self._clock = provider, voucher, clock
         self._begun: dict[str, Begun] = {}
 
-    def begin(self, wanted: str, back: str) -> tuple[str, Begun]:
+    def begin(self, wanted: str, back: str, seat: str = "") -> tuple[str, Begun]:
         """A signing in that leads to the page ``wanted``, and the name that its browser keeps."""
         name = secrets.token_urlsafe(32)
         while len(self._begun) >= MOST:
             del self._begun[next(iter(self._begun))]
-        begun = self._begun[_digest(name)] = Begun(wanted, back, self._clock())
+        begun = self._begun[_digest(name)] = Begun(wanted, back, self._clock(), seat)
         return name, begun
 
     async def where_to(self, begun: Begun) -> str:

@@ -25,7 +25,13 @@ from guardtier.analyzers.options import checked
 from guardtier.analyzers.registry import available, find
 from guardtier.errors import GuardtierError, GuardTimeout
 from guardtier.settings import Settings
-from guardtier_workers.console.access.forgery import CSRF_HEADER, SAFE, check_token
+from guardtier_workers.console.access.forgery import (
+    CSRF_HEADER,
+    SAFE,
+    SEAT_HEADER,
+    check_seat,
+    check_token,
+)
 from guardtier_workers.console.access.problems import PluginFailed
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.answers import refusal
@@ -35,7 +41,7 @@ log = logging.getLogger(__name__)
 
 SECONDS: Final = 30.0  #: for one answer
 #: Not for a plug-in to see: they would let it act in somebody's name.
-_KEPT_BACK: Final = frozenset({b"cookie", b"authorization", CSRF_HEADER.encode()})
+_KEPT_BACK: Final = frozenset({b"cookie", b"authorization", CSRF_HEADER.encode(), SEAT_HEADER.encode()})
 #: Of what a plug-in answers, whatever it says itself: it is data, and no page of the console's.
 _HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -107,6 +113,7 @@ class _Fence:
             me = visitor_of(request).me
             if request.method not in SAFE:
                 check_token(request, request.headers.get(CSRF_HEADER, ""))
+                check_seat(request)
             await self._serve(_bare(scope) | {"state": {"visitor": me}}, receive, within)
         except GuardtierError as error:
             if begun:

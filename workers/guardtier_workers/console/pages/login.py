@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute, Route
 from guardtier.errors import NotAuthorized
 from guardtier.signer import Signer
 from guardtier_workers.console.access.credentials import begin_session, end_session, prove
-from guardtier_workers.console.access.forgery import check_token
+from guardtier_workers.console.access.forgery import check_token, digest_of_seat
 from guardtier_workers.console.access.paths import own_path
 from guardtier_workers.console.access.problems import TooManyTries
 from guardtier_workers.console.access.refused import Kind
@@ -40,7 +40,7 @@ async def enter(request: Request) -> Response:
         refused.headers["retry-after"] = str(error.limit)
         return refused
     response = RedirectResponse(back, 303)
-    begin_session(request, response, signer, me)
+    begin_session(request, response, signer, me, seat=digest_of_seat(given.get("seat", "")))
     return response
 
 
@@ -60,7 +60,8 @@ async def follow(request: Request) -> Response:
         door.refused.note(Kind.CREDENTIALS, request, error.message)
         return login_page(request, "/", 403, error.message)
     response = RedirectResponse("/", 303)
-    begin_session(request, response, signer, await prove(request, signer))
+    seat = digest_of_seat(given.get("seat", ""))
+    begin_session(request, response, signer, await prove(request, signer), seat=seat)
     return response
 
 

@@ -18,7 +18,11 @@ from guardtier_workers.console.access.credentials import (
     cookie_of,
     is_secure,
 )
-from guardtier_workers.console.access.forgery import comes_from_elsewhere
+from guardtier_workers.console.access.forgery import (
+    comes_from_a_neighbour,
+    comes_from_elsewhere,
+    seat_in,
+)
 from guardtier_workers.console.access.paths import login_path, own_path
 from guardtier_workers.console.access.problems import ProviderAway, SignOnFailed
 from guardtier_workers.console.access.refused import Kind
@@ -34,12 +38,12 @@ BACK: Final = "/oidc/callback"
 async def start(request: Request) -> Response:
     """Off to the provider. Another site's link leads to our own page first: somebody presses a button."""
     sign_on = _sign_on(request)
-    if comes_from_elsewhere(request):
+    if comes_from_elsewhere(request) or comes_from_a_neighbour(request):
         return RedirectResponse(login_path(request), 303)
     wanted = own_path(request.query_params.get("next", ""))
     tries, address = console_of(request).door.tries, address_of(request)
     tries.check_visit(address)
-    name, begun = sign_on.begin(wanted, _back(request))
+    name, begun = sign_on.begin(wanted, _back(request), seat_in(request.query_params.get("seat", "")))
     try:
         response = RedirectResponse(await sign_on.where_to(begun), 303)
     except ProviderAway as error:
@@ -81,7 +85,7 @@ async def arrive(request: Request) -> Response:
     console.door.tries.forgive_visit(address_of(request))
     # Not a redirect: one that began at the provider would come without the session's cookie.
     response = page(request, "bounce.html", path=begun.next)
-    begin_session(request, response, sign_on.signer_for(me.name), me, subject)
+    begin_session(request, response, sign_on.signer_for(me.name), me, subject, seat=begun.seat)
     _forget(request, response)
     return response
 

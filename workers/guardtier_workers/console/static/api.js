@@ -1,5 +1,7 @@
 // The JSON API, as the page itself uses it. What is refused comes back as {ok: false, status, body}.
 
+import { seat } from "./seat.js";
+
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
 const PATIENCE_MS = { GET: 20_000 }; // a connection that is only half there would be waited for without an end
@@ -15,7 +17,10 @@ export function patience(milliseconds = PATIENCE_MS.GET) {
 // `own`: headers besides.
 export async function call(method, path, body, own = {}) {
   const headers = { accept: "application/json", ...own };
-  if (method !== "GET") headers["x-csrf-token"] = csrf;
+  if (method !== "GET") {
+    headers["x-csrf-token"] = csrf;
+    headers["x-guardtier-seat"] = seat();
+  }
   if (body !== undefined) headers["content-type"] = "application/json";
   let answer;
   try {
