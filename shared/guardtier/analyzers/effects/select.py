@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from guardtier.analyzers.effects.find import handed_on
 from guardtier.analyzers.effects.parse import Given
 from guardtier.analyzers.effects.table import CompiledRule
-from guardtier.analyzers.effects.targets import place_of
+from guardtier.analyzers.effects.targets import UNKNOWN_PART, place_of
 from guardtier.analyzers.shell.model import Command, Word
 
 
@@ -42,6 +42,8 @@ def _patterns_hold(rule: CompiledRule, command: Command, given: Given) -> bool:
     if rule.into and not _goes_into(command, rule.into):
         return False
     if rule.context and not all(getattr(command.context, name) for name in rule.context):
+        return False
+    if rule.carrying and not any(UNKNOWN_PART in w.text and type(w) is Word for w in given.operands):
         return False
     if rule.first is not None and not (given.operands and rule.first.full(given.operands[0].text)):
         return False

@@ -66,6 +66,7 @@ class CompiledRule:
     context: tuple[str, ...]
     piped: bool | None
     bare: bool | None
+    carrying: bool
     into: frozenset[str]
     only: bool
     risk: SecurityRisk | None
@@ -186,6 +187,7 @@ def compiled_rule(rule: Rule, program: Program, family: str) -> CompiledRule:
         context=tuple(rule.context),
         piped=rule.piped,
         bare=rule.bare,
+        carrying=rule.carrying,
         into=frozenset(rule.into),
         only=rule.only,
         risk=SecurityRisk(rule.risk) if rule.risk else None,
@@ -193,7 +195,7 @@ def compiled_rule(rule: Rule, program: Program, family: str) -> CompiledRule:
         message=sentence(rule.message or _SAYS_LITTLE.format(program.names[0]), rule.attack, rule.fix),
         changes=rule.risk is not None
         or rule.does not in (None, "read", "collect", "discover", "single_out"),
-        shallow=not (rule.first or rule.operand or rule.args or rule.context or rule.into),
+        shallow=not (rule.carrying or rule.first or rule.operand or rule.args or rule.context or rule.into),
     )
 
 
@@ -218,7 +220,7 @@ def _options_only(words: list[str]) -> frozenset[str] | None:
 
 def _is_settled(rule: Rule) -> bool:
     """Whether ``needs`` and ``bars`` are all that there is to ask."""
-    others = (rule.also, rule.value, rule.first, rule.operand, rule.args, rule.context, rule.into)
+    others = (rule.carrying, rule.also, rule.value, rule.first, rule.operand, rule.args, rule.context, rule.into)
     return (
         not any(others)
         and rule.piped is None
