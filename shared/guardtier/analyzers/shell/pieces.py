@@ -12,6 +12,7 @@ from guardtier.analyzers.shell.variables import UNKNOWN
 from guardtier.analyzers.shell.words import Expander
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\[\]]*\])*+\])?(\+?=)")  # x[${#x[@]}]=
+_COMPARING = frozenset({"test", "["})
 _TABS = re.compile(r"^\t+", re.MULTILINE)
 _DESCRIPTOR = re.compile(r"\d+-?|-")
 _KINDS: dict[str, RedirectKind] = {
@@ -34,6 +35,7 @@ class Pieces:
             if raw[2] < Quoting.MIXED:
                 found.append(expander.simple(raw))
                 continue
+            expander.compared = bool(found) and found[0].text in _COMPARING
             more = expander.words(raw)
             if self.state.decoded:
                 self._taint(raw, more)

@@ -77,6 +77,7 @@ class Expander:
         self.sliced = False
         self.has_quotes = False  # … and had quotes of its own
         self.cut = False
+        self.compared = False  # the word is an operand of test: what it may be changes nothing
         self.nul = UNKNOWN if inner else ""  # in a text that was put together, NUL is what can't be told
 
     def simple(self, raw: RawWord) -> Word:
@@ -130,7 +131,7 @@ class Expander:
         choices = [text]
         if OPEN in text:
             choices, complete = spread(text)
-            self.cut = self.cut or not complete
+            self.cut = self.cut or not (complete or self.compared)
         return [
             field for choice in choices for field in choice.split(BREAK) if field or BREAK not in choice
         ]
