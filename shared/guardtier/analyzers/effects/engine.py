@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 from guardtier.analyzers.effects.parse import Given, parse
 from guardtier.analyzers.effects.rate import Rated, rated, risk_of, sentence, shown, target_of
@@ -63,7 +64,8 @@ def rate_command(
             _add_variable(name, word.text, word.span, found)
     if command.redirects:
         for redirect in command.redirects:
-            _rate_redirect(redirect, cwd, found, done)
+            for one in _redirected(redirect, fed):
+                _rate_redirect(one, cwd, found, done)
     if program:
         _rate_program(command, program, cwd, found, done, fed)
     return done
@@ -73,6 +75,14 @@ def _add_variable(name: str, value: str, span: tuple[int, int], found: list[Rate
     result = rate_variable(name, value, span)
     if result is not None:
         found.append(result)
+
+
+def _redirected(redirect: Redirect, fed: list[Word] | None) -> list[Redirect]:
+    """``find … -exec sh -c ': > {}'``: one for each that find hands on."""
+    target = redirect.target
+    if not fed or target is None or "{}" not in target.text:
+        return [redirect]
+    return [replace(redirect, target=word) for word in _handed([target], fed)]
 
 
 def _rate_redirect(redirect: Redirect, cwd: str, found: list[Rated], done: Done) -> None:
@@ -244,6 +254,11 @@ def _add_base(node: Node, command: Command, found: list[Rated]) -> None:
     found.append(Rated(node.id, risk, text, command.span))
 
 
+_MINES = "Is given the options of a miner, whatever the program is called (ATT&CK T1496)."
+_MINING = re.compile(
+    r"--(?:donate-level|nicehash|rig-id|randomx-\w+|cpu-max-threads-hint)(?:=|\Z)|--(?:algo|coin)=(?:rx/|randomx|cn[/-]|kawpow|etc?hash"
+    r"|autolykos|verushash|ghostrider|argon2/|astrobwt|beamhash|octopus|progpow|monero|ravencoin)"
+)
 _POOL = "Works for a pool of miners, whatever the program is called (ATT&CK T1496)."
 
 
@@ -260,6 +275,8 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
                 _rate_word("read", Word(text, word.span), cwd, done, found)
             if word.text.startswith("stratum+"):
                 found.append(Rated("shell.mine.pool", HIGH, _POOL, word.span))
+        if word.text.startswith("--") and _MINING.match(word.text):
+            found.append(Rated("shell.mine.pool", HIGH, _MINES, word.span))
     risk = HIGH if command.context.privileged else MEDIUM
     what = "a program that the table doesn't know" + (", with root's rights" if risk is HIGH else "")
     text = f"Runs {shown(name.text)}, {what}"
