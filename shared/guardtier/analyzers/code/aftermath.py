@@ -24,7 +24,9 @@ _SHELL = re.compile(
     r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh(?: -i| -l| --login)*|cmd(?:\.exe)?(?: /[qQ])?|powershell(?:\.exe)?)"
 )
 #: An interpreter is given a file of which nothing is known.
-_UNNAMED = re.compile(r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh|python[\d.]*|perl|ruby|node) \"?\$unknown\"?(?: .*)?", re.DOTALL)
+_UNNAMED = re.compile(
+    r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh|python[\d.]*|perl|ruby|node) \"?\$unknown\"?(?: .*)?", re.DOTALL
+)
 _SHORT = 2  #: characters of a path that say too little to look for it
 
 

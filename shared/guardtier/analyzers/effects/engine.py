@@ -268,6 +268,8 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
     assert name is not None  # noqa: S101 - narrowed by the caller
     if "/" in name.text:
         done.note("execute", [name])
+        if risk_of("execute", place_of(name.text, cwd).name) is HIGH:
+            _rate_word("execute", name, cwd, done, found)
     for word in command.args:
         if "/" in word.text or word.text[:1] in ".~":
             text = word.text.rpartition("=")[2] if "=" in word.text else word.text.lstrip("@<")

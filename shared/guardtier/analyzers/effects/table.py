@@ -220,7 +220,16 @@ def _options_only(words: list[str]) -> frozenset[str] | None:
 
 def _is_settled(rule: Rule) -> bool:
     """Whether ``needs`` and ``bars`` are all that there is to ask."""
-    others = (rule.carrying, rule.also, rule.value, rule.first, rule.operand, rule.args, rule.context, rule.into)
+    others = (
+        rule.carrying,
+        rule.also,
+        rule.value,
+        rule.first,
+        rule.operand,
+        rule.args,
+        rule.context,
+        rule.into,
+    )
     return (
         not any(others)
         and rule.piped is None
