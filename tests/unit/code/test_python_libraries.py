@@ -327,6 +327,15 @@ HARM = [
         "python.exhaust.loop",
     ),
     (
+        "import telnetlib\nt = telnetlib.Telnet('10.0.0.1')\nt.write(b'configure terminal\\nno aaa\\n')",
+        "python.network.changed",
+    ),
+    (
+        "import github\nfor one in github.Github('t').get_repo('a/b').get_branches():\n"
+        "    one.remove_protection()",
+        "python.cloud.access",
+    ),
+    (
         "import os, tempfile, urllib.request\nfd, path = tempfile.mkstemp()\n"
         "with os.fdopen(fd, 'wb') as f:\n"
         "    f.write(urllib.request.urlopen('https://x.example/a').read())\n"

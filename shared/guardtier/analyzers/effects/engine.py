@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from guardtier.analyzers.effects.parse import Given, parse
@@ -63,9 +64,8 @@ def rate_command(
         for name, word in command.assignments:
             _add_variable(name, word.text, word.span, found)
     if command.redirects:
-        for redirect in command.redirects:
-            for one in _redirected(redirect, fed):
-                _rate_redirect(one, cwd, found, done)
+        for redirect in _redirected(command.redirects, fed) if fed else command.redirects:
+            _rate_redirect(redirect, cwd, found, done)
     if program:
         _rate_program(command, program, cwd, found, done, fed)
     return done
@@ -77,12 +77,14 @@ def _add_variable(name: str, value: str, span: tuple[int, int], found: list[Rate
         found.append(result)
 
 
-def _redirected(redirect: Redirect, fed: list[Word] | None) -> list[Redirect]:
+def _redirected(redirects: tuple[Redirect, ...], fed: list[Word]) -> Iterator[Redirect]:
     """``find … -exec sh -c ': > {}'``: one for each that find hands on."""
-    target = redirect.target
-    if not fed or target is None or "{}" not in target.text:
-        return [redirect]
-    return [replace(redirect, target=word) for word in _handed([target], fed)]
+    for redirect in redirects:
+        target = redirect.target
+        if target is None or "{}" not in target.text:
+            yield redirect
+        else:
+            yield from (replace(redirect, target=word) for word in _handed([target], fed))
 
 
 def _rate_redirect(redirect: Redirect, cwd: str, found: list[Rated], done: Done) -> None:

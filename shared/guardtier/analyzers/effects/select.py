@@ -81,11 +81,27 @@ def _others(selector: str, command: Command, given: Given) -> Sequence[Word]:
         ]
     if selector == "found":
         return handed_on(command)
+    if selector == "into":
+        return _kept_names(given.operands)
     if selector == "cwd":
         return [Word(".", command.span)]
     return ()
 
 
+def _kept_names(operands: Sequence[Word]) -> list[Word]:
+    """``cp a b DIR/``: ``DIR/a``, ``DIR/b``; nothing where the last operand looks like a file."""
+    if len(operands) < _PAIR:
+        return []
+    into = operands[-1].text
+    if "." in into.rpartition("/")[2].strip("."):
+        return []
+    return [
+        Word(f"{into.rstrip('/')}/{word.text.rstrip('/').rpartition('/')[2]}", word.span, word.known)
+        for word in operands[:-1]
+    ]
+
+
+_PAIR = 2  #: operands: a source and a target
 _OPERANDS = {
     "all": slice(None),
     "first": slice(1),

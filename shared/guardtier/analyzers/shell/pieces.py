@@ -11,7 +11,7 @@ from guardtier.analyzers.shell.syntax import Quoting, Raw, RawRedirect, RawWord
 from guardtier.analyzers.shell.variables import UNKNOWN
 from guardtier.analyzers.shell.words import Expander
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\[\]]*\])*+\])?(\+?=)")  # x[${#x[@]}]=
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[(?>(?:[^\[\]]|\[[^\[\]]*\])*)\])?(\+?=)")  # x[${#x[@]}]=
 _COMPARING = frozenset({"test", "["})
 _TABS = re.compile(r"^\t+", re.MULTILINE)
 _DESCRIPTOR = re.compile(r"\d+-?|-")
