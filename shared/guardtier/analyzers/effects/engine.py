@@ -286,3 +286,16 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
     text = f"Runs {shown(name.text)}, {what}"
     attack = "T1548.003" if risk is HIGH else None
     found.append(Rated("shell.program.unknown", risk, sentence(text, attack), command.span))
+    _rate_handed_over(command, cwd, found)
+
+
+def _rate_handed_over(command: Command, cwd: str, found: list[Rated]) -> None:
+    """``tool run -- rm -rf /etc``: what stands behind the dashes, where the table knows it, is run."""
+    args = command.args
+    at = next((index for index, word in enumerate(args) if word.text == "--"), len(args))
+    if at + 1 >= len(args):
+        return
+    program = args[at + 1].text.rpartition("/")[2]
+    if lookup(program) is not None:
+        inner = replace(command, name=args[at + 1], args=args[at + 2 :], redirects=(), assignments=())
+        rate_command(inner, program, cwd, found)

@@ -20,7 +20,7 @@ from guardtier.risk import SecurityRisk
 _NOT_PROGRAMS = ("places.toml", "hosts.toml", "matrix.toml", "variables.toml", "calls.toml")
 _SAYS_LITTLE = "Runs {}, which may change things"
 NAME_MAX = 255  #: characters: no file's name is longer
-_VERSION = re.compile(r"-?\d[\d.]*\Z|\.exe\Z")
+_VERSION = re.compile(r"@.*\Z|-?\d[\d.]*\Z|\.exe\Z", re.DOTALL)
 
 
 @dataclass(slots=True, frozen=True)
@@ -93,10 +93,11 @@ class Node:
 
 
 def lookup(program: str) -> Node | None:
-    """The entry of a program by name; ``python3.11`` is found as ``python``."""
+    """The entry of a program by name; ``python3.11`` and ``python@3`` are found as ``python``."""
     entry = table().get(program)
-    if entry is None and (program[-1:].isdigit() or program.endswith(".exe")) and len(program) <= NAME_MAX:
-        entry = table().get(_VERSION.sub("", program))
+    if entry is None and len(program) <= NAME_MAX:
+        if program[-1:].isdigit() or "@" in program or program.endswith(".exe"):
+            entry = table().get(_VERSION.sub("", program))
     return entry
 
 
