@@ -55,6 +55,7 @@ HIGH = [
     ('f() { rm -rf "$1"; f "$2" "$3" "$4"; }; f a b c ~/.ssh', "shell.delete.credentials"),
     ('f() { rm -rf "$1"; shift; f "$@"; }; f a b c d e f ~/.ssh', "shell.delete.credentials"),
     # what other programs run
+    ("pwsh -c 'rm -rf /etc/nginx'", "shell.write.call"),
     ("npx rimraf@5 /etc/nginx", "shell.delete.system"),
     ("npx firebase deploy", "shell.publish.deploy"),
     ("poetry run twine upload dist/*", "shell.publish.package"),
@@ -99,6 +100,9 @@ HIGH = [
 ]
 
 MEDIUM = [
+    "tmux send-keys -t dev 'npm run dev' C-m",
+    "tmux send-keys -t 0 'print(1)' Enter",
+    "retry 3 curl -f http://localhost:8000",
     "npx create-react-app my-app",
     "npx --yes tailwindcss init",
     "npm run init",
@@ -155,6 +159,9 @@ MEDIUM = [
 ]
 
 LOW = [
+    "tmux send-keys -t dev C-c",
+    "ls src/*.py | entr -c pytest",
+    "pwsh -c 'Get-ChildItem src'",
     "gcloud config list",
     "update-alternatives --display editor",
     "PS4='+(${BASH_SOURCE}:${LINENO}): ${FUNCNAME[0]:+${FUNCNAME[0]}(): }'",

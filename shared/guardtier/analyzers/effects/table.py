@@ -95,10 +95,11 @@ class Node:
 def lookup(program: str) -> Node | None:
     """The entry of a program by name; ``python3.11`` and ``python@3`` are found as ``python``."""
     entry = table().get(program)
-    if entry is None and len(program) <= NAME_MAX:
-        if program[-1:].isdigit() or "@" in program or program.endswith(".exe"):
-            entry = table().get(_VERSION.sub("", program))
-    return entry
+    if entry is not None:
+        return entry
+    versioned = program[-1:].isdigit() or "@" in program or program.endswith(".exe")
+    named = versioned and len(program) <= NAME_MAX
+    return table().get(_VERSION.sub("", program)) if named else None
 
 
 @cache
