@@ -43,6 +43,8 @@ def _patterns_hold(rule: CompiledRule, command: Command, given: Given) -> bool:
         return False
     if rule.context and not all(getattr(command.context, name) for name in rule.context):
         return False
+    if rule.fed is not None and (command.body is None or not rule.fed.found(command.body)):
+        return False
     if rule.carrying and not any(UNKNOWN_PART in w.text and type(w) is Word for w in given.operands):
         return False
     if rule.first is not None and not (given.operands and rule.first.full(given.operands[0].text)):

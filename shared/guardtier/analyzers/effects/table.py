@@ -67,6 +67,7 @@ class CompiledRule:
     piped: bool | None
     bare: bool | None
     carrying: bool
+    fed: Pattern | None
     into: frozenset[str]
     only: bool
     risk: SecurityRisk | None
@@ -190,6 +191,7 @@ def compiled_rule(rule: Rule, program: Program, family: str) -> CompiledRule:
         piped=rule.piped,
         bare=rule.bare,
         carrying=rule.carrying,
+        fed=_pattern(rule.fed),
         into=frozenset(rule.into),
         only=rule.only,
         risk=SecurityRisk(rule.risk) if rule.risk else None,
@@ -197,7 +199,15 @@ def compiled_rule(rule: Rule, program: Program, family: str) -> CompiledRule:
         message=sentence(rule.message or _SAYS_LITTLE.format(program.names[0]), rule.attack, rule.fix),
         changes=rule.risk is not None
         or rule.does not in (None, "read", "collect", "discover", "single_out"),
-        shallow=not (rule.carrying or rule.first or rule.operand or rule.args or rule.context or rule.into),
+        shallow=not (
+            rule.carrying
+            or rule.fed
+            or rule.first
+            or rule.operand
+            or rule.args
+            or rule.context
+            or rule.into
+        ),
     )
 
 
@@ -224,6 +234,7 @@ def _is_settled(rule: Rule) -> bool:
     """Whether ``needs`` and ``bars`` are all that there is to ask."""
     others = (
         rule.carrying,
+        rule.fed,
         rule.also,
         rule.value,
         rule.first,
