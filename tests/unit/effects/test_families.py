@@ -13,6 +13,7 @@ from families import (
     kubernetes,
     machine,
     network,
+    operations,
     packages,
     terraform,
 )
@@ -27,6 +28,7 @@ FAMILIES = (
     kubernetes,
     machine,
     network,
+    operations,
     packages,
     terraform,
 )

@@ -23,6 +23,10 @@ _BESIDE = "Starts a shell beside a connection, as remote shells do (ATT&CK T1059
 _SHELL = re.compile(
     r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh(?: -i| -l| --login)*|cmd(?:\.exe)?(?: /[qQ])?|powershell(?:\.exe)?)"
 )
+#: An interpreter is given a file of which nothing is known.
+_UNNAMED = re.compile(
+    r"(?:\S*/)?(?:(?:ba|z|da|k|a)?sh|python[\d.]*|perl|ruby|node) \"?\$unknown\"?(?: .*)?", re.DOTALL
+)
 _SHORT = 2  #: characters of a path that say too little to look for it
 
 
@@ -103,6 +107,10 @@ class Aftermath:
 
     def _rate_downloads(self, report: Report) -> None:
         paths = [path for path in self.written if len(path.strip(f"./{HOLE}")) >= _SHORT]
+        unnamed = [span for span, line in self.ran if _UNNAMED.fullmatch(line)]
+        for span in (*unnamed, *self.computed):
+            message = "Saves what it fetches, and runs a file that can't be told (ATT&CK T1105). Name it."
+            report.add("python.run.downloaded", SecurityRisk.HIGH, message, span)
         for span, line in self.ran:
             if any(path in line for path in paths):
                 message = "Runs a file that it has fetched before (ATT&CK T1105). Read it before it is run."

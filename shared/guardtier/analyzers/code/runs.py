@@ -68,9 +68,12 @@ class Runs:
         if lines:
             self._report.add("python.run.command", MEDIUM, "Runs another program (ATT&CK T1059).", span)
         if not lines or any(line.startswith("$unknown") for line in lines):
-            self._after.computed.append(span)
-            message = "Runs a command that can't be told beforehand (ATT&CK T1059)."
-            self._report.add("python.run.computed", UNKNOWN, message, span)
+            self._untold(span)
+
+    def _untold(self, span: Span) -> None:
+        self._after.computed.append(span)
+        message = "Runs a command that can't be told beforehand (ATT&CK T1059)."
+        self._report.add("python.run.computed", UNKNOWN, message, span)
 
     def _shell(self, line: str, span: Span) -> None:
         if self._is_new(line, span):
@@ -119,7 +122,10 @@ class Runs:
             for line in command_lines((args.at(rule.command) or [args.on])[0]):
                 for text in value.texts:
                     self._shell(f"{line} <<'{_END}'\n{text}\n{_END}\n", span)
-        self._after.ran.extend((span, text) for value in args.at(rule.runs) for text in value.texts)
+        for value in args.at(rule.runs):
+            self._after.ran.extend((span, text) for text in value.texts)
+            if all(not text.strip(HOLE) for text in value.texts):
+                self._untold(span)
         if any("network" in value.marks for value in args.at(rule.input)):
             for line in command_lines((args.at(rule.command) or [args.on])[0]):
                 if _INTERPRETER.search(line.split(" ")[0].rpartition("/")[2]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from guardtier.analyzers.effects.parse import Given, parse
 from guardtier.analyzers.effects.rate import Rated, rated, risk_of, sentence, shown, target_of
@@ -62,7 +64,7 @@ def rate_command(
         for name, word in command.assignments:
             _add_variable(name, word.text, word.span, found)
     if command.redirects:
-        for redirect in command.redirects:
+        for redirect in _redirected(command.redirects, fed) if fed else command.redirects:
             _rate_redirect(redirect, cwd, found, done)
     if program:
         _rate_program(command, program, cwd, found, done, fed)
@@ -73,6 +75,16 @@ def _add_variable(name: str, value: str, span: tuple[int, int], found: list[Rate
     result = rate_variable(name, value, span)
     if result is not None:
         found.append(result)
+
+
+def _redirected(redirects: tuple[Redirect, ...], fed: list[Word]) -> Iterator[Redirect]:
+    """``find … -exec sh -c ': > {}'``: one for each that find hands on."""
+    for redirect in redirects:
+        target = redirect.target
+        if target is None or "{}" not in target.text:
+            yield redirect
+        else:
+            yield from (replace(redirect, target=word) for word in _handed([target], fed))
 
 
 def _rate_redirect(redirect: Redirect, cwd: str, found: list[Rated], done: Done) -> None:
@@ -244,6 +256,11 @@ def _add_base(node: Node, command: Command, found: list[Rated]) -> None:
     found.append(Rated(node.id, risk, text, command.span))
 
 
+_MINES = "Is given the options of a miner, whatever the program is called (ATT&CK T1496)."
+_MINING = re.compile(
+    r"--(?:donate-level|nicehash|rig-id|randomx-\w+|cpu-max-threads-hint)(?:=|\Z)|--(?:algo|coin)=(?:rx/|randomx|cn[/-]|kawpow|etc?hash"
+    r"|autolykos|verushash|ghostrider|argon2/|astrobwt|beamhash|octopus|progpow|monero|ravencoin)"
+)
 _POOL = "Works for a pool of miners, whatever the program is called (ATT&CK T1496)."
 
 
@@ -253,6 +270,8 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
     assert name is not None  # noqa: S101 - narrowed by the caller
     if "/" in name.text:
         done.note("execute", [name])
+        if risk_of("execute", place_of(name.text, cwd).name) is HIGH:
+            _rate_word("execute", name, cwd, done, found)
     for word in command.args:
         if "/" in word.text or word.text[:1] in ".~":
             text = word.text.rpartition("=")[2] if "=" in word.text else word.text.lstrip("@<")
@@ -260,8 +279,23 @@ def _rate_unknown(command: Command, cwd: str, found: list[Rated], done: Done) ->
                 _rate_word("read", Word(text, word.span), cwd, done, found)
             if word.text.startswith("stratum+"):
                 found.append(Rated("shell.mine.pool", HIGH, _POOL, word.span))
+        if word.text.startswith("--") and _MINING.match(word.text):
+            found.append(Rated("shell.mine.pool", HIGH, _MINES, word.span))
     risk = HIGH if command.context.privileged else MEDIUM
     what = "a program that the table doesn't know" + (", with root's rights" if risk is HIGH else "")
     text = f"Runs {shown(name.text)}, {what}"
     attack = "T1548.003" if risk is HIGH else None
     found.append(Rated("shell.program.unknown", risk, sentence(text, attack), command.span))
+    _rate_handed_over(command, cwd, found)
+
+
+def _rate_handed_over(command: Command, cwd: str, found: list[Rated]) -> None:
+    """``tool run -- rm -rf /etc``: what stands behind the dashes, where the table knows it, is run."""
+    args = command.args
+    at = next((index for index, word in enumerate(args) if word.text == "--"), len(args))
+    if at + 1 >= len(args):
+        return
+    program = args[at + 1].text.rpartition("/")[2]
+    if lookup(program) is not None:
+        inner = replace(command, name=args[at + 1], args=args[at + 2 :], redirects=(), assignments=())
+        rate_command(inner, program, cwd, found)

@@ -45,7 +45,8 @@ def _below(root: str, name: str) -> str:
     bare = name.lstrip("*/")
     if bare.lower().endswith(_DOCUMENTS) and bare != name and place_of(root).name == "home":
         return f"~/Documents/{bare}"
-    name = f"\x00{bare}" if not bare or (bare[0] == "." and bare != name and root[:1] in "/~") else bare
+    extension = bare[:1] == "." and bare != name and name[-len(bare) - 1] != "/" and root[:1] in "/~"
+    name = f"\x00{bare}" if not bare or extension else bare
     if root.rstrip("/") in _HOMES:
         return f"{root}/\x00/{name}"
     return f"{root}/{name}" if root != "/" else f"/{name}"

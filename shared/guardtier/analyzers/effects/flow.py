@@ -128,7 +128,8 @@ class Flow:
         """find -exec and xargs -I put a name only where there is a place for it; xargs and fd append it."""
         wrapper = command.context.wrappers[-1]
         placed = self._replaces if wrapper == "xargs" else wrapper in ("find", "gfind")
-        return placed and not any("{}" in word.text for word in command.args)
+        words = [*command.args, *(redirect.target for redirect in command.redirects if redirect.target)]
+        return placed and not any("{}" in word.text for word in words)
 
     def _mark(self, done: list[Done]) -> None:
         """Where in the text something is fetched or a secret is read, for the substitutions around it."""
@@ -247,7 +248,8 @@ def _found_by(command: Command) -> bool:
     wrappers = command.context.wrappers
     if wrappers[-1] in FINDERS:
         return True
-    return not FINDERS.isdisjoint(wrappers) and any("{}" in word.text for word in command.args)
+    words = [*command.args, *(redirect.target for redirect in command.redirects if redirect.target)]
+    return not FINDERS.isdisjoint(wrappers) and any("{}" in word.text for word in words)
 
 
 def flow_of(script: Script, text: str) -> Flow:

@@ -58,12 +58,14 @@ class Rule(Verdict):
 
     ``on`` selects words: ``all first second last rest init`` operands (rest: all but the first, init:
     all but the last), ``-o`` the value of that option, ``of=`` operands that begin so, ``cwd``, ``stdin``,
-    ``found`` what find hands on; ``place`` keeps of them what leads there (``data/places.toml``).
+    ``found`` what find hands on, ``into`` each source by its own name in the directory that is last;
+    ``place`` keeps of them what leads there (``data/places.toml``).
     ``when``, ``also`` and ``unless`` hold where any of their words is given: an option (``-o``, also in
     ``-xo``; ``--out*`` for all that begin so), or, without a dash, an operand, which may hold ``*``.
     ``value`` maps an option to a pattern for all of its value, ``first`` is one for the first operand,
     ``operand`` for any, ``args`` is looked for in all words joined by spaces (RE2, all four). ``bare``
-    True: no operands given. ``piped`` True: its input comes from elsewhere. ``into``: places that its
+    True: no operands given. ``piped`` True: its input comes from elsewhere. ``fed`` is looked for in that input, where it is known (RE2). ``carrying``: some operand has
+    a part that can't be told and may hold what was read. ``into``: places that its
     output is redirected to. ``only`` True: nothing else
     counts. An ``only`` that lowers a rating should look at ``first`` or at all of ``args`` (``^…$``), or
     a word put behind it lowers what it shouldn't.
@@ -81,6 +83,8 @@ class Rule(Verdict):
     args: str | None = None
     context: list[Surrounding] = []
     piped: bool | None = None
+    carrying: bool = False
+    fed: str | None = None
     bare: bool | None = None
     into: Words = []
     only: bool = False

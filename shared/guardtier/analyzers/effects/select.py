@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from guardtier.analyzers.effects.find import handed_on
 from guardtier.analyzers.effects.parse import Given
 from guardtier.analyzers.effects.table import CompiledRule
-from guardtier.analyzers.effects.targets import place_of
+from guardtier.analyzers.effects.targets import UNKNOWN_PART, place_of
 from guardtier.analyzers.shell.model import Command, Word
 
 
@@ -42,6 +42,10 @@ def _patterns_hold(rule: CompiledRule, command: Command, given: Given) -> bool:
     if rule.into and not _goes_into(command, rule.into):
         return False
     if rule.context and not all(getattr(command.context, name) for name in rule.context):
+        return False
+    if rule.fed is not None and (command.body is None or not rule.fed.found(command.body)):
+        return False
+    if rule.carrying and not any(UNKNOWN_PART in w.text and type(w) is Word for w in given.operands):
         return False
     if rule.first is not None and not (given.operands and rule.first.full(given.operands[0].text)):
         return False
@@ -79,11 +83,27 @@ def _others(selector: str, command: Command, given: Given) -> Sequence[Word]:
         ]
     if selector == "found":
         return handed_on(command)
+    if selector == "into":
+        return _kept_names(given.operands)
     if selector == "cwd":
         return [Word(".", command.span)]
     return ()
 
 
+def _kept_names(operands: Sequence[Word]) -> list[Word]:
+    """``cp a b DIR/``: ``DIR/a``, ``DIR/b``; nothing where the last operand looks like a file."""
+    if len(operands) < _PAIR:
+        return []
+    into = operands[-1].text
+    if "." in into.rpartition("/")[2].strip("."):
+        return []
+    return [
+        Word(f"{into.rstrip('/')}/{word.text.rstrip('/').rpartition('/')[2]}", word.span, word.known)
+        for word in operands[:-1]
+    ]
+
+
+_PAIR = 2  #: operands: a source and a target
 _OPERANDS = {
     "all": slice(None),
     "first": slice(1),

@@ -20,7 +20,7 @@ from guardtier.risk import SecurityRisk
 _NOT_PROGRAMS = ("places.toml", "hosts.toml", "matrix.toml", "variables.toml", "calls.toml")
 _SAYS_LITTLE = "Runs {}, which may change things"
 NAME_MAX = 255  #: characters: no file's name is longer
-_VERSION = re.compile(r"-?\d[\d.]*\Z|\.exe\Z")
+_VERSION = re.compile(r"@.*\Z|-?\d[\d.]*\Z|\.exe\Z", re.DOTALL)
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,6 +66,8 @@ class CompiledRule:
     context: tuple[str, ...]
     piped: bool | None
     bare: bool | None
+    carrying: bool
+    fed: Pattern | None
     into: frozenset[str]
     only: bool
     risk: SecurityRisk | None
@@ -92,11 +94,13 @@ class Node:
 
 
 def lookup(program: str) -> Node | None:
-    """The entry of a program by name; ``python3.11`` is found as ``python``."""
+    """The entry of a program by name; ``python3.11`` and ``python@3`` are found as ``python``."""
     entry = table().get(program)
-    if entry is None and (program[-1:].isdigit() or program.endswith(".exe")) and len(program) <= NAME_MAX:
-        entry = table().get(_VERSION.sub("", program))
-    return entry
+    if entry is not None:
+        return entry
+    versioned = program[-1:].isdigit() or "@" in program or program.endswith(".exe")
+    named = versioned and len(program) <= NAME_MAX
+    return table().get(_VERSION.sub("", program)) if named else None
 
 
 @cache
@@ -186,6 +190,8 @@ def compiled_rule(rule: Rule, program: Program, family: str) -> CompiledRule:
         context=tuple(rule.context),
         piped=rule.piped,
         bare=rule.bare,
+        carrying=rule.carrying,
+        fed=_pattern(rule.fed),
         into=frozenset(rule.into),
         only=rule.only,
         risk=SecurityRisk(rule.risk) if rule.risk else None,
@@ -193,7 +199,15 @@ def compiled_rule(rule: Rule, program: Program, family: str) -> CompiledRule:
         message=sentence(rule.message or _SAYS_LITTLE.format(program.names[0]), rule.attack, rule.fix),
         changes=rule.risk is not None
         or rule.does not in (None, "read", "collect", "discover", "single_out"),
-        shallow=not (rule.first or rule.operand or rule.args or rule.context or rule.into),
+        shallow=not (
+            rule.carrying
+            or rule.fed
+            or rule.first
+            or rule.operand
+            or rule.args
+            or rule.context
+            or rule.into
+        ),
     )
 
 
@@ -218,7 +232,17 @@ def _options_only(words: list[str]) -> frozenset[str] | None:
 
 def _is_settled(rule: Rule) -> bool:
     """Whether ``needs`` and ``bars`` are all that there is to ask."""
-    others = (rule.also, rule.value, rule.first, rule.operand, rule.args, rule.context, rule.into)
+    others = (
+        rule.carrying,
+        rule.fed,
+        rule.also,
+        rule.value,
+        rule.first,
+        rule.operand,
+        rule.args,
+        rule.context,
+        rule.into,
+    )
     return (
         not any(others)
         and rule.piped is None

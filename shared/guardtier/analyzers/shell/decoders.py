@@ -144,7 +144,10 @@ def tr(args: list[str], stdin: Output | None) -> Output | None:
         return None
     new += new[-1] * (len(old) - len(new))
     table = {ord(one): other for one, other in zip(old, new, strict=False)}
-    hiding = any(one.isalnum() and one != other for one, other in zip(old, new, strict=False))
+    # Another case of the same letters is what names of platforms and variables are given.
+    hiding = any(
+        one.isalnum() and one.lower() != other.lower() for one, other in zip(old, new, strict=False)
+    )
     return as_output(stdin.text.translate(table), decoded=stdin.decoded or hiding)
 
 

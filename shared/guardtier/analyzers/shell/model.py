@@ -32,6 +32,15 @@ class Word:
     quoted: bool = False
 
 
+class Template(Word):
+    """A word whose unknown parts are variables that say which version, platform or place is meant.
+
+    None of them is set in the text itself, so what it reads can't be in them.
+    """
+
+    __slots__ = ()
+
+
 @dataclass(slots=True, unsafe_hash=True)
 class Redirect:
     """``>`` and its kin. ``body`` is the text of a here-document or here-string."""

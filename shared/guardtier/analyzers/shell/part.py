@@ -10,11 +10,13 @@ from guardtier.analyzers.shell.pieces import Pieces
 from guardtier.analyzers.shell.running import DEEPEST, Runner
 from guardtier.analyzers.shell.state import Locate, State
 from guardtier.analyzers.shell.syntax import Block, Raw, Region
-from guardtier.analyzers.shell.variables import UNKNOWN
+from guardtier.analyzers.shell.variables import ALTERNATIVE, CLOSE, OPEN, UNKNOWN
 from guardtier.analyzers.shell.words import FED, Expander
 from guardtier.analyzers.shell.wrappers import program_of
 
 NESTED = 40  #: substitutions in substitutions; deeper ones are read, but what they print is not asked
+#: Calls of a function in itself that are followed; in the next each argument may be any of them.
+RECURSION = 3
 COMMANDS = 2_500  #: commands of one text, wherever they stand
 
 
@@ -147,16 +149,23 @@ class Part:
     def _call(self, command: Command) -> None:
         """A call of a function that this text defines: its body once more, with these arguments."""
         state = self.state
-        found = state.functions.get(command.program)
-        if found is None or not command.args:
+        name = command.program
+        found = state.functions.get(name)
+        inside = state.inside.get(name, 0)
+        if found is None or not command.args or inside > RECURSION:
             return
         if state.calls <= 0:
             state.cut = True
             return
         state.calls -= 1
         part, block, (first, last) = found
-        outer = state.variables.arguments([word.text for word in command.args])
+        given = [word.text for word in command.args]
+        if inside == RECURSION and len(given) > 1:
+            given = [OPEN + ALTERNATIVE.join(dict.fromkeys(given)) + CLOSE] * len(given)
+        outer = state.variables.arguments(given)
+        state.inside[name] = inside + 1
         part.block(block, first, last)
+        state.inside[name] = inside
         state.variables.arguments(outer)
 
     def _feeder(self, raw: Raw, done: list[Command | None]) -> Command | None:

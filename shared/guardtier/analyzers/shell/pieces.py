@@ -11,7 +11,8 @@ from guardtier.analyzers.shell.syntax import Quoting, Raw, RawRedirect, RawWord
 from guardtier.analyzers.shell.variables import UNKNOWN
 from guardtier.analyzers.shell.words import Expander
 
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+?=)")
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[(?>(?:[^\[\]]|\[[^\[\]]*\])*)\])?(\+?=)")  # x[${#x[@]}]=
+_COMPARING = frozenset({"test", "["})
 _TABS = re.compile(r"^\t+", re.MULTILINE)
 _DESCRIPTOR = re.compile(r"\d+-?|-")
 _KINDS: dict[str, RedirectKind] = {
@@ -34,6 +35,7 @@ class Pieces:
             if raw[2] < Quoting.MIXED:
                 found.append(expander.simple(raw))
                 continue
+            expander.compared = bool(found) and found[0].text in _COMPARING
             more = expander.words(raw)
             if self.state.decoded:
                 self._taint(raw, more)
@@ -74,6 +76,8 @@ class Pieces:
             match = _ASSIGNMENT.match(text, word.start, word.end) if plain else None
             if match is None:
                 break
+            if match[2] is not None:
+                self.expander.inner_regions(*match.span(2))
             span = self.expander.locate(match.end(), word.end)
             is_array = self._is_array(match.end())
             value = self._array(match) if is_array else self._value(match, word, raw)

@@ -25,6 +25,10 @@ _SPACE = re.compile(r"\s")
 _PLACEHOLDERS = frozenset({"{}", "%"})
 
 
+#: Languages of scripts that a text writes and then runs; Python's are read by its own analyzer.
+_WRITTEN = frozenset({"node", "ruby", "perl", "php"})
+
+
 class Runner:
     """Runs nothing: follows what would be run, ``depth`` texts deep."""
 
@@ -208,7 +212,8 @@ class Runner:
         state = self.state
         script: Word | None = name if "/" in name.text else None
         entry = program_of(command.program)
-        if entry is not None and entry.stdin == "shell" and script is None:
+        language = entry.stdin if entry is not None and entry.stdin in _WRITTEN else ""
+        if entry is not None and (entry.stdin == "shell" or language) and script is None:
             script = next((word for word in command.args if not word.text.startswith("-")), None)
         output = state.written(script.text) if script is not None else None
         if output is None or script is None:
@@ -218,6 +223,9 @@ class Runner:
         if output.decoded:
             context = replace(context, decoded=True)
             state.obscured.append(script.span)
+        if language and script is not name:
+            self._code(language, output.text, script.span, context)
+            return
         self.shell(output.text, script.span, -1, context)
 
     def _remember(self, command: Command) -> None:

@@ -24,7 +24,9 @@ _OPTION = re.compile(r"--?[A-Za-z-]+\Z")
 _PLAIN = re.compile(r"[\w./~+-]+\Z")
 _TWO_VARIABLES = re.compile(r"(?:\$\w+|\$\{\w+\}){2}")
 
-_PRINTED = re.compile(r"(?:\$\(|`)(?!\s*(?:command|which|type|pwd|dirname|git|realpath|readlink|brew)\b)")
+_PRINTED = re.compile(
+    r"(?:\$\(|`)(?!\s*(?:command|which|type|pwd|dirname|git|realpath|readlink|brew|uname|arch|dpkg)\b)"
+)
 
 
 def hides(source: str, words: list[Word], *, is_name: bool) -> bool:

@@ -47,6 +47,7 @@ class State:
         self.pending: list[tuple[Part, Block]] = []  # substitutions too deep to recurse into
         self.nested = 0
         self.calls = CALLS
+        self.inside: dict[str, int] = {}  # by function: in how many calls of it this is
         self.budget = Budget()
         self.texts = TEXTS
         self.characters = CHARACTERS + 2 * len(text)

@@ -99,13 +99,14 @@ def _options(
     """``-c TEXT``, ``--command=TEXT``, ``-cTEXT``."""
     for index, word in enumerate(args):
         text = word.text
-        if not text.startswith("-") or len(text) < 2:
-            continue
-        name, equals, value = text.partition("=")
         if text in options:
             if index + 1 < len(args):
                 yield _text((args[index + 1],), language, sets)
-        elif equals and name in options:
+            continue
+        if not text.startswith("-") or len(text) < 2:
+            continue
+        name, equals, value = text.partition("=")
+        if equals and name in options:
             yield Inner(text=value, source=(word,), language=language, sets=sets)
         elif text[1] != "-" and text[:2] in options:
             yield Inner(text=text[2:], source=(word,), language=language, sets=sets)
@@ -229,6 +230,8 @@ def _command(spec: CommandWords, args: tuple[Word, ...]) -> Iterator[Inner]:
     if start is None or (start >= len(args) and not spec.prefix):
         return
     words = args[start:]
+    if words and words[0].text == "-":  # uv run - <<E: the input is the program
+        return
     if spec.until:
         words = tuple([word for word in words if word.text not in spec.until])  # parallel rm ::: a b
     if spec.prefix:

@@ -26,6 +26,20 @@ def fixed(text: str) -> Callable[[list[str], Output | None], Output | None]:
     return lambda args, stdin: as_output(text)
 
 
+def for_args(given: str, text: str) -> Callable[[list[str], Output | None], Output | None]:
+    """For what prints this when it is asked just so; which machine it is said of does not matter."""
+    return lambda args, stdin: as_output(text) if args == [given] else None
+
+
+def uname(args: list[str], stdin: Output | None) -> Output | None:
+    """One name of the kernel or the machine; not ``-a`` and ``-n``, which tell one machine from another."""
+    found = _UNAME.get(args[0] if args else "-s") if len(args) < 2 else None
+    return None if found is None else as_output(found)
+
+
+_UNAME = {"-s": "Linux", "-m": "x86_64", "-p": "x86_64", "-i": "x86_64", "-r": "6.1.0", "-o": "GNU/Linux"}
+
+
 def dirname(args: list[str], stdin: Output | None) -> Output | None:
     head, slash, _ = args[-1].rstrip("/").rpartition("/") if args else ("", "", "")
     return as_output((head or "/") if slash else ".") if args else None

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 
 from guardtier.analyzers.shell import escapes, globs
-from guardtier.analyzers.shell.model import Span, Word
+from guardtier.analyzers.shell.model import Span, Template, Word
 from guardtier.analyzers.shell.parameters import Parameters
 from guardtier.analyzers.shell.syntax import Block, RawWord, Region
 from guardtier.analyzers.shell.variables import BREAK, OPEN, UNKNOWN, Variables, spread
@@ -32,6 +32,15 @@ _SPECIAL = re.compile(r"[{},*?\[\]]")
 _UNESCAPE = re.compile(r"\\([`$\\])")
 _INNER = re.compile(r"\$\(|`")
 _BLANKS = re.compile(r"[ \t\n]+")
+
+#: What a variable is called that says which build of what to fetch, and from where.
+_TELLING = (
+    r"(?:\w+_)?(?i:version|ver|v|release|rel|tag|branch|ref|commit|sha|rev|arch|architecture|machine|platform|os|kernel"
+    r"|distro|codename|suite|major|minor|target|targetarch|targetos|triple|variant|build|channel|edition|goos|goarch"
+    r"|checksum|mirror|repo|repository|owner|org|project|package|pkg|name|file|filename|tarball|archive|host|hostname"
+    r"|port|domain|server|ip|addr|address|url|uri|endpoint|region|namespace|env)"
+)
+_PARAMETER = re.compile(rf"\$(?:({_TELLING})(?!\w)|\{{({_TELLING})(?:[#%/^,][^$`{{}}]*)?\}})")
 
 FED = "/dev/fd/"  #: what ``<(…)`` comes to, before what can't be told
 LONGEST = 1 << 16  #: characters of a word that is taken apart
@@ -68,6 +77,7 @@ class Expander:
         self.sliced = False
         self.has_quotes = False  # … and had quotes of its own
         self.cut = False
+        self.compared = False  # the word is an operand of test: what it may be changes nothing
         self.nul = UNKNOWN if inner else ""  # in a text that was put together, NUL is what can't be told
 
     def simple(self, raw: RawWord) -> Word:
@@ -102,8 +112,17 @@ class Expander:
                 for part in self._globbed(one):
                     clean = self._clean(part)
                     clean = "/" + clean.lstrip("/") if clean.startswith("//") else clean  # $d/x where d=/
-                    found.append(Word(clean, span, UNKNOWN not in clean, quoted))
+                    made = Template if UNKNOWN in clean and self._is_template(clean, start, end) else Word
+                    found.append(made(clean, span, UNKNOWN not in clean, quoted))
         return found
+
+    def _is_template(self, clean: str, start: int, end: int) -> bool:
+        """Whether all that can't be told of an address is variables of a telling name, set elsewhere."""
+        source = self.text[start:end] if "/" in clean and end - start < LONGEST else "'"
+        if "'" in source or "\\" in source:
+            return False
+        names = [bare or braced for bare, braced in _PARAMETER.findall(source)]
+        return clean.count(UNKNOWN) == sum(self.variables.get(name) is None for name in names)
 
     def _fields(self, text: str) -> list[str]:
         """What an expansion that is not quoted splits into."""
@@ -112,7 +131,7 @@ class Expander:
         choices = [text]
         if OPEN in text:
             choices, complete = spread(text)
-            self.cut = self.cut or not complete
+            self.cut = self.cut or not (complete or self.compared)
         return [
             field for choice in choices for field in choice.split(BREAK) if field or BREAK not in choice
         ]

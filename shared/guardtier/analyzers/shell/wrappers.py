@@ -106,14 +106,14 @@ def table() -> dict[str, Program]:
 
 
 NAME_MAX = 255  #: characters: no file's name is longer
-_VERSION = re.compile(r"(?:-?\d[\d.]*)$")
+_VERSION = re.compile(r"(?:@.*|-?\d[\d.]*)\Z", re.DOTALL)
 
 
 def program_of(name: str) -> Program | None:
-    """The entry for a program's name, without its directory; ``python3.11`` is python."""
+    """The entry for a program's name, without its directory and version (``python3.11``, ``x@2``)."""
     known = table()
     found = known.get(name)
-    if found is None and name and name[-1].isdigit() and len(name) <= NAME_MAX:
+    if found is None and name and (name[-1].isdigit() or "@" in name) and len(name) <= NAME_MAX:
         found = known.get(_VERSION.sub("", name))
     return found
 
@@ -125,4 +125,4 @@ def _listed() -> frozenset[str]:
 
 def is_listed(name: str) -> bool:
     """True where there may be more to a program than its name and arguments; never wrongly False."""
-    return name in _listed() or name[-1].isdigit()
+    return name in _listed() or name[-1].isdigit() or "@" in name
