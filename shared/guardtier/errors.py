@@ -46,10 +46,11 @@ class GuardtierError(Exception):
         try:
             body = orjson.loads(raw)
             kind = _BY_CODE.get(body["code"], GuardtierError)
-            said = kind(str(body["message"]), field=body.get("field"), limit=body.get("limit"))
-            if isinstance(said, TurnedAway):
-                said.retry_after = seconds_in(body.get("retry_after"))
-            return said
+            message, more = str(body["message"]), {}
+            if issubclass(kind, TurnedAway):
+                more["retry_after"] = after = seconds_in(body.get("retry_after"))
+                message = message.replace("after retry_after seconds", f"after {after:.1f} s")
+            return kind(message, field=body.get("field"), limit=body.get("limit"), **more)
         except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return GuardtierError("the tier sent an error that can't be read")
 

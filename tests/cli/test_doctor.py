@@ -240,6 +240,16 @@ def test_approvers_of_whom_nobody_may_answer_or_halt(
     assert warned() == []
 
 
+def test_settings_without_approvers(terminal: Terminal, server: EmbeddedRedis, tmp_path: Path) -> None:
+    file = tmp_path / "tier.toml"
+    file.write_text("partitions = 1\n")
+
+    done = terminal.run("doctor", "--json", "--redis-url", server.url, "--config", str(file))
+
+    (found,) = [one for one in done.json["checks"] if one["what"] == "approvers file"]
+    assert (found["grade"], "nobody may answer" in found["says"]) == ("warning", True)
+
+
 def test_a_halt_is_one_whatever_the_number_of_partitions(
     terminal: Terminal, server: EmbeddedRedis, redis: Redis
 ) -> None:

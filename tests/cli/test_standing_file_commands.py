@@ -195,3 +195,16 @@ def test_a_wrong_settings_file_is_told_at_once(
     told = done.err.strip().splitlines()[-1]
     assert told.startswith("guardtier: policy_file: ")
     assert "rules" in told
+
+
+def test_fleets_that_nobody_registered_are_told_beside(cli: Here, rules: Path) -> None:
+    """A misspelt one would have no rules, and nobody would know."""
+    assert cli.run("policy", "set", "--file", str(rules)).err == ""
+    rules.write_text(
+        RULES.replace('fleet = "filed"\nwhen', 'fleet = ["filed", "fi*", "flied", "x-*"]\nwhen')
+    )
+
+    done = cli.run("policy", "set", "--file", str(rules))
+
+    assert done.code == 0
+    assert "no fleet is registered as flied, x-*" in done.err

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from guardtier import errors
-from guardtier.errors import AlreadyRedeemed, GuardtierError, GuardTimeout, InvalidAction, WrongState
+from guardtier.errors import (
+    AlreadyRedeemed,
+    GuardtierError,
+    GuardTimeout,
+    InvalidAction,
+    QueueFull,
+    WrongState,
+)
 
 KINDS = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GuardtierError)
@@ -55,3 +62,13 @@ def test_a_message_is_cut_on_the_wire():
 def test_an_error_is_caught_by_its_family():
     assert issubclass(GuardTimeout, TimeoutError)
     assert issubclass(AlreadyRedeemed, WrongState)
+
+
+def test_who_is_turned_away_reads_when_to_come_again():
+    """The words are written once for many, and the time is each one's own."""
+    head = QueueFull("more than 50 wait: ask again after retry_after seconds", field="max_queue").head()
+
+    told = GuardtierError.from_json(head + b',"retry_after":2.25}')
+
+    assert isinstance(told, QueueFull)
+    assert (str(told), told.retry_after) == ("more than 50 wait: ask again after 2.2 s", 2.25)

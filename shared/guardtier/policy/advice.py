@@ -15,6 +15,7 @@ from guardtier.policy.rules import RISKY, Rule
 from guardtier.policy.ruling import Effect
 from guardtier.policy.terms import Terms
 
+_ELSEWHERE = frozenset("?[]^$|\\(){}")
 MOST_PAIRS = 20  #: of rules that ask for more together than each alone
 
 
@@ -22,7 +23,7 @@ def advice(file: PolicyFile) -> list[str]:
     """One sentence for each."""
     covering = Covering(file.rule)
     found = [said for rule in file.rule for said in _of(rule, file.rule, covering)]
-    found += [said for rule in file.rule for said in _short(rule, file.own)]
+    found += [said for rule in file.rule for said in (*_short(rule, file.own), *_not_globs(rule))]
     found += islice(_harder_together(file.rule), MOST_PAIRS)
     if file.rule and not file.test:
         found.append("no [[test]] says what the rules are for: add one for each action that matters")
@@ -56,6 +57,19 @@ def _short(rule: Rule, own: Sequence[str]) -> Iterator[str]:
     for glob in rule.finding or ():
         if cut_short(glob, own):
             yield f"rule {rule.name!r}: finding {glob!r} is only the beginning of ids: write '{glob}.*'"
+
+
+def _not_globs(rule: Rule) -> Iterator[str]:
+    """Names with what other globs, and regular expressions, are made of: here it stands for itself."""
+    for key, globs in (("agent", rule.agent), ("tool", rule.tool), ("conversation", rule.conversation)):
+        for glob in globs or ():
+            if set(glob) & _ELSEWHERE:
+                yield f"rule {rule.name!r}: {key} {glob!r}: only * is special, all else is itself"
+    for glob in rule.target or ():
+        scheme, found, rest = glob.partition("://")
+        host = rest.partition("/")[0]
+        if found and (scheme + host).lower() != scheme + host:
+            yield f"rule {rule.name!r}: target {glob!r}: write scheme and host in lower case"
 
 
 def _tells(terms: Terms) -> bool:

@@ -139,6 +139,17 @@ class CompiledPolicy:
         """The file's own tests. Without ``assess`` those that the analyzers must rate are skipped."""
         return run(self, self._tests, assess, targets=targets, default=default)
 
+    def untold(self, facts: Facts) -> list[str]:
+        """Which rules park since their target or condition can't be told, and why not."""
+        asked = self._questions.about(facts, unsure=0)
+        found = []
+        for number in bits_of(self._matching(facts) & self._asking):
+            try:
+                self._questions.ask(number, asked)
+            except Exception as error:
+                found.append(f"rule {self.rules[number].name!r} can't be told, so it parks: {error}")
+        return found
+
     def _rule(self, facts: Facts, default: Default, version: str) -> Ruling:
         mask = self._matching(facts)
         asked = self._questions.about(facts, unsure=self._unsure(facts))

@@ -157,13 +157,12 @@ class _Run:
         says = f"it is {facts.risk.value}, found: {found}"
         if facts.labels:
             says += f", labels: {', '.join(facts.labels[:MOST_NAMED])}"
-        if not any(rule.target for rule in self._policy.rules):
-            return says
-        try:
-            targets = ", ".join(facts.targets()[:MOST_NAMED]) or "none"
-        except Exception as error:  # as a rule that asks for them takes it
-            targets = f"can't be told ({error})"
-        return f"{says}, targets: {targets}"
+        if any(rule.target for rule in self._policy.rules):
+            try:
+                says += f", targets: {', '.join(facts.targets()[:MOST_NAMED]) or 'none'}"
+            except Exception as error:  # as a rule that asks for them takes it
+                says += f", targets can't be told ({error})"
+        return "; ".join([says, *self._policy.untold(facts)[:MOST_NAMED]])
 
     def _facts(self, assess: Assess | None) -> Facts:
         test, action = self._test, self._test.action

@@ -84,3 +84,10 @@ def test_that_a_finding_is_only_the_beginning_of_ids():
 def test_that_a_reminder_is_for_nobody():
     assert "reminds nobody" in said(rule(more='terms = { remind_every = "5m" }'))
     assert said(rule(more='terms = { remind_every = "5m", notify = ["oncall"] }')) == ""
+
+
+def test_that_a_name_is_no_glob_and_an_address_none_that_is_told():
+    assert said(rule(more='tool = ["term?nal", "term*"]')).count("only * is special") == 1
+    assert "only * is special" in said(rule(more='agent = "^coder.*$"'))
+    assert "lower case" in said(rule(more='tool = "x"\ntarget = "https://Evil.example/*"'))
+    assert said(rule(more='tool = "x"\ntarget = ["https://evil.example/Path?a=[1]", "/srv/[a]"]')) == ""

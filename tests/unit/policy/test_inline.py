@@ -101,6 +101,11 @@ def test_what_is_known_of_it_is_told_beside():
     assert result(rule() + one(wants)).known == "it is HIGH, found: shell.cloud.delete, labels: download"
     told = result(asks + one(wants), targets=lambda action, findings: lambda: ("/srv/a", "/srv/b"))
     assert told.known.endswith(", targets: /srv/a, /srv/b")
+    untold = result(
+        rule(more="when = 'action.arguments.path == \"x\"'") + one('risk = "LOW"\nexpect = "release"')
+    )
+    assert untold.known.startswith("it is LOW, found: nothing; rule 'r' can't be told, so it parks: ")
+    assert "path" in untold.known
     assert result(rule() + one('risk = "HIGH"\nexpect = "park"')).known == ""
 
 

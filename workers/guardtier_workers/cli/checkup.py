@@ -57,7 +57,9 @@ def configuration(settings: Settings, file: Path | None) -> Iterator[Found]:
     if settings.approvers_file is not None:
         yield from _approvers(settings.approvers_file)
     elif file is not None:
-        says = "none in these settings: policy workers with them let nobody answer; set approvers_file"
+        says = (
+            "none in these settings: unless policy workers have GUARDTIER_APPROVERS_FILE, nobody may answer"
+        )
         yield Found("warning", "approvers file", says)
     if settings.policy_file is not None:
         yield _policy(settings, settings.policy_file)

@@ -82,7 +82,7 @@ def set_policy(
         def ask_file(approver: ApproverClient) -> Awaitable[list[PartitionFile]]:
             return approver.set_policy_file(text, timeout=timeout)
 
-        change_file(ask_file, redis_url, config, name, token_file, as_json=as_json)
+        change_file(ask_file, redis_url, config, name, token_file, text=text, as_json=as_json)
         return
     if fleet is None or kind is None:
         raise UsageError("give FLEET and POLICY, or --file FILE", field="fleet")

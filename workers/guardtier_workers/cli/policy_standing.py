@@ -13,8 +13,10 @@ import typer
 from guardtier.approver import ApproverClient, PartitionFile
 from guardtier.errors import ConfigError, GuardtierError
 from guardtier.policy.file import PolicyFile
+from guardtier.policy.globs import matcher
 from guardtier.policy.standing import MAX_FILE, UNREADABLE, digest_of_file, label_of_settings_file
 from guardtier.settings import Settings
+from guardtier.store.connection import RedisError
 from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import emit, note, say, span_text
@@ -67,19 +69,34 @@ def change_file(
     name: str | None,
     token_file: Path | None,
     *,
+    text: str = "",
     as_json: bool,
 ) -> None:
-    """Ask for another file to stand, and tell which one stands then."""
+    """Ask for another file to stand, and tell which one stands then. ``text``: what is set."""
 
-    async def run() -> dict[str, Any]:
+    async def run() -> tuple[dict[str, Any], list[str]]:
         async with tier_at(redis_url, config) as tier, tier.approver(name, token_file) as approver:
-            return file_body(tier.settings, await ask(approver))
+            body = file_body(tier.settings, await ask(approver))
+            return body, await _unregistered(tier, text) if text else []
 
-    body = asyncio.run(run())
+    body, strangers = asyncio.run(run())
     if as_json:
         emit(body)
     else:
         tell_file(body)
+    if strangers:
+        note(f"no fleet is registered as {', '.join(strangers)}: what the file says of it waits for one")
+
+
+async def _unregistered(tier: Tier, text: str) -> list[str]:
+    """Fleets that a file names and nobody has registered: not yet, or they are misspelt."""
+    file = PolicyFile.parse(text, name="the policy file")
+    try:
+        known = await tier.upkeep.fleets()
+    except RedisError:  # this credential may not look, and what was asked is done
+        return []
+    named = dict.fromkeys([*file.fleet, *(glob for rule in file.rule for glob in rule.fleet or ())])
+    return [glob for glob in named if not any(map(matcher(glob), known))]
 
 
 def show_file(redis_url: str | None, config: Path | None, *, as_json: bool) -> None:
