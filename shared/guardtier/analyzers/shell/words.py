@@ -43,6 +43,7 @@ _TELLING = (
 _PARAMETER = re.compile(rf"\$(?:({_TELLING})(?!\w)|\{{({_TELLING})(?:[#%/^,][^$`{{}}]*)?\}})")
 
 FED = "/dev/fd/"  #: what ``<(…)`` comes to, before what can't be told
+SEARCHED = 1 << 13  #: characters of a text that is searched for where a variable may be set
 LONGEST = 1 << 16  #: characters of a word that is taken apart
 STEPS = 12_000  #: pieces that are looked at one by one in a text
 BRACES = 4_096  #: words that all braces of a text may make
@@ -118,10 +119,12 @@ class Expander:
 
     def _is_template(self, clean: str, start: int, end: int) -> bool:
         """Whether all that can't be told of an address is variables of a telling name, set elsewhere."""
-        source = self.text[start:end] if "/" in clean and end - start < LONGEST else "'"
+        source = self.text[start:end] if "/" in clean and len(self.text) < SEARCHED else "'"
         if "'" in source or "\\" in source:
             return False
         names = [bare or braced for bare, braced in _PARAMETER.findall(source)]
+        if any(re.search(rf"(?<![\w$])(?<!\$\{{){name}(?!\w)", self.text) for name in set(names)):
+            return False  # read NAME, printf -v NAME: it may be set here after all
         return clean.count(UNKNOWN) == sum(self.variables.get(name) is None for name in names)
 
     def _fields(self, text: str) -> list[str]:
