@@ -123,7 +123,7 @@ class Expander:
         if "'" in source or "\\" in source:
             return False
         names = [bare or braced for bare, braced in _PARAMETER.findall(source)]
-        if any(re.search(rf"(?<![\w$])(?<!\$\{{){name}(?!\w)", self.text) for name in set(names)):
+        if any(_stands_bare(name, self.text) for name in set(names)):
             return False  # read NAME, printf -v NAME: it may be set here after all
         return clean.count(UNKNOWN) == sum(self.variables.get(name) is None for name in names)
 
@@ -305,3 +305,16 @@ class Expander:
 def _literal(text: str) -> str:
     """What stood in quotes: no glob, no brace, whatever it looks like."""
     return text.translate(_QUOTED) if _SPECIAL.search(text) else text
+
+
+def _stands_bare(name: str, text: str) -> bool:
+    """Whether a variable's name stands in the text without the dollar before it."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        before, after = text[max(at - 2, 0) : at], text[end : end + 1]
+        inside = before[-1:] in ("$", "_") or before[-1:].isalnum() or before == "${"
+        if not inside and after != "_" and not after.isalnum():
+            return True
+        at = text.find(name, end)
+    return False
