@@ -78,6 +78,7 @@ class Expander:
         self.sliced = False
         self.has_quotes = False  # … and had quotes of its own
         self.cut = False
+        self.bare: dict[str, bool] = {}  # by variable: whether its name stands somewhere without a dollar
         self.compared = False  # the word is an operand of test: what it may be changes nothing
         self.nul = UNKNOWN if inner else ""  # in a text that was put together, NUL is what can't be told
 
@@ -123,8 +124,11 @@ class Expander:
         if "'" in source or "\\" in source:
             return False
         names = [bare or braced for bare, braced in _PARAMETER.findall(source)]
-        if any(_stands_bare(name, self.text) for name in set(names)):
-            return False  # read NAME, printf -v NAME: it may be set here after all
+        for name in names:
+            if name not in self.bare:
+                self.bare[name] = _stands_bare(name, self.text)
+            if self.bare[name]:
+                return False  # read NAME, printf -v NAME: it may be set here after all
         return clean.count(UNKNOWN) == sum(self.variables.get(name) is None for name in names)
 
     def _fields(self, text: str) -> list[str]:
