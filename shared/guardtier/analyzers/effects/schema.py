@@ -64,9 +64,9 @@ class Rule(Verdict):
     ``-xo``; ``--out*`` for all that begin so), or, without a dash, an operand, which may hold ``*``.
     ``value`` maps an option to a pattern for all of its value, ``first`` is one for the first operand,
     ``operand`` for any, ``args`` is looked for in all words joined by spaces (RE2, all four). ``bare``
-    True: no operands given. ``piped`` True: its input comes from elsewhere. ``fed`` is looked for in that input, where it is known (RE2). ``carrying``: some operand has
-    a part that can't be told and may hold what was read. ``into``: places that its
-    output is redirected to. ``only`` True: nothing else
+    True: no operands given. ``piped`` True: its input comes from elsewhere; ``fed`` is looked for in
+    that input, where it is known (RE2). ``carrying``: some operand has a part that can't be told and may
+    hold what was read. ``into``: places that its output is redirected to. ``only`` True: nothing else
     counts. An ``only`` that lowers a rating should look at ``first`` or at all of ``args`` (``^…$``), or
     a word put behind it lowers what it shouldn't.
     """

@@ -43,15 +43,20 @@ def _patterns_hold(rule: CompiledRule, command: Command, given: Given) -> bool:
         return False
     if rule.context and not all(getattr(command.context, name) for name in rule.context):
         return False
-    if rule.fed is not None and (command.body is None or not rule.fed.found(command.body)):
-        return False
-    if rule.carrying and not any(UNKNOWN_PART in w.text and type(w) is Word for w in given.operands):
+    if (rule.fed is not None or rule.carrying) and not _holds_inside(rule, command, given):
         return False
     if rule.first is not None and not (given.operands and rule.first.full(given.operands[0].text)):
         return False
     if rule.operand is not None and not any(rule.operand.full(word.text) for word in given.operands):
         return False
     return rule.args is None or rule.args.found(" ".join([word.text for word in command.args]))
+
+
+def _holds_inside(rule: CompiledRule, command: Command, given: Given) -> bool:
+    """What is asked of the input, and of operands that can't be told."""
+    if rule.fed is not None and (command.body is None or not rule.fed.found(command.body)):
+        return False
+    return not rule.carrying or any(UNKNOWN_PART in w.text and type(w) is Word for w in given.operands)
 
 
 def _goes_into(command: Command, places: frozenset[str]) -> bool:

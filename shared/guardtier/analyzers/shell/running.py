@@ -26,7 +26,7 @@ _PLACEHOLDERS = frozenset({"{}", "%"})
 
 
 #: Languages of scripts that a text writes and then runs; Python's are read by its own analyzer.
-_WRITTEN = frozenset({"node", "ruby", "perl", "php"})
+_WRITTEN: dict[str, Language] = {"node": "node", "ruby": "ruby", "perl": "perl", "php": "php"}
 
 
 class Runner:
@@ -212,7 +212,7 @@ class Runner:
         state = self.state
         script: Word | None = name if "/" in name.text else None
         entry = program_of(command.program)
-        language = entry.stdin if entry is not None and entry.stdin in _WRITTEN else ""
+        language = _WRITTEN.get(entry.stdin) if entry is not None else None
         if entry is not None and (entry.stdin == "shell" or language) and script is None:
             script = next((word for word in command.args if not word.text.startswith("-")), None)
         output = state.written(script.text) if script is not None else None
@@ -223,7 +223,7 @@ class Runner:
         if output.decoded:
             context = replace(context, decoded=True)
             state.obscured.append(script.span)
-        if language and script is not name:
+        if language is not None and script is not name:
             self._code(language, output.text, script.span, context)
             return
         self.shell(output.text, script.span, -1, context)

@@ -43,6 +43,7 @@ _TELLING = (
 _PARAMETER = re.compile(rf"\$(?:({_TELLING})(?!\w)|\{{({_TELLING})(?:[#%/^,][^$`{{}}]*)?\}})")
 
 FED = "/dev/fd/"  #: what ``<(…)`` comes to, before what can't be told
+SEARCHED = 1 << 13  #: characters of a text that is searched for where a variable may be set
 LONGEST = 1 << 16  #: characters of a word that is taken apart
 STEPS = 12_000  #: pieces that are looked at one by one in a text
 BRACES = 4_096  #: words that all braces of a text may make
@@ -77,6 +78,7 @@ class Expander:
         self.sliced = False
         self.has_quotes = False  # … and had quotes of its own
         self.cut = False
+        self.bare: dict[str, bool] = {}  # by variable: whether its name stands somewhere without a dollar
         self.compared = False  # the word is an operand of test: what it may be changes nothing
         self.nul = UNKNOWN if inner else ""  # in a text that was put together, NUL is what can't be told
 
@@ -118,10 +120,15 @@ class Expander:
 
     def _is_template(self, clean: str, start: int, end: int) -> bool:
         """Whether all that can't be told of an address is variables of a telling name, set elsewhere."""
-        source = self.text[start:end] if "/" in clean and end - start < LONGEST else "'"
+        source = self.text[start:end] if "/" in clean and len(self.text) < SEARCHED else "'"
         if "'" in source or "\\" in source:
             return False
         names = [bare or braced for bare, braced in _PARAMETER.findall(source)]
+        for name in names:
+            if name not in self.bare:
+                self.bare[name] = _stands_bare(name, self.text)
+            if self.bare[name]:
+                return False  # read NAME, printf -v NAME: it may be set here after all
         return clean.count(UNKNOWN) == sum(self.variables.get(name) is None for name in names)
 
     def _fields(self, text: str) -> list[str]:
@@ -302,3 +309,16 @@ class Expander:
 def _literal(text: str) -> str:
     """What stood in quotes: no glob, no brace, whatever it looks like."""
     return text.translate(_QUOTED) if _SPECIAL.search(text) else text
+
+
+def _stands_bare(name: str, text: str) -> bool:
+    """Whether a variable's name stands in the text without the dollar before it."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        before, after = text[max(at - 2, 0) : at], text[end : end + 1]
+        inside = before[-1:] in ("$", "_") or before[-1:].isalnum() or before == "${"
+        if not inside and after != "_" and not after.isalnum():
+            return True
+        at = text.find(name, end)
+    return False
