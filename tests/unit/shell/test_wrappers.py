@@ -98,6 +98,12 @@ WRAPPED = [
     "distrobox enter box -- rm -rf /",
     "wsl -d x rm -rf /",
     "builtin command -- rm -rf /",
+    "git rebase -x 'rm -rf /' main",
+    "git difftool -x 'rm -rf /' HEAD",
+    "git bisect run rm -rf /",
+    "git bisect run sh -c 'rm -rf /'",
+    "git submodule foreach 'rm -rf /'",
+    "tini -- rm -rf /",
     "echo / | xargs rm -rf",
     "echo / | xargs -I{} rm -rf {}",
     "parallel -j 2 rm -rf ::: /",
@@ -187,6 +193,8 @@ def test_wrappers_come_off(text: str):
         ("command -v rm", ["command -v rm"]),
         ("git config alias.co checkout", ["git config alias.co checkout"]),
         ("git stash pop", ["git stash pop"]),
+        ("git cherry-pick -x 1a2b3c", ["git cherry-pick -x 1a2b3c"]),
+        ("git clean -d -x -f", ["git clean -d -x -f"]),
         ("docker volume create x", ["docker volume create x"]),
         ("docker build -t x .", ["docker build -t x ."]),
         ("kubectl run x --image=y", ["kubectl run x --image=y"]),
@@ -235,6 +243,7 @@ def test_the_context_of_what_is_wrapped(text: str, wrappers: tuple[str, ...], fl
     ("text", "language", "code"),
     [
         ("python3 -c 'import os'", "python", "import os"),
+        ("python -m timeit 'import os'", "python", "import os"),
         ("python3.11 -Sc 'import os' a", "python", "import os"),
         ("python - <<'E'\nimport os\nE", "python", "import os\n"),
         ("echo 'import os' | python3", "python", "import os\n"),
@@ -260,6 +269,12 @@ def test_code_in_other_languages(text: str, language: str, code: str):
 
     assert (found.language, found.text) == (language, code)
     assert text[slice(*found.span)].strip() == code.strip()
+
+
+def test_statements_that_are_timed_are_one_program():
+    (found,) = read("python -m timeit -s 'import shutil' 'shutil.rmtree(x)'").code
+
+    assert found.text == "import shutil\nshutil.rmtree(x)"
 
 
 def test_what_runs_inside_stands_where_it_was_written():

@@ -42,6 +42,8 @@ def inners(program: Program, args: tuple[Word, ...]) -> Iterator[Inner]:
         yield from _options(
             program.code, _leading(args, program.code) if program.leading else args, program.language, ()
         )
+    if program.code_modules:
+        yield from _lines_of_code(program, args)
     if program.cluster or program.cluster_code:
         yield from _clustered(program, args)
     if program.positional and len(args) >= program.positional:
@@ -142,6 +144,17 @@ def _first_plain(args: Sequence[Word], language: Language | None, *, skip_option
             return
 
 
+def _lines_of_code(program: Program, args: tuple[Word, ...]) -> Iterator[Inner]:
+    """``python -m timeit -s SETUP STATEMENT``."""
+    for index, word in enumerate(args[:8]):
+        if word.text in program.code_modules and args[index - 1].text == "-m":
+            lines = tuple(one for one in args[index + 1 :] if one.text[:1] != "-")
+            if lines:
+                code = "\n".join([one.text for one in lines])
+                yield Inner(text=code, source=lines, language=program.language)
+            return
+
+
 def _positional(program: Program, args: Sequence[Word]) -> Iterator[Inner]:
     plain = [word for word in args if not word.text.startswith("-")]
     for word in plain[program.code_positional - 1 :]:
@@ -200,9 +213,9 @@ def compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], Any]:
 
 
 def _pairs(patterns: tuple[str, ...], args: Sequence[Word]) -> Iterator[Inner]:
-    """``git config core.pager COMMAND``: a name, then the value."""
+    """``git config core.pager COMMAND``, ``git rebase -x COMMAND``: a name, then the value."""
     for name, value in pairwise(args):
-        if "." in name.text[:100]:
+        if "." in name.text[:100] or name.text[:1] == "-":
             for text in _found(patterns, f"{name.text} {value.text}"):
                 yield Inner(text=text, source=(value,))
 
@@ -236,7 +249,7 @@ def _command(spec: CommandWords, args: tuple[Word, ...]) -> Iterator[Inner]:
         words = tuple([word for word in words if word.text not in spec.until])  # parallel rm ::: a b
     if spec.prefix:
         words = (*_prefix(spec.prefix, args[:start]), *words)
-    if words and spec.joined:
+    if words and (spec.joined or (spec.single and len(words) == 1)):
         yield _text(words, sets=spec.sets)
     elif words:
         yield Inner(words=words, sets=spec.sets, takes_input=spec.input)

@@ -49,6 +49,7 @@ class CommandWords(_Strict):
     required: bool = False
     until: frozenset[str] = frozenset()
     joined: bool = False
+    single: bool = False
     chdir: frozenset[str] = frozenset()
     sets: tuple[Flag, ...] = ()
 
@@ -72,6 +73,7 @@ class Program(_Strict):
     pairs: tuple[Pattern, ...] = ()
     leading: bool = False
     code: frozenset[str] = frozenset()
+    code_modules: frozenset[str] = frozenset()
     cluster_code: str = ""
     code_positional: int = 0
     language: Language | None = None
