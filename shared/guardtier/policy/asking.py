@@ -13,7 +13,7 @@ from guardtier.policy.condition import Condition, ConditionFailed, activation_of
 from guardtier.policy.globs import Matches, is_pattern, matcher, may_expand_to
 from guardtier.policy.known import LOST
 from guardtier.policy.rules import Rule
-from guardtier.policy.ruling import Facts
+from guardtier.policy.ruling import Effect, Facts
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Questions:
     def ask(self, number: int, asked: Asked) -> bool:
         """Whether the rule's targets and condition hold. Raises where it can't be told."""
         globs: list[Matches] | None = self._targets.get(number)
-        if globs is not None and not any(matches(one) for one in asked.targets() for matches in globs):
+        if globs is not None and not self._are_meant(number, globs, asked.targets()):
             self._check_expanded(number, asked)
             return False
         condition = self._conditions.get(number)
@@ -59,6 +59,13 @@ class Questions:
         if condition is not None and condition.asks_labels and asked.lost:
             raise ConditionFailed("the conversation's history is lost, and its labels with it")
         return condition is None or condition.holds(asked.activation(condition.asks_targets))
+
+    def _are_meant(self, number: int, globs: list[Matches], targets: tuple[str, ...]) -> bool:
+        """Whether these are the rule's: one of them, or each where it releases them."""
+        among = (any(matches(one) for matches in globs) for one in targets)
+        if self._rules[number].outcome is Effect.RELEASE:
+            return bool(targets) and all(among)
+        return any(among)
 
     def _check_expanded(self, number: int, asked: Asked) -> None:
         """Raise where a target is a glob that a shell may expand to one that the rule names."""

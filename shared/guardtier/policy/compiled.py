@@ -63,6 +63,9 @@ class CompiledPolicy:
         self._shadow = sum(bit for rule, bit in rows if rule.mode == "shadow")
         self._asking = sum(bit for rule, bit in rows if rule.asks)
         self._labelled = sum(bit for rule, bit in rows if rule.label is not None)
+        releases = self._levels[Effect.RELEASE]
+        self._covers_findings = releases & ~self._finding.free
+        self._covers_redacted = releases & ~self._redacted.free
         self._questions = Questions(self.rules, name)
         self._terms_of = lru_cache(maxsize=1024)(self._joined)
 
@@ -178,7 +181,11 @@ class CompiledPolicy:
             mask &= self._label.any_of(facts.labels)
         if len(facts.findings) < MAX_FINDINGS:
             mask &= self._finding.any_of(facts.findings)
+            if mask & self._covers_findings:
+                mask &= ~self._covers_findings | self._finding.all_of(facts.findings)
         mask &= self._redacted.any_of(facts.redacted)
+        if mask & self._covers_redacted:
+            mask &= ~self._covers_redacted | self._redacted.all_of(facts.redacted)
         if not mask:
             return 0
         mask = self._agent.narrowed(mask, facts.agent)
@@ -234,7 +241,7 @@ class CompiledPolicy:
         others must not get away. Where a conversation's history is lost, so may be the label.
         """
         full, lost = len(facts.findings) >= MAX_FINDINGS, LOST in facts.labels
-        unsure = ~self._finding.any_of(facts.findings) if full else 0
+        unsure = ~self._finding.any_of(facts.findings) | self._covers_findings if full else 0
         return unsure | ~self._label.any_of(facts.labels) if lost else unsure
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:

@@ -79,6 +79,13 @@ class GlobMasks:
             found |= self.hits(text)
         return found
 
+    def all_of(self, texts: Iterable[str]) -> int:
+        """The rules that each of the texts matches, or that do not ask."""
+        found = -1
+        for text in texts:
+            found &= self.of(text)
+        return found
+
     def _found(self, text: str, asking: int) -> int:
         found = self._exact.get(text, 0)
         for length, heads in self._heads.items():

@@ -221,6 +221,38 @@ def test_a_label_that_there_is_can_be_told(asks: str):
     assert ruled(rule("p", "reject"), facts(labels=LOST)).effect is Effect.REJECT
 
 
+def test_what_releases_names_each_target_not_one_among_others():
+    text = rule("tmp", "release", 'target = ["/tmp/*", "/var/tmp/*"]')
+    both = facts(targets=lambda: ("/etc/passwd", "/tmp/x"))
+
+    assert ruled(text, both, default=parked).effect is PARK
+    assert ruled(text, facts(targets=tuple), default=parked).effect is PARK
+    mine = facts(targets=lambda: ("/tmp/x", "/var/tmp/y"))
+    assert ruled(text, mine, default=parked).effect is RELEASE
+    assert ruled(rule("etc", "reject", 'target = "/etc/*"'), both).effect is REJECT
+
+
+@pytest.mark.parametrize("kind", ["finding", "redacted"])
+def test_what_releases_names_each_finding_and_each_secret(kind: str):
+    named = {"finding": ("shell.read.home", "shell.send.file"), "redacted": ("github_token", "private_key")}
+    one, other = named[kind]
+    text = rule("known", "release", f'{kind} = "{one}"')
+    given = {"finding": "findings", "redacted": "redacted"}[kind]
+
+    assert ruled(text, facts(**{given: (one, other)}), default=parked).effect is PARK
+    assert ruled(text, facts(**{given: (one, one)}), default=parked).effect is RELEASE
+    assert ruled(text, facts(**{given: ()}), default=parked).effect is PARK
+    some = facts(**{given: (other, one)})
+    assert ruled(rule("known", "reject", f'{kind} = "{one}"'), some).effect is REJECT
+
+
+def test_nor_does_it_release_where_a_finding_may_be_cut_off():
+    full = facts(findings=("shell.read.home",) * 64)
+    text = rule("known", "release", 'finding = "shell.read.*"')
+
+    assert (ruled(text, full).effect, ruled(text, full).rules) == (PARK, ("known",))
+
+
 def test_targets_are_asked_for_once_and_only_where_a_rule_that_holds_asks():
     asked = []
 
