@@ -48,24 +48,22 @@ class CompiledPolicy:
         self._fleets = dict(fleets)
         self._tests = tuple(tests)
         rows = [(rule, 1 << number) for number, rule in enumerate(self.rules)]
+        self._levels = {
+            effect: sum(bit for rule, bit in rows if rule.outcome is effect) for effect in Effect
+        }
+        releases = self._levels[Effect.RELEASE]  # an exception is for what it names, not for what is beside
         self._fleet = GlobMasks((rule.fleet, bit) for rule, bit in rows)
         self._agent = GlobMasks((rule.agent, bit) for rule, bit in rows)
         self._conversation = GlobMasks((rule.conversation, bit) for rule, bit in rows)
         self._tool = GlobMasks((rule.tool, bit) for rule, bit in rows)
-        self._finding = GlobMasks((rule.finding, bit) for rule, bit in rows)
+        self._finding = GlobMasks(((rule.finding, bit) for rule, bit in rows), each=releases)
         self._label = GlobMasks((rule.label, bit) for rule, bit in rows)
-        self._redacted = GlobMasks((rule.redacted, bit) for rule, bit in rows)
+        self._redacted = GlobMasks(((rule.redacted, bit) for rule, bit in rows), each=releases)
         self._time = Timetable([(rule.time, bit) for rule, bit in rows])
         self._risk = {risk: sum(bit for rule, bit in rows if risk in rule.risks) for risk in SecurityRisk}
-        self._levels = {
-            effect: sum(bit for rule, bit in rows if rule.outcome is effect) for effect in Effect
-        }
         self._shadow = sum(bit for rule, bit in rows if rule.mode == "shadow")
         self._asking = sum(bit for rule, bit in rows if rule.asks)
         self._labelled = sum(bit for rule, bit in rows if rule.label is not None)
-        releases = self._levels[Effect.RELEASE]
-        self._covers_findings = releases & ~self._finding.free
-        self._covers_redacted = releases & ~self._redacted.free
         self._questions = Questions(self.rules, name)
         self._terms_of = lru_cache(maxsize=1024)(self._joined)
 
@@ -178,14 +176,10 @@ class CompiledPolicy:
         """The rules whose matchers hold, but for targets, conditions and what is unsure."""
         mask = self._fleet.of(facts.fleet) & self._tool.of(facts.tool) & self._risk[facts.risk]
         if LOST not in facts.labels:
-            mask &= self._label.any_of(facts.labels)
+            mask &= self._label.among(facts.labels)
         if len(facts.findings) < MAX_FINDINGS:
-            mask &= self._finding.any_of(facts.findings)
-            if mask & self._covers_findings:
-                mask &= ~self._covers_findings | self._finding.all_of(facts.findings)
-        mask &= self._redacted.any_of(facts.redacted)
-        if mask & self._covers_redacted:
-            mask &= ~self._covers_redacted | self._redacted.all_of(facts.redacted)
+            mask &= self._finding.among(facts.findings)
+        mask &= self._redacted.among(facts.redacted)
         if not mask:
             return 0
         mask = self._agent.narrowed(mask, facts.agent)
@@ -241,8 +235,8 @@ class CompiledPolicy:
         others must not get away. Where a conversation's history is lost, so may be the label.
         """
         full, lost = len(facts.findings) >= MAX_FINDINGS, LOST in facts.labels
-        unsure = ~self._finding.any_of(facts.findings) | self._covers_findings if full else 0
-        return unsure | ~self._label.any_of(facts.labels) if lost else unsure
+        unsure = ~self._finding.among(facts.findings) | self._finding.each if full else 0
+        return unsure | ~self._label.among(facts.labels) if lost else unsure
 
     def _joined(self, fleet: str, numbers: tuple[int, ...]) -> Terms:
         return joined([self.rules[number].terms or self.terms_of(fleet) for number in numbers])

@@ -19,10 +19,11 @@ class GlobMasks:
     """The rules whose globs of one kind (fleet, tool, finding …) match a text.
 
     Texts without a star, those with one at the end, and those with one at the beginning are looked up;
-    only globs of another form are tried one by one.
+    only globs of another form are tried one by one. Of several texts one is enough for a rule, but for
+    those in ``each``, which must match each of them.
     """
 
-    def __init__(self, rows: Iterable[tuple[Sequence[str] | None, int]]) -> None:
+    def __init__(self, rows: Iterable[tuple[Sequence[str] | None, int]], *, each: int = 0) -> None:
         self.free = 0  #: the rules that do not ask
         self._exact: dict[str, int] = {}
         self._heads: _Ends = {}
@@ -35,6 +36,7 @@ class GlobMasks:
                 table[key] = table.get(key, 0) | bit
         self._others: list[tuple[Matches, int]] = [(matcher(glob), bits) for glob, bits in others.items()]
         self._seen: dict[str, int] = {}
+        self.each = each & ~self.free  #: those that ask, and must match each text
 
     def _place(self, glob: str) -> tuple[dict[str, int], str] | None:
         """Where a glob can be looked up; None where it can't."""
@@ -72,19 +74,14 @@ class GlobMasks:
             return mask & self.free
         return mask & (self.free | self._found(text, asking))
 
-    def any_of(self, texts: Iterable[str]) -> int:
-        """The rules that one of the texts matches, or that do not ask."""
-        found = self.free
+    def among(self, texts: Iterable[str]) -> int:
+        """The rules that match one of the texts, or each of them (``each``), or that do not ask."""
+        found, missed = self.free, 0
         for text in texts:
-            found |= self.hits(text)
-        return found
-
-    def all_of(self, texts: Iterable[str]) -> int:
-        """The rules that each of the texts matches, or that do not ask."""
-        found = -1
-        for text in texts:
-            found &= self.of(text)
-        return found
+            hits = self.hits(text)
+            found |= hits
+            missed |= self.each & ~hits
+        return found & ~missed
 
     def _found(self, text: str, asking: int) -> int:
         found = self._exact.get(text, 0)
