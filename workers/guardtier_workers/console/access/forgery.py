@@ -64,7 +64,14 @@ def check_token(request: Request, given: str) -> None:
         raise NotAuthorized("the form is of another session: reload the page", field="csrf")
 
 
-def check_seat(request: Request) -> None:
+def check_change(request: Request) -> None:
+    """Raise NotAuthorized where a session's request that may change something is not of its own pages."""
+    if request.method not in SAFE:
+        check_token(request, request.headers.get(CSRF_HEADER, ""))
+        _check_seat(request)
+
+
+def _check_seat(request: Request) -> None:
     """Raise NotAuthorized where a change lacks what the browser that began the session keeps for it.
 
     The cookie alone is not enough: browsers send it to each port of the console's name, where an agent may

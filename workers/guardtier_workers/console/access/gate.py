@@ -12,15 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardtier.errors import GuardtierError, NotAuthorized
 from guardtier_workers.console.access.addresses import check_host, check_transport
-from guardtier_workers.console.access.credentials import COOKIE, visitor
-from guardtier_workers.console.access.forgery import (
-    CSRF_HEADER,
-    SAFE,
-    check_origin,
-    check_seat,
-    check_token,
-    comes_from_elsewhere,
-)
+from guardtier_workers.console.access.credentials import visitor
+from guardtier_workers.console.access.forgery import check_origin, comes_from_elsewhere
 from guardtier_workers.console.access.paths import path_of
 from guardtier_workers.console.access.problems import NotHere, TooLarge, WrongHost
 from guardtier_workers.console.access.refused import Kind
@@ -28,18 +21,6 @@ from guardtier_workers.console.access.visitor import Visitor
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.console import console_of
 from guardtier_workers.console.pages.page import page
-
-__all__ = [
-    "COOKIE",
-    "CSRF_HEADER",
-    "HEADERS",
-    "SAFE",
-    "Gate",
-    "check_origin",
-    "check_seat",
-    "check_token",
-    "visitor",
-]
 
 MOST_BYTES: Final = 4 * 1024 * 1024  #: of any request; an endpoint takes less, and says so more kindly
 FORM_BYTES: Final = 64 * 1024  #: of what anybody may send: of 4 MiB, parsing a form takes 3 s

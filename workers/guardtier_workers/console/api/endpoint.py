@@ -18,7 +18,7 @@ from starlette.routing import Route
 from guardtier import ApproverClient
 from guardtier.action import ACTION_ID, LABEL, NAME
 from guardtier.errors import ConfigError, GuardtierError, InvalidAction
-from guardtier_workers.console.access.gate import CSRF_HEADER, SAFE, check_seat, check_token
+from guardtier_workers.console.access.forgery import check_change
 from guardtier_workers.console.access.visitor import Visitor, client_of, visitor_of
 from guardtier_workers.console.answers import refusal
 from guardtier_workers.console.console import Console, console_of
@@ -86,9 +86,7 @@ class Endpoint:
 
     async def _serve(self, request: Request) -> Response:
         try:
-            if request.method not in SAFE:
-                check_token(request, request.headers.get(CSRF_HEADER, ""))
-                check_seat(request)
+            check_change(request)
             call = Call(
                 request,
                 visitor_of(request),

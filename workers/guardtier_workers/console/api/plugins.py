@@ -25,13 +25,7 @@ from guardtier.analyzers.options import checked
 from guardtier.analyzers.registry import available, find
 from guardtier.errors import GuardtierError, GuardTimeout
 from guardtier.settings import Settings
-from guardtier_workers.console.access.forgery import (
-    CSRF_HEADER,
-    SAFE,
-    SEAT_HEADER,
-    check_seat,
-    check_token,
-)
+from guardtier_workers.console.access.forgery import CSRF_HEADER, SEAT_HEADER, check_change
 from guardtier_workers.console.access.problems import PluginFailed
 from guardtier_workers.console.access.visitor import visitor_of
 from guardtier_workers.console.answers import refusal
@@ -111,9 +105,7 @@ class _Fence:
 
         try:
             me = visitor_of(request).me
-            if request.method not in SAFE:
-                check_token(request, request.headers.get(CSRF_HEADER, ""))
-                check_seat(request)
+            check_change(request)
             await self._serve(_bare(scope) | {"state": {"visitor": me}}, receive, within)
         except GuardtierError as error:
             if begun:
