@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import ClassVar
 
 from guardtier.action import ActionEvent
@@ -13,11 +12,10 @@ from guardtier.analyzers.files import judged
 from guardtier.analyzers.parts import MAX_PARTS, too_many
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.urls import Url, hosts, url_of
-from guardtier.analyzers.view import Call, View, view_of
+from guardtier.analyzers.view import WEB, Call, View, view_of
 from guardtier.assessment import Assessment, Finding
 from guardtier.risk import SecurityRisk
 
-_OWN = frozenset({"http", "browser", "web-search"})
 _OTHERS = frozenset({"mcp", "unknown", "http", "browser", "web-search", "search", "note", "file-read"})
 _WRITING = frozenset({"post", "put", "patch", "delete"})
 _SAVED = frozenset(
@@ -42,13 +40,13 @@ class HttpSecurityAnalyzer(SecurityAnalyzer):
         if view.kind not in _OTHERS:
             return view.vote()
         findings = tuple(_findings(view))
-        own = view.kind in _OWN
+        own = view.kind in WEB
         return view.vote(findings, tools().risk_of(view.kind) if own else SecurityRisk.UNKNOWN)
 
 
 def _findings(view: View) -> Iterator[Finding]:
-    urls = urls_in(view)
-    sends = sends_data(view) if urls or view.kind in _OWN else False
+    urls = view.addresses
+    sends = sends_data(view) if urls or view.kind in WEB else False
     if len(urls) > MAX_PARTS:
         yield too_many("http", "addresses")
     for field, url in urls[:MAX_PARTS]:
@@ -57,22 +55,6 @@ def _findings(view: View) -> Iterator[Finding]:
             yield from _of_url(field, other, sends)  # clients differ in what a backslash ends
     if view.kind in ("http", "browser"):
         yield from _of_files(view, sends)
-
-
-def urls_in(view: View) -> list[tuple[Field, Url]]:
-    """The URLs of an action, and one more than :data:`MAX_PARTS` at the most."""
-    found = ((field, url) for field in view.texts if (url := _url_in(field, view)) is not None)
-    return list(islice(found, MAX_PARTS + 1))
-
-
-def _url_in(field: Field, view: View) -> Url | None:
-    """The URL that a string is: by its argument's name, or by how it begins."""
-    if not field.exact:
-        return None
-    named = field.key in tools().roles["url"] and view.kind in _OWN
-    if named or "://" in field.text[:64] or field.text[:11].lower() == "javascript:":
-        return url_of(field.text)
-    return None
 
 
 def sends_data(view: View) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.base import QUIET
@@ -15,12 +16,14 @@ from guardtier.analyzers.parts import MAX_PARTS, CodePart
 from guardtier.analyzers.shell import Context, Script, read
 from guardtier.analyzers.sources import code_in, shell_fields_of
 from guardtier.analyzers.tools import Kind, Tool, tools
+from guardtier.analyzers.urls import Url, url_of
 from guardtier.analyzers.writes import FileUse, uses_of
 from guardtier.assessment import Assessment, Finding, made
 from guardtier.risk import SecurityRisk
 
 __all__ = ["CodePart", "Context", "Field", "FileUse", "Span", "View", "view_of"]
 
+WEB: Final = frozenset({"http", "browser", "web-search"})  #: kinds of tools whose URLs are named so
 _TELLING = frozenset({"reads", "reads the open world", "adds"})
 _CANT_BE_TOLD = Assessment(risk=SecurityRisk.UNKNOWN)  #: a vote, where ABSTAINS is none
 
@@ -96,6 +99,21 @@ class View:
     def writes(self) -> tuple[FileUse, ...]:
         """What a file tool writes: each with its path, and the pieces of its content."""
         return tuple(use for use in self.files if use.use == "write")
+
+    @lazy
+    def addresses(self) -> tuple[tuple[Field, Url], ...]:
+        """The URLs among :attr:`texts`, and one more than :data:`MAX_PARTS` at the most."""
+        found = ((field, url) for field in self.texts if (url := self._url_in(field)) is not None)
+        return tuple(islice(found, MAX_PARTS + 1))
+
+    def _url_in(self, field: Field) -> Url | None:
+        """The URL that a string is: by its argument's name, or by how it begins."""
+        if not field.exact:
+            return None
+        named = field.key in tools().roles["url"] and self.kind in WEB
+        if named or "://" in field.text[:64] or field.text[:11].lower() == "javascript:":
+            return url_of(field.text)
+        return None
 
     def code(self, language: str) -> tuple[CodePart, ...]:
         """All code in this language: a language tool's, out of shell scripts, and in written files.

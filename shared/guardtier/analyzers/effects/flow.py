@@ -128,8 +128,7 @@ class Flow:
         """find -exec and xargs -I put a name only where there is a place for it; xargs and fd append it."""
         wrapper = command.context.wrappers[-1]
         placed = self._replaces if wrapper == "xargs" else wrapper in ("find", "gfind")
-        words = [*command.args, *(redirect.target for redirect in command.redirects if redirect.target)]
-        return placed and not any("{}" in word.text for word in words)
+        return placed and not _has_a_place(command)
 
     def _mark(self, done: list[Done]) -> None:
         """Where in the text something is fetched or a secret is read, for the substitutions around it."""
@@ -248,8 +247,13 @@ def _found_by(command: Command) -> bool:
     wrappers = command.context.wrappers
     if wrappers[-1] in FINDERS:
         return True
-    words = [*command.args, *(redirect.target for redirect in command.redirects if redirect.target)]
-    return not FINDERS.isdisjoint(wrappers) and any("{}" in word.text for word in words)
+    return not FINDERS.isdisjoint(wrappers) and _has_a_place(command)
+
+
+def _has_a_place(command: Command) -> bool:
+    """Whether find's ``{}`` stands among its words, or in where it writes."""
+    targets = (redirect.target for redirect in command.redirects)
+    return any(word is not None and "{}" in word.text for word in (*command.args, *targets))
 
 
 def flow_of(script: Script, text: str) -> Flow:

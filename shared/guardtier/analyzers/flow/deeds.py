@@ -12,7 +12,7 @@ from guardtier.analyzers.effects.engine import Done
 from guardtier.analyzers.effects.rate import risk_of, target_of
 from guardtier.analyzers.effects.targets import UNKNOWN_PART, normal
 from guardtier.analyzers.files import judged
-from guardtier.analyzers.http import sends_data, urls_in
+from guardtier.analyzers.http import sends_data
 from guardtier.analyzers.parts import MAX_PARTS
 from guardtier.analyzers.view import View
 from guardtier.assessment import Finding
@@ -80,7 +80,7 @@ def _is_cut(view: View) -> bool:
         any(script.cut for _, script in view.scripts)
         or len(view.shell_fields) > MAX_PARTS
         or len(view.files) > MAX_PARTS
-        or (view.kind not in _WITHOUT_ADDRESSES and len(urls_in(view)) > MAX_PARTS)
+        or (view.kind not in _WITHOUT_ADDRESSES and len(view.addresses) > MAX_PARTS)
     )
 
 
@@ -150,7 +150,7 @@ def _of_command(done: Done) -> Iterator[Deed]:
 
 
 def _of_addresses(view: View) -> Iterator[Deed]:
-    urls = [field.text for field, _ in urls_in(view)[:MAX_PARTS]]
+    urls = [field.text for field, _ in view.addresses[:MAX_PARTS]]
     effect = "send" if urls and sends_data(view) else "receive"
     for address in urls:
         yield Deed(effect, target_of(effect, address, "").name, address)

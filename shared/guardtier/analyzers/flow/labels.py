@@ -18,8 +18,9 @@ from guardtier.analyzers.tools import Kind
 from guardtier.analyzers.view import View
 from guardtier.assessment import Finding
 
+LOST = "history.lost"  #: not all is known of what came before
 #: Set by the tier itself: a secret or orders in an output (``observe``), a history that is gone.
-OWN = frozenset({"secret.seen", "injection.seen", "history.lost"})
+OWN = frozenset({"secret.seen", "injection.seen", LOST})
 LabelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=64)]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[a-z0-9_.*]+$")]
 _VERBS = {

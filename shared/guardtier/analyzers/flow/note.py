@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.flow.deeds import Deed, Deeds, deeds_of, path_keys, run_keys
-from guardtier.analyzers.flow.labels import Labels
+from guardtier.analyzers.flow.labels import LOST, Labels
 from guardtier.analyzers.flow.redact import redacted
 from guardtier.analyzers.history import MAX_TARGET, MAX_TARGETS, Note
 from guardtier.analyzers.view import view_of
@@ -25,7 +25,7 @@ def note_of(action: ActionEvent, findings: Sequence[Finding], risk: SecurityRisk
     deeds = deeds_of(view, findings)
     doing = labels.of(view, deeds, findings)
     if deeds.cut:
-        doing.setdefault("history.lost", "does more than is read of one action")
+        doing.setdefault(LOST, "does more than is read of one action")
     return Note.model_construct(
         id=action.id,
         digest=action.digest[:DIGITS] if action.conversation is not None else "",
