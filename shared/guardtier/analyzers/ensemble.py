@@ -153,7 +153,10 @@ class EnsembleSecurityAnalyzer(SecurityAnalyzer):
 
     def _speak_of(self, action: ActionEvent, findings: tuple[Finding, ...]) -> bool:
         try:
-            return any(child.analyzer.speaks_of(action, findings) for child, _ in self._traced_cheap)
+            for child, _ in self._traced_cheap:  # noqa: SIM110 - a generator would take twice as long
+                if child.analyzer.speaks_of(action, findings):
+                    return True
+            return False
         except Exception:
             log.exception("an analyzer could not tell whether it is concerned: it is asked")
             return True

@@ -36,9 +36,15 @@ class ShellSecurityAnalyzer(SecurityAnalyzer):
         scripts = view.scripts
         if not scripts:
             return view.vote()
+        alone = len(scripts) == 1
         findings: dict[tuple[str, str], Finding] = {}
         for (field, script), flow in zip(scripts, view.flows, strict=False):
-            for rated in rate_flow(script, field.text, flow):
+            found = rate_flow(script, field.text, flow)
+            if alone and not found:  # half of what agents do; a third has one finding
+                return view.vote((), SecurityRisk.LOW)
+            if alone and len(found) == 1:
+                return view.vote((_finding(found[0], field.path),), SecurityRisk.LOW)
+            for rated in found:
                 _keep(findings, rated, field.path)
         shown = _shown(findings)
         if len(view.shell_fields) > MAX_PARTS:
@@ -138,8 +144,13 @@ def _keep(findings: dict[tuple[str, str], Finding], rated: Rated, path: str) -> 
     key = (rated.id, path)
     known = findings.get(key)
     if known is None or (rated.risk is _HIGH and known.risk is not _HIGH):
-        says = {"id": rated.id, "risk": rated.risk, "message": rated.message[:MAX_MESSAGE]}
-        findings[key] = made(Finding, says | {"field": path, "span": rated.span})
+        findings[key] = _finding(rated, path)
+
+
+def _finding(rated: Rated, path: str) -> Finding:
+    name, risk, message, span = rated
+    says = {"id": name, "risk": risk, "message": message[:MAX_MESSAGE], "field": path, "span": span}
+    return made(Finding, says)
 
 
 def _shown(findings: dict[tuple[str, str], Finding]) -> tuple[Finding, ...]:

@@ -47,11 +47,8 @@ class View:
     def __init__(self, action: ActionEvent) -> None:
         self.action = action
         self.tool: Tool = tools().tool_of(action)
-
-    @property
-    def kind(self) -> Kind:
-        """What the tool is: shell, python, sql, file-read, file-write, http, browser, search, mcp …"""
-        return self.tool.kind
+        #: What the tool is: shell, python, sql, file-read, file-write, http, browser, search, mcp …
+        self.kind: Kind = self.tool.kind
 
     @lazy
     def texts(self) -> tuple[Field, ...]:
@@ -77,18 +74,33 @@ class View:
         ((key, value),) = action.arguments.items()
         if type(value) is not str or key not in tools().roles["command"]:
             return Call(tool)
-        for _, script in self.scripts:
-            if not script.plain:
-                return Call(tool)
+        if not (self._only(key, value) if value.isascii() else self.scripts)[0][1].plain:
+            return Call(tool)
+        self.__dict__["unclear"] = False  # the tool is known, and so is each command's name
         if action.summary or action.thought:
             return Call(tool, True)
         text = f"{action.tool_name}{BETWEEN}{value}"
         return Call(tool, True, GATE.hits(text.lower().encode()) == NONE)
 
+    def _only(self, key: str, command: str) -> tuple[tuple[Field, Script], ...]:
+        """:attr:`scripts`, and what leads there, of an action that is one command: nearly all are.
+
+        Measured: 3 µs less than by way of everything that an action may be.
+        """
+        field = Field(f"arguments.{key}", command, key)
+        known = self.__dict__
+        known["texts"] = known["shell_fields"] = (field,)
+        found = known["scripts"] = ((field, read(command)),)
+        return found
+
     @lazy
     def flows(self) -> tuple[Flow, ...]:
         """The data flow of each of :attr:`scripts`: what its commands do to what."""
-        return tuple([flow_of(script, field.text) for field, script in self.scripts])
+        scripts = self.scripts
+        if len(scripts) == 1:
+            ((field, script),) = scripts
+            return (flow_of(script, field.text),)
+        return tuple([flow_of(script, field.text) for field, script in scripts])
 
     @lazy
     def files(self) -> tuple[FileUse, ...]:
@@ -136,7 +148,10 @@ class View:
         """
         if not self.tool.known and said_by(self.action) not in _TELLING:
             return True
-        return any(script.computed for _, script in self.scripts)
+        for _, script in self.scripts:  # noqa: SIM110 - a generator would take twice as long
+            if script.computed:
+                return True
+        return False
 
     def vote(
         self, findings: list[Finding] | tuple[Finding, ...] = (), quiet: SecurityRisk = SecurityRisk.UNKNOWN

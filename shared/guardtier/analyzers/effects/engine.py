@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from guardtier.analyzers.effects.parse import Given, parse
 from guardtier.analyzers.effects.rate import Rated, rated, risk_of, sentence, shown, target_of
 from guardtier.analyzers.effects.select import holds, selected
-from guardtier.analyzers.effects.table import CompiledRule, Node, lookup
+from guardtier.analyzers.effects.table import CompiledRule, Node, lookup, rules_with
 from guardtier.analyzers.effects.targets import place_of
 from guardtier.analyzers.effects.variables import rate_variable
 from guardtier.analyzers.shell.model import Command, Redirect, Word
@@ -37,6 +37,7 @@ SENSITIVE = frozenset(
 _HARMLESS_ALONE = frozenset({"--help", "--version", "-V", "--usage"})
 #: Tools that are known by their name, whatever interpreter they are given to.
 _ATTACKS = ("shell.attack", "shell.credentials.attack_tool", "shell.mine")
+_REMEMBERED = 256  #: characters of all options of a command: what is kept is bounded
 _OWN_SYSTEM = frozenset({"unknown", "library"})
 _ASSIGNING = frozenset({"export", "declare", "typeset", "readonly", "local", "set", "setenv"})
 
@@ -46,8 +47,9 @@ class Done:
     """What a command did, for the data flow: its effects, each with its words; and in which directory."""
 
     command: Command
-    cwd: str = ""
-    effects: dict[str, list[Word]] = field(default_factory=dict)
+    program: str
+    cwd: str
+    effects: dict[str, list[Word]]
     sensitive: bool = False
 
     def note(self, effect: str, words: list[Word]) -> None:
@@ -59,7 +61,7 @@ def rate_command(
     command: Command, program: str, cwd: str, found: list[Rated], fed: list[Word] | None = None
 ) -> Done:
     """Adds what there is to say of this command. ``fed``: the operands that xargs or find hand it."""
-    done = Done(command, cwd)
+    done = Done(command, program, cwd, {})
     if command.assignments:
         for name, word in command.assignments:
             _add_variable(name, word.text, word.span, found)
@@ -145,7 +147,7 @@ def _rate_program(
     before = len(found)
     if _apply_rules(given, command, cwd, found, done, before):
         return
-    _add_base(given.node, command, found)
+    _add_base(given.nodes[-1], command, found)
 
 
 def _note_path(name: Word, cwd: str, found: list[Rated], done: Done) -> None:
@@ -175,14 +177,11 @@ def _apply_rules(
 ) -> bool:
     """Whether some rule said what the program changes."""
     decided = False
-    options = given.options
+    options = frozenset(given.options)
+    chosen = rules_with if len("".join(options)) <= _REMEMBERED else rules_with.__wrapped__
     for node in reversed(given.nodes):
-        for rule in node.rules:
-            if rule.needs is not None and rule.needs.isdisjoint(options):
-                continue
-            if rule.bars is not None and not rule.bars.isdisjoint(options):
-                continue
-            if not rule.settled and not holds(rule, command, given):
+        for rule, settled in chosen(node, options):
+            if not settled and not holds(rule, command, given):
                 continue
             if rule.only:
                 del found[before:]
@@ -208,20 +207,15 @@ def _apply(
     if rule.risk is not None:
         _add_fixed(rule, command, words, found)
     elif does is not None and (words or not rule.on):
-        deep = does == "read" and not given.node.recursive.isdisjoint(given.options)
-        _rate_words("collect" if deep else does, words, command, cwd, done, found)
+        deep = does == "read" and not given.nodes[-1].recursive.isdisjoint(given.options)
+        effect = "collect" if deep else does
+        for word in words:
+            _rate_word(effect, word, cwd, done, found)
+            if effect == "execute":
+                _rate_script_file(word, command, found)
+        if not words:
+            found.append(rated(effect, place_of("."), command.program, command.span, risk_of(effect, "")))
     return rule.changes
-
-
-def _rate_words(
-    effect: str, words: list[Word], command: Command, cwd: str, done: Done, found: list[Rated]
-) -> None:
-    if not words:
-        found.append(rated(effect, place_of("."), command.program, command.span, risk_of(effect, "")))
-    for word in words:
-        _rate_word(effect, word, cwd, done, found)
-        if effect == "execute":
-            _rate_script_file(word, command, found)
 
 
 def _rate_script_file(word: Word, command: Command, found: list[Rated]) -> None:

@@ -45,6 +45,10 @@ class Flow:
         self.touched: list[Span] = []  #: the commands that there is something to say of
         self.done: list[Done] = []  #: what each command did
         self.found: list[Rated] = []  #: what there is to say of them
+        self._alone = False  #: whether one command is all, and nothing below was needed
+
+    def _begin(self) -> None:
+        self._alone = False
         self._where = Whereabouts()
         self._finds: list[tuple[Span, list[Word]]] = []
         self._replaces = False  #: whether the last xargs puts what it reads in a place of its own
@@ -60,10 +64,12 @@ class Flow:
         if len(script.commands) == 1:  # most of what agents do: nothing flows
             alone = script.commands[0]
             if (program := alone.program) not in _TOUCHING and not alone.context.each:
+                self._alone = True
                 done.append(rate_command(alone, program, "", found))
                 if found:
                     self.touched.append(alone.span)
                 return found
+        self._begin()
         for command in script.commands:
             before = len(found)
             program = command.program
@@ -86,6 +92,8 @@ class Flow:
     @property
     def fetched(self) -> list[str]:
         """The files that now hold what came from the network."""
+        if self._alone:
+            self._begin()
         if len(self.done) == 1:
             self._carry(self.done[0], _own(self.done[0]))
         shown = {
@@ -280,7 +288,7 @@ def _only_shows(done: Done) -> bool:
     if all(host_of(word.text).name == "local" for word in done.effects["receive"]):
         return True
     saves = any(_SAVES.match(word.text) for word in done.command.args)
-    return done.command.program in _SHOWING and not saves
+    return done.program in _SHOWING and not saves
 
 
 def _own(done: Done) -> int:
@@ -291,6 +299,6 @@ def _own(done: Done) -> int:
         flags |= DECODED
     if "single_out" in done.effects:
         flags |= CONTROL
-    if done.command.program == "ps" and lists_every(done.command):
+    if done.program == "ps" and lists_every(done.command):
         flags |= EVERY
     return flags

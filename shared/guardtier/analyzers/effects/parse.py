@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from guardtier.analyzers.effects.table import Node
 from guardtier.analyzers.shell.model import Word
@@ -16,17 +16,13 @@ class Given:
     """A command line taken apart by what its program's entry says; ``nodes``: program, subcommand …"""
 
     nodes: list[Node]
-    options: set[str] = field(default_factory=set)
-    values: dict[str, list[Word]] = field(default_factory=dict)
-    operands: list[Word] = field(default_factory=list)
-
-    @property
-    def node(self) -> Node:
-        return self.nodes[-1]
+    options: set[str]
+    values: dict[str, list[Word]]
+    operands: list[Word]
 
 
 def parse(node: Node, args: Sequence[Word]) -> Given:
-    given = Given([node])
+    given = Given([node], set(), {}, [])
     waits = bool(node.subs)  # for a subcommand
     words = iter(args)
     for word in words:
@@ -40,11 +36,18 @@ def parse(node: Node, args: Sequence[Word]) -> Given:
             given.operands.append(word)
         elif text == "--":
             given.operands.extend(words)
+        elif len(text) == _LETTER:  # -n: most of what agents give
+            given.options.add(text)
+            if text in given.nodes[-1].takes and (value := next(words, None)) is not None:
+                given.values.setdefault(text, []).append(value)
         elif waiting := _add_option(given, word, text):
             value = next(words, None)
             if value is not None:
                 given.values.setdefault(waiting, []).append(value)
     return given
+
+
+_LETTER = 2  #: characters of an option of one letter
 
 
 def _is_subcommand(given: Given, text: str) -> bool:

@@ -70,6 +70,8 @@ def _goes_into(command: Command, places: frozenset[str]) -> bool:
 
 
 def selected(selectors: Sequence[str], command: Command, given: Given) -> list[Word]:
+    if len(selectors) == 1 and (operands := _OPERANDS.get(selectors[0])) is not None:
+        return given.operands[operands]
     words: list[Word] = []
     for selector in selectors:
         operands = _OPERANDS.get(selector)

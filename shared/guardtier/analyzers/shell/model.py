@@ -90,7 +90,10 @@ class Command:
     @property
     def program(self) -> str:
         """The name without its directory, ``rm`` for ``/bin/rm``; empty where there is none."""
-        return self.name.text.rpartition("/")[2] if self.name is not None else ""
+        if self.name is None:
+            return ""
+        text = self.name.text
+        return text.rpartition("/")[2] if "/" in text else text
 
 
 @dataclass(slots=True, unsafe_hash=True)

@@ -7,7 +7,7 @@ from guardtier.analyzers.shell.decode import prints
 from guardtier.analyzers.shell.model import PLAIN, Command, Script
 from guardtier.analyzers.shell.reading import Reading
 from guardtier.analyzers.shell.unwrap import runs_any
-from guardtier.analyzers.shell.wrappers import is_listed, program_of
+from guardtier.analyzers.shell.wrappers import is_listed, program_of, table
 
 
 def read(text: str) -> Script:
@@ -40,12 +40,14 @@ def _plain(text: str, commands: list[Command]) -> Script:
 def _runs(command: Command) -> bool:
     """True where there is more to a command than its name and arguments."""
     program = command.program
-    if not is_listed(program):
-        return False
-    entry = program_of(program)
-    return (entry is None and not program[-1:].isdigit()) or (
-        entry is not None and runs_any(entry, command.args)
-    )
+    entry = table().get(program)
+    if entry is None:
+        if not is_listed(program):
+            return False
+        entry = program_of(program)
+        if entry is None:
+            return not program[-1:].isdigit()
+    return runs_any(entry, command.args)
 
 
 def _same(start: int, end: int) -> tuple[int, int]:
