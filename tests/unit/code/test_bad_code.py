@@ -169,3 +169,10 @@ def test_a_notebook_of_two_hundred_cells_is_read():
     action = ActionEvent(fleet="web", agent="a", tool_name="python", arguments=cells)
 
     assert PYTHON.assess(action).risk is SecurityRisk.LOW
+
+
+def test_what_is_only_scanned_says_the_same_in_each_process():
+    """Effects are a set, whose order is each process's own: two workers told them in two orders."""
+    found = rated("import os\nopen('/etc/passwd', m).write(x\nos.chmod('/etc/passwd', 7)\nos.remove(p)")
+    said = [finding.id for finding in found.findings if finding.id.endswith(".accounts")]
+    assert said == [f"python.{effect}.accounts" for effect in ("delete", "permissions", "read", "write")]

@@ -62,7 +62,7 @@ def scan(report: Report) -> None:
         report.adopt(sql_findings(_joined(report, ";\n".join(literals)), report.part), everywhere)
     effects = {effect for _, rule in rules for effect in (*rule.does, *(["write"] if rule.mode else []))}
     if effects:
-        _add_paths(report, effects, literals)
+        _add_paths(report, sorted(effects), literals)
 
 
 def _literals(text: str) -> list[str]:
@@ -129,7 +129,7 @@ def _too_much(report: Report) -> None:
     report.add("python.obscured.size", HIGH, f"{message} Split it up.", (0, len(report.text)))
 
 
-def _add_paths(report: Report, effects: set[str], literals: list[str]) -> None:
+def _add_paths(report: Report, effects: list[str], literals: list[str]) -> None:
     paths = dict.fromkeys(path for text in literals for path in _PATH.findall(text))
     if len(paths) > MAX_PATHS:
         _too_much(report)
