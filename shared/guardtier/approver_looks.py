@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import count
 from secrets import token_hex
@@ -79,7 +79,7 @@ class ApproverLooks(ApproverBase):
         agent: str | None = None,
         risk: Iterable[SecurityRisk] = (),
         timeout: float = 30.0,
-    ) -> AsyncIterator[Record]:
+    ) -> AsyncGenerator[Record, None]:
         """All of the confirmation set, as :meth:`pending`, read page by page.
 
         What is parked, answered or given more time meanwhile may be missed, or seen twice.

@@ -130,13 +130,18 @@ def _arguments(action: ActionEvent) -> list[str]:
 
 
 def _finding(found: Finding, action: ActionEvent) -> list[str]:
+    first, *rest = finding_lines(found, action)
+    return [f"finding       {first}", *(f"              {line}" for line in rest)]
+
+
+def finding_lines(found: Finding, action: ActionEvent) -> list[str]:
     """What was found, and below it where: the text that it points at, between » and «."""
-    told = [f"finding       {found.risk.value} {found.id}: {found.message}"]
+    told = [f"{found.risk.value} {found.id}: {found.message}"]
     text = _text_at(action, found.field) if found.field and found.span else None
     if text is not None and found.span:
-        told.append(f"              {found.field}: {quoted(text, found.span)}")
+        told.append(f"{found.field}: {quoted(text, found.span)}")
     elif found.field:
-        told.append(f"              in {found.field}")
+        told.append(f"in {found.field}")
     return told
 
 
