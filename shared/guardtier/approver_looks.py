@@ -216,7 +216,7 @@ async def _count_in(
 async def _look(client: ApproverLooks, partition: int, timeout: float, **asked: Any) -> dict[str, Any]:
     """Ask a policy worker; the body of its answer. Raises what it refuses with."""
     signer = client._credentials()
-    async with client._looking[partition], client._within(timeout, "does one run?"):
+    async with client._looking[partition], client._within(timeout):
         request = LookRequest(
             id=f"{token_hex(12)}.{partition}",
             client=client._client_id,

@@ -1,5 +1,6 @@
 // Groups: in a long list, of many rows that are alike the first is shown, and how many more there are.
 
+import { isEnded } from "./live_rows.js";
 import { isPicked, pickAll } from "./selection.js";
 
 const OFF = "guardtier.groups.off";
@@ -7,6 +8,7 @@ const FROM = 4; // rows that are alike
 const LONG = 20; // rows of a list in which folding spares more than it hides
 const opened = new Set();
 
+const link = (row) => row.querySelector(".row-open");
 const isOn = () => localStorage.getItem(OFF) !== "1";
 
 function grouped() {
@@ -32,14 +34,18 @@ function button(className, text, run) {
   return made;
 }
 
+const waiting = (name) => (grouped().get(name) ?? []).filter((row) => !isEnded(row));
+
 function setBar(row, group, isOpen, folded) {
   const says = isOpen ? `Fold ${group.length - 1} like it` : `${folded} more like it`;
+  const all = `Select all ${waiting(row.dataset.group).length}`;
   const old = row.querySelector(".alike");
-  if (old?.dataset.says === says) return;
+  if (old?.dataset.says === `${says} ${all}`) return;
+  const isAt = old?.contains(document.activeElement) ? document.activeElement.classList[0] : "";
   old?.remove();
   const bar = document.createElement("div");
   bar.className = "alike";
-  bar.dataset.says = says;
+  bar.dataset.says = `${says} ${all}`;
   const fold = button("alike-fold", says, () => {
     if (isOpen) opened.delete(row.dataset.group);
     else opened.add(row.dataset.group);
@@ -47,8 +53,14 @@ function setBar(row, group, isOpen, folded) {
     row.querySelector(".alike-fold")?.focus();
   });
   fold.setAttribute("aria-expanded", String(isOpen));
-  bar.append(fold, button("alike-pick", `Select all ${group.length}`, () => pickAll(group, true)));
+  const pick = button("alike-pick", all, () => {
+    pickAll(waiting(row.dataset.group), true);
+    refresh(); // what is selected is shown
+    link(row).focus({ preventScroll: true });
+  });
+  bar.append(fold, pick);
   row.append(bar);
+  if (isAt) bar.querySelector(`.${isAt}`)?.focus();
 }
 
 export function refresh() {
@@ -62,7 +74,7 @@ export function refresh() {
     for (const [at, row] of rows.entries()) {
       const hide = isGroup && at > 0 && !isOpen && !staysVisible(row);
       row.classList.toggle("is-folded", hide);
-      folded += Number(hide);
+      folded += Number(hide && !isEnded(row));
       if (at > 0 || !isGroup) row.querySelector(".alike")?.remove();
     }
     if (isGroup && (isOpen || folded)) setBar(rows[0], rows, isOpen, folded);

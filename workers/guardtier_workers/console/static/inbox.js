@@ -6,16 +6,34 @@ import { register } from "./keys.js";
 import { isWide, show, shownId } from "./panel.js";
 import * as selection from "./selection.js";
 
+const PLACE = "guardtier.at";
 const PASSING = 90; // milliseconds: who holds J down asks for nothing on the way
 const list = document.getElementById("list");
 const field = document.getElementById("filter-text");
-let current = "";
+let current = kept() ?? "";
 let listed = field?.value; // the text that the list was filtered by
 let opens = false; // Enter was pressed before the list for it was there
 
 const rows = () => [...document.querySelectorAll("#rows > .row:not(.is-folded):not([hidden])")];
 const rowOf = (id) => document.getElementById(`row-${id}`);
 const link = (row) => row.querySelector(".row-open");
+
+// Where somebody was, in this tab: they are there again after a reload, signing in, or coming back.
+function kept() {
+  try {
+    return sessionStorage.getItem(PLACE);
+  } catch {
+    return null;
+  }
+}
+
+function keep(id) {
+  try {
+    sessionStorage.setItem(PLACE, id);
+  } catch {
+    // nothing may be kept here: then they begin at the top
+  }
+}
 
 function here() {
   return document.activeElement?.closest?.("#rows > .row") ?? rowOf(current);
@@ -29,6 +47,7 @@ function mark(row) {
   }
   if (!row) return;
   current = row.dataset.id;
+  keep(current);
   row.classList.add("is-current");
   link(row).setAttribute("aria-current", "true");
 }
@@ -71,6 +90,28 @@ function redrawn() {
   groups.refresh();
   const empty = document.getElementById("rows-empty");
   if (empty) empty.hidden = seen.size > 0;
+}
+
+// A list that is drawn anew takes the focus with it: it goes to the same action's row.
+let focused = "";
+
+function leaving(event) {
+  if (event.detail.target !== list) return;
+  focused = document.activeElement?.closest?.("#rows > .row")?.dataset.id ?? "";
+}
+
+function returning(event) {
+  if (event.detail.target !== list || document.activeElement !== document.body) return;
+  const row = focused && rowOf(focused);
+  if (row) link(row).focus({ preventScroll: true });
+}
+
+// Back where they were, if that still waits.
+function comeBack() {
+  const row = rowOf(current);
+  if (!row || !isWide()) return;
+  row.scrollIntoView({ block: "nearest" });
+  show(row.dataset.id);
 }
 
 function watch() {
@@ -118,11 +159,14 @@ if (list) {
   selection.start(list);
   groups.start();
   redrawn();
+  comeBack();
   watch();
   keys();
   list.addEventListener("click", onOpen);
   field.addEventListener("keydown", onSearchKey);
   field.addEventListener("input", () => (opens = false));
+  document.addEventListener("htmx:beforeSwap", leaving);
+  document.addEventListener("htmx:afterSwap", returning);
   document.addEventListener("htmx:afterSettle", onListed);
 }
 

@@ -1,6 +1,7 @@
 // One action is answered: approved, rejected, edited, or approved with what is like it.
 
 import { call, say } from "../api.js";
+import { keepDraft } from "./drafts.js";
 import { EditForm } from "./edit.js";
 import { LikeForm } from "./like.js";
 import { detail, focusOutcome, fragment, lookAtList, reload } from "./panel.js";
@@ -55,7 +56,7 @@ export function answerOne(dialog) {
     lookAgain.hidden = true;
     for (const name of ["edit", "like", "retry"]) sheet.part(name).hidden = true;
     sheet.part("retry").hidden = kind !== "reject";
-    sheet.open({ ...words, reasonRequired: wanted || kind === "reject" });
+    sheet.open({ ...words, reasonRequired: wanted || kind === "reject", draft: `${kind} ${id}` });
     (kind === "reject" ? sheet.reason : sheet.button).focus();
     offerReasons(sheet, choice);
     const form = { edit, remember: like }[kind];
@@ -85,6 +86,7 @@ export function answerOne(dialog) {
       await failed(came);
       return;
     }
+    keepDraft(sheet.draft, "");
     sheet.sending = false;
     sheet.close();
     forgetReasons();
