@@ -11,6 +11,7 @@ import termios
 import pytest
 
 from cli.conftest import GUARDTIER, Terminal, Up
+from waiting import until_sync
 
 HARMFUL = "rm -rf ~/.ssh/authorized_keys_of_the_old_host"
 
@@ -78,6 +79,18 @@ def test_watch_tells_of_one_fleet_what_is_asked_for_in_words(cli: Terminal) -> N
     assert line.partition(" ")[2] == (
         f"rejected  {sent.json['id']} fleet=watched by=operator reason=not this"
     )
+
+
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word_about_redis(cli: Terminal) -> None:
+    with cli.running("watch", "--json") as watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        assert b"watching" in watching.stderr.readline()
+        watching.stdout.close()
+        until_sync(lambda: cli.run("submit", "ls").code == 0 and watching.poll() is not None)
+        said = watching.stderr.read()
+
+    assert (watching.returncode, said) == (1, b"")
 
 
 def test_nothing_waits_in_the_fleet_that_was_asked_for(cli: Terminal) -> None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from guardtier.action import ActionEvent
 from guardtier_workers.cli.safe_text import json_text, safe
@@ -42,19 +42,30 @@ def as_typed() -> str:
     return str(called) if called.name == PROGRAM and not shutil.which(PROGRAM) else PROGRAM
 
 
+class ReaderGone(Exception):
+    """Whoever read what is printed has gone (``| head``). No OSError: it says nothing of Redis."""
+
+
 def emit(value: Any) -> None:
-    """One JSON document on a line of its own, at once."""
-    print(json_text(value), flush=True)
+    """One JSON document on a line of its own, at once. Raises ReaderGone."""
+    _print(json_text(value), sys.stdout)
 
 
 def say(line: str = "") -> None:
-    """One line for people. The caller's own words and what agents wrote alike."""
-    print(safe(line), flush=True)
+    """One line for people. The caller's own words and what agents wrote alike. Raises ReaderGone."""
+    _print(safe(line), sys.stdout)
 
 
 def note(line: str) -> None:
-    """A line beside the result, on standard error."""
-    print(safe(line), file=sys.stderr, flush=True)
+    """A line beside the result, on standard error. Raises ReaderGone."""
+    _print(safe(line), sys.stderr)
+
+
+def _print(line: str, file: TextIO) -> None:
+    try:
+        print(line, file=file, flush=True)
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def console() -> Console:
