@@ -36,7 +36,27 @@ async def test_what_has_ended_is_not_selected_with_what_is_like_it(console: Desk
 
     await expect(alice.page.locator("#batch-count")).to_have_text(str(LONG - 1))
     assert await chosen(alice) == set(ids[:-1])
-    await expect(alice.row(ids[-1]).locator(".row-open")).to_be_focused()
+    await expect(alice.row(ids[-2]).locator(".row-open")).to_be_focused()
+
+
+async def test_the_next_of_those_that_are_alike_follows_the_one_that_was_answered(
+    console: Desk, people: People
+) -> None:
+    ids = await alike(console)
+    alice = await people.person(console)
+    await alice.at_inbox()
+    await alice.page.keyboard.press("j")
+
+    for one in reversed(ids[-3:]):
+        await alice.sees(one)
+        await alice.page.keyboard.press("a")
+        await expect(alice.dialog).to_be_visible()
+        await alice.page.keyboard.press("Enter")
+        await expect(alice.outcome("approved").first).to_be_visible()
+        await expect(alice.row(one)).to_contain_text("Approved by alice")
+        await alice.page.keyboard.press("j")
+
+    await alice.sees(ids[-4])
 
 
 async def test_what_came_into_a_group_since_is_selected_with_it(console: Desk, people: People) -> None:

@@ -1,4 +1,4 @@
-// Groups: in a long list, of many rows that are alike the first is shown, and how many more there are.
+// Groups: in a long list, of many rows that are alike the first that waits is shown, and how many more there are.
 
 import { isEnded } from "./live_rows.js";
 import { isPicked, pickAll } from "./selection.js";
@@ -41,7 +41,6 @@ function setBar(row, group, isOpen, folded) {
   const all = `Select all ${waiting(row.dataset.group).length}`;
   const old = row.querySelector(".alike");
   if (old?.dataset.says === `${says} ${all}`) return;
-  const isAt = old?.contains(document.activeElement) ? document.activeElement.classList[0] : "";
   old?.remove();
   const bar = document.createElement("div");
   bar.className = "alike";
@@ -60,7 +59,6 @@ function setBar(row, group, isOpen, folded) {
   });
   bar.append(fold, pick);
   row.append(bar);
-  if (isAt) bar.querySelector(`.${isAt}`)?.focus();
 }
 
 export function refresh() {
@@ -70,15 +68,19 @@ export function refresh() {
   for (const [name, rows] of groups) {
     const isGroup = on && rows.length >= FROM;
     const isOpen = opened.has(name);
+    const first = rows.find((row) => !isEnded(row)) ?? rows[0];
+    const at = document.activeElement?.closest?.(".alike > button");
+    const isAt = at && rows.some((row) => row.contains(at)); // its bar may go to another row, or be made anew
     let folded = 0;
-    for (const [at, row] of rows.entries()) {
-      const hide = isGroup && at > 0 && !isOpen && !staysVisible(row);
+    for (const row of rows) {
+      const hide = isGroup && row !== first && !isOpen && !staysVisible(row);
       row.classList.toggle("is-folded", hide);
       folded += Number(hide && !isEnded(row));
-      if (at > 0 || !isGroup) row.querySelector(".alike")?.remove();
+      if (row !== first || !isGroup) row.querySelector(".alike")?.remove();
     }
-    if (isGroup && (isOpen || folded)) setBar(rows[0], rows, isOpen, folded);
-    else rows[0].querySelector(".alike")?.remove();
+    if (isGroup && (isOpen || folded)) setBar(first, rows, isOpen, folded);
+    else first.querySelector(".alike")?.remove();
+    if (isAt && !at.isConnected) (first.querySelector(`.${at.classList[0]}`) ?? link(first)).focus({ preventScroll: true });
   }
 }
 
