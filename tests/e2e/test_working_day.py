@@ -224,6 +224,24 @@ COVERED = """(pre) => {
 }"""
 
 
+async def test_on_a_phone_one_comes_back_to_the_list_that_one_came_from(
+    console: Desk, people: People
+) -> None:
+    wanted = await console.tier.client().submit(high("rm -rf /srv/wanted"))
+    other = await console.tier.client().submit(high("rm -rf /srv/other"))
+    alice = await people.person(console, viewport={"width": 360, "height": 740})
+    await alice.at_inbox()
+    await alice.page.locator("#filter-text").fill("wanted")
+    await expect(alice.row(other.id)).to_have_count(0)
+    await alice.opens(wanted.id)
+
+    await alice.page.get_by_role("link", name="← Inbox").click()
+
+    await expect(alice.page.locator("#filter-text")).to_have_value("wanted")
+    await expect(alice.row(wanted.id)).to_be_visible()
+    await expect(alice.row(other.id)).to_have_count(0)
+
+
 async def test_on_a_phone_a_row_says_who_asks(console: Desk, people: People) -> None:
     one = await console.tier.client().submit(high(agent="release-bot-7"))
     await console.tier.redis.hset(Keys(0).action(one.id), "terms", Terms(approve=2).to_json())

@@ -7,10 +7,11 @@ import { isWide, show, shownId } from "./panel.js";
 import * as selection from "./selection.js";
 
 const PLACE = "guardtier.at";
+const LIST = "guardtier.list";
 const PASSING = 90; // milliseconds: who holds J down asks for nothing on the way
 const list = document.getElementById("list");
 const field = document.getElementById("filter-text");
-let current = kept() ?? "";
+let current = kept(PLACE);
 let listed = field?.value; // the text that the list was filtered by
 let opens = false; // Enter was pressed before the list for it was there
 
@@ -19,17 +20,17 @@ const rowOf = (id) => document.getElementById(`row-${id}`);
 const link = (row) => row.querySelector(".row-open");
 
 // Where somebody was, in this tab: they are there again after a reload, signing in, or coming back.
-function kept() {
+function kept(name) {
   try {
-    return sessionStorage.getItem(PLACE);
+    return sessionStorage.getItem(name) ?? "";
   } catch {
-    return null;
+    return "";
   }
 }
 
-function keep(id) {
+function keep(name, what) {
   try {
-    sessionStorage.setItem(PLACE, id);
+    sessionStorage.setItem(name, what);
   } catch {
     // nothing may be kept here: then they begin at the top
   }
@@ -47,7 +48,7 @@ function mark(row) {
   }
   if (!row) return;
   current = row.dataset.id;
-  keep(current);
+  keep(PLACE, current);
   row.classList.add("is-current");
   link(row).setAttribute("aria-current", "true");
 }
@@ -109,9 +110,8 @@ function returning(event) {
 // Back where they were, if that still waits.
 function comeBack() {
   const row = rowOf(current);
-  if (!row || !isWide()) return;
-  row.scrollIntoView({ block: "nearest" });
-  show(row.dataset.id);
+  row?.scrollIntoView({ block: "nearest" });
+  if (row && isWide()) show(row.dataset.id);
 }
 
 function watch() {
@@ -150,12 +150,18 @@ function onListed(event) {
   const text = event.detail.target?.id === "list" ? event.detail.requestConfig?.parameters?.text : undefined;
   if (text === undefined) return;
   listed = text;
+  keep(LIST, location.search);
   if (!opens || field.value !== listed) return;
   opens = false;
   goTo(rows()[0]);
 }
 
+// From an action's own page, back to the list that it was opened from.
+const toList = document.querySelector(".back > a");
+if (toList) toList.href = `/${kept(LIST)}`;
+
 if (list) {
+  keep(LIST, location.search);
   selection.start(list);
   groups.start();
   redrawn();
