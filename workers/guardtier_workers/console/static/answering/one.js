@@ -43,7 +43,7 @@ export function answerOne(dialog) {
   async function open(kind) {
     const shown = detail();
     const button = shown?.querySelector(`#answer [data-do="${kind}"]`);
-    if (!button || dialog.open || sheet.sending) return;
+    if (!button || button.closest("[inert]") || dialog.open || sheet.sending) return;
     if (button.getAttribute("aria-disabled") === "true") {
       say(button.dataset.why, "warn");
       return;
@@ -91,6 +91,7 @@ export function answerOne(dialog) {
     sheet.close();
     forgetReasons();
     say(came.body.words, came.body.outcome === "riskier" ? "warn" : "info");
+    if (detail()?.dataset.id === id) detail().querySelector("#answer")?.toggleAttribute("inert", true); // until it says so too
     lookAtList();
     await reload(id);
     if (detail()?.dataset.id === id) focusOutcome();
