@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import pty
 import re
 import select
 import subprocess
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import monotonic
 
 from cli.conftest import GUARDTIER, Terminal
@@ -24,9 +23,14 @@ _TERMINAL = re.compile(r"\x1b\[\?[0-9;]*[a-z]")
 class Screen:
     """What stands on it, and what is typed."""
 
-    def __init__(self, ours: int, process: subprocess.Popen[bytes]) -> None:
-        self._ours, self._process = ours, process
-        self._read, self._unread = "", ""
+    process: subprocess.Popen[bytes]
+
+    def __init__(self, ours: int) -> None:
+        self._ours = open(ours, "r+b", buffering=0)  # noqa: SIM115 - closed by close()
+        self._unread = ""
+
+    def close(self) -> None:
+        self._ours.close()
 
     def sees(self, words: str) -> str:
         """Everything up to these words, since what was read before."""
@@ -40,20 +44,25 @@ class Screen:
         return seen
 
     def types(self, keys: str) -> None:
-        os.write(self._ours, keys.encode())
+        self._ours.write(keys.encode())
+
+    def hangs_up(self) -> None:
+        """The connection is lost; whatever ran there ends by itself."""
+        self._ours.close()
+        self.process.wait(READ_SECONDS)
 
     def ends(self) -> tuple[int, str]:
         """Its exit code, and what it said to its end."""
         deadline = monotonic() + READ_SECONDS
         while self._more(max(0.0, deadline - monotonic())):
             pass
-        return self._process.wait(READ_SECONDS), self._unread
+        return self.process.wait(READ_SECONDS), self._unread
 
     def _more(self, seconds: float) -> bool:
         if not select.select([self._ours], [], [], seconds)[0]:
             return False
         try:
-            read = os.read(self._ours, 65536)
+            read = self._ours.read(65536)
         except OSError:  # nobody has it open any more
             return False
         self._unread += _TERMINAL.sub("", read.decode(errors="replace")).replace("\r\n", "\n")
@@ -65,9 +74,9 @@ def screen(cli: Terminal, *command: str, columns: int = 80, **env: str) -> Itera
     """A command that runs at a terminal of its own, until the block ends."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
-    with open(ours, "rb", buffering=0):
+    with closing(Screen(ours)) as made:
         with open(theirs, "rb", buffering=0):
-            process = subprocess.Popen(
+            made.process = subprocess.Popen(
                 [*GUARDTIER, *command],
                 env=cli.env | {"TERM": "xterm", "PAGER": "cat", "NO_COLOR": "1"} | env,
                 stdin=theirs,
@@ -76,8 +85,8 @@ def screen(cli: Terminal, *command: str, columns: int = 80, **env: str) -> Itera
                 start_new_session=True,
                 preexec_fn=_has_it,  # noqa: PLW1509 - it makes one call
             )
-        with killed_at_end(process, 2 * READ_SECONDS):
-            yield Screen(ours, process)
+        with killed_at_end(made.process, 2 * READ_SECONDS):
+            yield made
 
 
 def _has_it() -> None:

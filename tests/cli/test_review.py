@@ -228,6 +228,30 @@ def test_only_what_this_approver_may_answer_is_shown(cli: Terminal) -> None:
     assert cli.run("reject", own, "--reason", "no").code == 0
 
 
+def test_whoever_may_only_look_is_told_so(cli: Terminal) -> None:
+    token = cli.run("approver", "add", "vera", "--may-see", "--json").json["token"]
+
+    with screen(cli, "review", GUARDTIER_APPROVER="vera", GUARDTIER_APPROVER_TOKEN=token) as at:
+        code, said = at.ends()
+
+    assert code == 1
+    assert "vera may look, and answer nothing" in said
+
+
+def test_a_line_that_is_cut_sends_nothing(cli: Terminal) -> None:
+    action_id = parked(cli, "rm -rf ~/.ssh/cut", "cut")
+
+    with screen(cli, "review", "--agent", "cut") as at:
+        at.sees(ASKS)
+        at.types("a")
+        at.sees("because: ")
+        at.types("so far, but")
+        at.hangs_up()
+
+    assert verdict(cli, action_id) is None
+    assert cli.run("reject", action_id, "--reason", "no").code == 0
+
+
 def test_it_waits_for_the_next_one_where_it_is_told_to(cli: Terminal) -> None:
     with screen(cli, "review", "--agent", "later", "--wait") as at:
         at.sees("Waiting; q ends it: ")
