@@ -235,12 +235,30 @@ async def test_on_a_phone_one_comes_back_to_the_list_that_one_came_from(
     await alice.page.locator("#filter-text").fill("wanted")
     await expect(alice.row(other.id)).to_have_count(0)
     await alice.opens(wanted.id)
+    await expect(alice.page.get_by_role("link", name="Next →")).to_be_hidden()
 
     await alice.page.get_by_role("link", name="← Inbox").click()
 
     await expect(alice.page.locator("#filter-text")).to_have_value("wanted")
     await expect(alice.row(wanted.id)).to_be_visible()
     await expect(alice.row(other.id)).to_have_count(0)
+
+
+async def test_on_a_phone_one_action_leads_to_the_next(console: Desk, people: People) -> None:
+    ids = [(await console.tier.client().submit(high(f"rm -rf /srv/{one}"))).id for one in range(3)]
+    alice = await people.person(console, viewport={"width": 360, "height": 740})
+    await alice.at_inbox()
+    await alice.opens(ids[2])
+    onward = alice.page.get_by_role("link", name="Next →")
+
+    for one in (ids[2], ids[1]):
+        await alice.sees(one)
+        await alice.answers("reject", reason="no")
+        await expect(alice.outcome("rejected").first).to_be_visible()
+        await onward.click()
+
+    await alice.sees(ids[0])
+    await expect(onward).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

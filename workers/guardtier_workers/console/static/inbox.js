@@ -8,6 +8,7 @@ import * as selection from "./selection.js";
 
 const PLACE = "guardtier.at";
 const LIST = "guardtier.list";
+const ORDER = "guardtier.order";
 const PASSING = 90; // milliseconds: who holds J down asks for nothing on the way
 const list = document.getElementById("list");
 const field = document.getElementById("filter-text");
@@ -70,6 +71,7 @@ function move(step) {
 
 function onOpen(event) {
   const target = event.target.closest(".row-open");
+  if (target) keep(ORDER, [...document.querySelectorAll("#rows > .row")].map((row) => row.dataset.id).join(" "));
   if (!target || !isWide() || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   const row = target.closest(".row");
@@ -156,9 +158,17 @@ function onListed(event) {
   goTo(rows()[0]);
 }
 
-// From an action's own page, back to the list that it was opened from.
-const toList = document.querySelector(".back > a");
-if (toList) toList.href = `/${kept(LIST)}`;
+// From an action's own page: back to the list that it was opened from, and on to what stood behind it there.
+function leadOn() {
+  const ids = kept(ORDER).split(" ");
+  const at = ids.indexOf(shownId());
+  const next = document.getElementById("next");
+  next.hidden = at < 0 || at + 1 === ids.length;
+  next.href = `/actions/${encodeURIComponent(ids[at + 1] ?? "")}`;
+  document.querySelector(".back > a").href = `/${kept(LIST)}`;
+}
+
+if (document.getElementById("next")) leadOn();
 
 if (list) {
   keep(LIST, location.search);
