@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "guardtier"
 WIDE = 160  #: columns where the output is no terminal
+NARROWEST = 20  #: columns that a terminal has at least
 
 RISK_STYLES = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "bold red", "UNKNOWN": "magenta"}
 OUTCOME_STYLES = {
@@ -54,6 +55,31 @@ def emit(value: Any) -> None:
 def say(line: str = "") -> None:
     """One line for people. The caller's own words and what agents wrote alike. Raises ReaderGone."""
     _print(safe(line), sys.stdout)
+
+
+def say_within(line: str, indent: str) -> None:
+    """The same for a line that quotes what an agent wrote: on a terminal it goes on behind ``indent``, so
+    that no row of it looks like a line of ours. Raises ReaderGone.
+    """
+    shown = safe(line)
+    if not sys.stdout.isatty():
+        _print(shown, sys.stdout)
+        return
+    width = max(NARROWEST, shutil.get_terminal_size().columns)
+    first = broken(shown, width)[0]
+    _print(first, sys.stdout)
+    if rest := shown[len(first) :]:
+        for row in broken(rest, width - len(indent)):
+            _print(indent + row, sys.stdout)
+
+
+def broken(line: str, width: int) -> list[str]:
+    """The rows of a line, none wider than so many columns."""
+    if line.isascii():
+        return [line[at : at + width] for at in range(0, len(line), width)] or [""]
+    from rich.cells import chop_cells
+
+    return chop_cells(line, width) or [""]
 
 
 def note(line: str) -> None:

@@ -16,7 +16,7 @@ import orjson
 from guardtier.action import ActionEvent
 from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
-from guardtier_workers.cli.output import span_text
+from guardtier_workers.cli.output import NARROWEST, broken, span_text
 from guardtier_workers.cli.safe_text import safe, safe_lines, shortened, without_gaps
 from guardtier_workers.cli.show import MOST_THOUGHT, finding_lines
 from guardtier_workers.clock import now_ms
@@ -25,7 +25,6 @@ from guardtier_workers.headline import shortest_first
 
 BAR = "  │ "
 FURTHER_IN = "      "  #: where a line of the sheet's own goes on
-NARROWEST = 20  #: columns that there are at least
 MOST_ROWS = 40  #: of one argument; of more, the beginning and the end
 LAST_ROWS = 8
 
@@ -114,7 +113,7 @@ def _says(action: ActionEvent, width: int) -> Iterator[str]:
 def _barred(text: str, width: int) -> Iterator[str]:
     """The text behind a bar, row by row."""
     for line in text.split("\n"):
-        for row in _broken(line, width - len(BAR)):
+        for row in broken(line, width - len(BAR)):
             yield f"{BAR}{row}"
 
 
@@ -124,14 +123,5 @@ def _own(lines: Iterator[str], width: int) -> Iterator[str]:
         if line.isascii():
             yield from wrap(line, width, subsequent_indent=FURTHER_IN)
             continue
-        for number, row in enumerate(_broken(line, width - len(FURTHER_IN))):
+        for number, row in enumerate(broken(line, width - len(FURTHER_IN))):
             yield f"{FURTHER_IN}{row}" if number else row
-
-
-def _broken(line: str, width: int) -> list[str]:
-    """The rows of a line, none wider than so many columns."""
-    if line.isascii():
-        return [line[at : at + width] for at in range(0, len(line), width)] or [""]
-    from rich.cells import chop_cells
-
-    return chop_cells(line, width)
