@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import Terminal, Up
-from cli.screens import Screen, screen
+from cli.screens import screen
 
 ASKS = "[q]uit: "
 
@@ -253,25 +253,28 @@ def test_a_line_that_is_cut_sends_nothing(cli: Terminal) -> None:
 
 
 def test_it_waits_for_the_next_one_where_it_is_told_to(cli: Terminal) -> None:
+    """Also where something was put aside, which one can come back to at any time."""
     with screen(cli, "review", "--agent", "later", "--wait") as at:
-        at.sees("Waiting; q ends it: ")
-        action_id = parked(cli, "rm -rf ~/.ssh/later", "later")
-        at.sees(action_id)
+        at.sees("Nothing waits for you. Waiting. [q]uit: ")
+        first = parked(cli, "rm -rf ~/.ssh/later", "later")
+        at.sees(first)
         at.sees(ASKS)
-        assert cli.run("reject", action_id, "--reason", "no").code == 0
         at.types("s")
-        code = _ends_it(at)
+        at.sees("You put 1 aside. Waiting. [b]ack to them  [q]uit: ")
+        second = parked(cli, "rm -rf ~/.ssh/much-later", "later")
+        at.sees(second)
+        at.sees(ASKS)
+        assert cli.run("reject", second, "--reason", "no").code == 0
+        at.types("s")
+        at.sees("[b]ack to them  [q]uit: ")
+        at.types("b")
+        at.sees(first)
+        at.sees(ASKS)
+        at.types("q")
+        code, said = at.ends()
 
-    assert code == 0
-
-
-def _ends_it(at: Screen) -> int:
-    at.sees("You put 1 aside")
-    at.sees(ASKS)
-    at.types("b")
-    at.sees("Waiting; q ends it: ")
-    at.types("q")
-    return at.ends()[0]
+    assert (code, said) == (0, "\nnothing was sent\n")
+    assert cli.run("reject", first, "--reason", "no").code == 0
 
 
 def test_a_tier_that_is_away_is_tried_again_until_somebody_has_enough(cli: Terminal) -> None:

@@ -64,6 +64,10 @@ def _lay_out(found: Found) -> None:
         say(line)
 
 
+def _nothing(others: int) -> str:
+    return "Nothing waits for you" + (f"; {others} wait for others." if others else ".")
+
+
 class Review:
     """A sitting. What is sent names the digest of what was shown; nothing is sent without Enter."""
 
@@ -101,19 +105,18 @@ class Review:
 
     def _goes_on(self, others: int) -> bool:
         """Whether there is more to come where nothing waits for this approver."""
-        if aside := len(self._desk.aside):
-            say(f"Nothing else waits for you. You put {aside} aside.")
-            if keyboard.key("[b]ack to them  [q]uit: ") == "b":
-                self._desk.aside.clear()
-                return True
-            return False
-        said = "Nothing waits for you" + (f"; {others} wait for others." if others else ".")
-        if not self._waits:
+        aside = len(self._desk.aside)
+        said = f"Nothing else waits for you. You put {aside} aside." if aside else _nothing(others)
+        if not aside and not self._waits:
             say(said)
             return False
-        prompt = f"{said} Waiting; q ends it: "
-        while (pressed := keyboard.key(prompt, seconds=LOOK_SECONDS)) != "q":
-            prompt = ""
+        asks = f"{said}{' Waiting.' if self._waits else ''}{' [b]ack to them ' if aside else ''} [q]uit: "
+        prompt = asks
+        while (pressed := keyboard.key(prompt, seconds=LOOK_SECONDS if self._waits else None)) != "q":
+            prompt = asks if pressed else ""
+            if pressed == "b" and aside:
+                self._desk.aside.clear()
+                return True
             if not pressed and self._tried(self._desk.next).found is not None:
                 say()
                 return True
