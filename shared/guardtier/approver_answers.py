@@ -111,7 +111,7 @@ class ApproverAnswers(ApproverBase):
         partition = partition_of(draft.id)
         if partition is None:
             raise no_full_id(draft.id)
-        async with self._within(timeout, "look at the action again before you repeat it"):
+        async with self._within(timeout, "the action again"):
             if draft.digest is None:
                 record = await self.get(draft.id)
                 draft = replace(draft, digest=record.digest, shown=draft.shown or record.shown)

@@ -72,15 +72,19 @@ class ApproverBase:
         return self._signer
 
     @asynccontextmanager
-    async def _within(self, timeout: float, what_next: str) -> AsyncIterator[None]:
+    async def _within(self, timeout: float, look_at: str = "") -> AsyncIterator[None]:
+        """``look_at``: what to look at before a change is repeated, which may have been taken; "": none."""
         try:
             async with asyncio.timeout(timeout):
                 yield
         except TimeoutError as late:
             trouble = self._pipe.trouble or self._replies.trouble
+            then = f"; look at {look_at} before you repeat it" if look_at else ""
             if trouble:
-                raise TierUnavailable(f"no answer within {timeout:g} s: {trouble}") from late
-            raise GuardTimeout(f"no policy worker took it within {timeout:g} s; {what_next}") from late
+                raise TierUnavailable(f"no answer within {timeout:g} s ({trouble}){then}") from late
+            raise GuardTimeout(
+                f"no policy worker took it within {timeout:g} s{then or '; does one run?'}"
+            ) from late
 
     def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait:
         """What is sent to the answers stream, and waited for."""

@@ -53,7 +53,7 @@ class ApproverDead(ApproverBase):
         except ValidationError as error:
             wrong = invalid_action(error)
             raise ConfigError(wrong.message, field=wrong.field, limit=wrong.limit) from error
-        async with self._within(timeout, "look at the dead letters again before you repeat it"):
+        async with self._within(timeout, "the dead letters again"):
             fields = request.to_fields(signer.proof(request))
             reply = await self._replies.ask(self._wait(request.id, partition, fields), partition)
         return (reply.body or b"").decode()

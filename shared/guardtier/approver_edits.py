@@ -36,7 +36,7 @@ class ApproverEdits(ApproverBase):
         partition = partition_of(action_id)
         if partition is None:
             raise no_full_id(action_id)
-        async with self._within(timeout, "look at the action again before you repeat it"):
+        async with self._within(timeout, "the action again"):
             request = _request(
                 id=action_id,
                 client=self._client_id,

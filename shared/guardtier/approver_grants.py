@@ -60,7 +60,7 @@ class ApproverGrants(ApproverBase):
     async def _request(self, kind: type[_Request], timeout: float, asked: dict[str, Any]) -> bytes:
         """Sign and send it; the body of the answer. Raises what it is refused with."""
         signer = self._credentials()
-        async with self._within(timeout, "look at the grants again before you repeat it"):
+        async with self._within(timeout, "the grants again"):
             request = kind(
                 id=f"{token_hex(12)}.{PARTITION}",
                 client=self._client_id,

@@ -52,7 +52,7 @@ class _Client(Protocol):
 
     def _credentials(self) -> Signer: ...
 
-    def _within(self, timeout: float, what_next: str) -> AbstractAsyncContextManager[None]: ...
+    def _within(self, timeout: float, look_at: str = "") -> AbstractAsyncContextManager[None]: ...
 
     def _wait(self, name: str, partition: int, fields: Mapping[str, str | bytes]) -> Wait: ...
 
@@ -181,7 +181,7 @@ def _made(kind: type[_Request], client: _Client, partition: int, **said: object)
 
 async def _asked(client: _Client, request: SignedRequest, partition: int, timeout: float) -> bytes:
     signer = client._credentials()
-    async with client._within(timeout, "look at what is halted before you repeat it"):
+    async with client._within(timeout, "what is halted"):
         fields = request.to_fields(signer.proof(request))
         reply = await client._replies.ask(client._wait(request.id, partition, fields), partition)
     return reply.body or b""

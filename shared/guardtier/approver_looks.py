@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import count
 from secrets import token_hex
@@ -79,7 +79,7 @@ class ApproverLooks(ApproverBase):
         agent: str | None = None,
         risk: Iterable[SecurityRisk] = (),
         timeout: float = 30.0,
-    ) -> AsyncIterator[Record]:
+    ) -> AsyncGenerator[Record, None]:
         """All of the confirmation set, as :meth:`pending`, read page by page.
 
         What is parked, answered or given more time meanwhile may be missed, or seen twice.
@@ -216,7 +216,7 @@ async def _count_in(
 async def _look(client: ApproverLooks, partition: int, timeout: float, **asked: Any) -> dict[str, Any]:
     """Ask a policy worker; the body of its answer. Raises what it refuses with."""
     signer = client._credentials()
-    async with client._looking[partition], client._within(timeout, "does one run?"):
+    async with client._looking[partition], client._within(timeout):
         request = LookRequest(
             id=f"{token_hex(12)}.{partition}",
             client=client._client_id,

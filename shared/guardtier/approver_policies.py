@@ -162,11 +162,11 @@ class ApproverPolicies(ApproverBase):
         self, fleet: str, policy: Policy | None, replaces: str | Whatever | None, timeout: float
     ) -> list[PartitionPolicy]:
         signer = self._credentials()
-        async with self._within(timeout, "look at the policy again before you repeat it"):
+        async with self._within(timeout, "the policy again"):
             seen = await self._seen(replaces, partial(self.policy, fleet))
 
         async def one(partition: int) -> PartitionPolicy:
-            async with self._within(timeout, "look at the policy again before you repeat it"):
+            async with self._within(timeout, "the policy again"):
                 raw = await self._records.policy(partition, fleet)
                 stands = _policy_in(partition, raw)
                 if stands.readable and stands.policy == policy:
@@ -191,11 +191,11 @@ class ApproverPolicies(ApproverBase):
         self, text: bytes, digest: str | None, replaces: str | Whatever | None, timeout: float
     ) -> list[PartitionFile]:
         signer = self._credentials()
-        async with self._within(timeout, "look at the policy file again before you repeat it"):
+        async with self._within(timeout, "the policy file again"):
             seen = await self._seen(replaces, self.policy_file)
 
         async def one(partition: int) -> PartitionFile:
-            async with self._within(timeout, "look at the policy file again before you repeat it"):
+            async with self._within(timeout, "the policy file again"):
                 raw = await self._records.policy(partition, EVERY_FLEET)
                 stands = _file_in(partition, raw)
                 if stands.readable and stands.digest == digest and await self._is_kept(stands):

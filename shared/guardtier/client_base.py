@@ -94,7 +94,13 @@ class GuardBase:
             sent.add_done_callback(lambda done: self._on_sent(done, wait, partition, fields))
 
         while True:
-            reply = await self._replies.ask(Wait(action_id, wanted, send), partition)
+            wait = Wait(action_id, wanted, send)
+            try:
+                reply = await self._replies.ask(wait, partition)
+            except asyncio.CancelledError:
+                if wait.is_parked:
+                    self.limits.parked.add(action_id)
+                raise
             if await self._is_kept(reply, partition):
                 return reply
 

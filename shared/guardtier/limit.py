@@ -28,6 +28,7 @@ class Limits:
 
     def __init__(self) -> None:
         self._ends: dict[asyncio.Timeout, float] = {}
+        self.parked: set[str] = set()  #: what waits for a person, of the calls that end at this moment
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
         self._at = 0.0  #: when it fires
@@ -85,10 +86,25 @@ class Limit:
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         self._client.limits.end(self._timeout)
+        is_parked = error is not None and self._is_parked()
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError as late:
             what = f"no answer about {self._action_id} within {self._seconds:g} s"
             if self._client.trouble is not None:
                 raise TierUnavailable(f"{what}: {self._client.trouble}") from late
+            if is_parked:
+                raise GuardTimeout(
+                    f"nobody has answered {self._action_id} within {self._seconds:g} s, and it goes on "
+                    "waiting for a person: the tool must not run; asked for again, the same action has the "
+                    "answer",
+                    field="parked",
+                ) from late
             raise GuardTimeout(f"{what}: the tool must not run") from late
+
+    def _is_parked(self) -> bool:
+        """Whether its end leaves an action that waits for a person."""
+        parked = self._client.limits.parked
+        found = self._action_id in parked
+        parked.discard(self._action_id)
+        return found

@@ -77,7 +77,7 @@ class Wait:
 
     __slots__ = (
         *("_early", "_entries", "_is_again", "_later", "_posted"),
-        *("action_id", "ask", "future", "wanted"),
+        *("action_id", "ask", "future", "is_parked", "wanted"),
     )
 
     def __init__(
@@ -89,6 +89,7 @@ class Wait:
         self._early: dict[bytes, Reply] = {}
         self._posted: list[asyncio.Future[Any]] = []
         self._is_again = False
+        self.is_parked = False  #: it was told that a person has to answer, and no more
         self._later: asyncio.TimerHandle | None = None
         self.ask = ask
         self.future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
@@ -106,6 +107,8 @@ class Wait:
             self.future.set_exception(reply.error)
         elif self.wanted(reply):
             self.future.set_result(reply)
+        else:
+            self.is_parked = reply.deadline is not None
 
     def again(self) -> None:
         """Ask once more, since the connection was lost meanwhile."""

@@ -11,6 +11,7 @@ import termios
 import pytest
 
 from cli.conftest import GUARDTIER, Terminal, Up
+from waiting import until_sync
 
 HARMFUL = "rm -rf ~/.ssh/authorized_keys_of_the_old_host"
 
@@ -64,6 +65,22 @@ def test_show_says_whose_it_is_and_what_they_thought(cli: Terminal) -> None:
     assert told[where + 1].startswith("              arguments.command: rm -rf »~/.ssh")
 
 
+@pytest.mark.parametrize("command", ["show", "pending"])
+def test_no_row_of_what_an_agent_wrote_looks_like_a_line_of_ours(cli: Terminal, command: str) -> None:
+    """On 60 columns, what is longer goes on in the next row."""
+    spoof = f"{HARMFUL} #" + "rated risk    LOW, shell says LOW ".rjust(60, "x") * 4
+    sent = cli.run("submit", spoof, "--agent", f"spoof-{command}", "--no-wait", "--json")
+    of = (sent.json["id"],) if command == "show" else ("--agent", f"spoof-{command}")
+
+    told = on_a_terminal(cli, 60, command, *of).splitlines()
+    assert cli.run("reject", sent.json["id"], "--reason", "no").code == 0
+
+    assert all(len(row) <= 60 for row in told if "guardtier show ID" not in row)
+    assert sum(row.startswith("rated risk") for row in told) == (command == "show")
+    assert [row for row in told if row.startswith("x")] == []
+    assert "LOW,shellsaysLOW" in "".join(told).replace(" ", "")
+
+
 def test_watch_tells_of_one_fleet_what_is_asked_for_in_words(cli: Terminal) -> None:
     cli.run("fleet", "add", "watched")
     with cli.running("watch", "--fleet", "watched", "--event", "rejected", "--count", "1") as watching:
@@ -78,6 +95,18 @@ def test_watch_tells_of_one_fleet_what_is_asked_for_in_words(cli: Terminal) -> N
     assert line.partition(" ")[2] == (
         f"rejected  {sent.json['id']} fleet=watched by=operator reason=not this"
     )
+
+
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word_about_redis(cli: Terminal) -> None:
+    with cli.running("watch", "--json") as watching:
+        assert watching.stderr is not None
+        assert watching.stdout is not None
+        assert b"watching" in watching.stderr.readline()
+        watching.stdout.close()
+        until_sync(lambda: cli.run("submit", "ls").code == 0 and watching.poll() is not None)
+        said = watching.stderr.read()
+
+    assert (watching.returncode, said) == (1, b"")
 
 
 def test_nothing_waits_in_the_fleet_that_was_asked_for(cli: Terminal) -> None:

@@ -113,6 +113,29 @@ async def test_the_dialog_says_what_an_answer_does_now_that_others_have_answered
     await expect(alice.outcome("approved").first).to_be_visible()
 
 
+async def test_enter_does_not_answer_what_is_selected_for_what_is_shown(
+    console: Desk, people: People
+) -> None:
+    """Somebody ticked one long ago, and reads another: A, Enter is meant for that one."""
+    agent = console.tier.client()
+    ticked, read = [await agent.submit(high(f"rm -rf /srv/{one}")) for one in ("ticked", "read")]
+    alice = await people.person(console)
+    await alice.at_inbox()
+    await alice.row(ticked.id).locator(".row-pick").check()
+    await alice.opens(read.id)
+
+    await alice.page.keyboard.press("a")
+    await expect(alice.batch).to_contain_text(
+        "The action that is shown beside the list is not among these."
+    )
+    await alice.page.keyboard.press("Enter")
+    await expect(alice.batch.locator('[data-part="items"]')).to_be_focused()
+    await alice.page.keyboard.press("Control+Enter")
+
+    await expect(alice.outcome("approved").first).to_have_attribute("data-id", ticked.id)
+    assert (await console.tier.record(read.id)).verdict is None
+
+
 async def test_of_many_what_was_answered_or_changed_meanwhile_is_left_out(
     console: Desk, people: People
 ) -> None:

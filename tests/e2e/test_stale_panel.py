@@ -140,3 +140,22 @@ async def test_an_edit_that_leaves_the_filter_is_said_to_be_one(console: Desk, p
 
     await expect(alice.conflict).to_contain_text("changed what it would run")
     await expect(alice.dialog.locator('[data-do="confirm"]')).not_to_be_visible()
+
+
+async def test_what_was_answered_can_not_be_answered_again_before_the_panel_says_so(
+    console: Desk, people: People
+) -> None:
+    one = await console.tier.client().submit(high())
+    alice, held = await people.person(console), Held()
+    await alice.at_inbox()
+    await alice.opens(one.id)
+    await alice.page.route("**/panel", held)
+
+    await alice.answers("approve")
+    await until(held.has_come.is_set)
+    await alice.page.keyboard.press("r")
+    await expect(alice.dialog).not_to_be_visible()
+    await expect(alice.detail.locator('[data-do="reject"]')).not_to_be_focused()
+    held.go.set()
+
+    await expect(alice.outcome("approved").first).to_be_focused()

@@ -26,6 +26,22 @@ async def test_what_came_of_an_answer_is_not_covered(console: Desk, people: Peop
     assert not await _overlap(toast, outcome)
 
 
+async def test_what_is_said_of_one_action_does_not_stand_before_the_next(
+    console: Desk, people: People
+) -> None:
+    ids = [(await console.tier.client().submit(high(f"rm -rf /srv/{one}"))).id for one in range(3)]
+    alice = await people.person(console)
+    await alice.at_inbox()
+    toasts = alice.page.locator("#toasts .toast")
+    await alice.opens(ids[2])
+
+    await alice.answers("approve")
+    await expect(toasts).to_have_text("Approved by alice.")
+    await alice.page.keyboard.press("j")
+    await alice.sees(ids[1])
+    await expect(toasts).to_have_count(0)
+
+
 async def _overlap(one: Locator, other: Locator) -> bool:
     a, b = await one.bounding_box(), await other.bounding_box()
     assert a is not None

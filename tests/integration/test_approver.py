@@ -8,15 +8,18 @@ from time import time
 
 import pytest
 
-from guardtier import Outcome, State
+from guardtier import ApproverClient, Outcome, State
 from guardtier.approver import AuditEvent
 from guardtier.errors import (
     GuardtierError,
     InvalidAction,
     NotAuthorized,
+    TierUnavailable,
     UnknownAction,
     WrongState,
 )
+from guardtier.store.connection import trouble_of
+from guardtier_workers.embedded import EmbeddedRedis
 from tier import StartTier, Tier, high, low
 from waiting import until
 
@@ -170,3 +173,19 @@ async def test_of_two_answers_by_one_client_each_learns_its_own_fate(tier: Tier)
 
     fates = {isinstance(approved, WrongState), isinstance(rejected, WrongState)}
     assert fates == {True, False}, (approved, rejected)
+
+
+async def test_an_answer_that_may_be_on_its_way_says_what_to_look_at_before_it_is_repeated(
+    own_server: EmbeddedRedis,
+) -> None:
+    action = high()
+    async with ApproverClient(own_server.url, approver="alice", token="t") as alice:
+        own_server.kill()
+
+        with pytest.raises(TierUnavailable, match=r"; look at the action again before you repeat it$"):
+            await alice.approve(action.placed_in(0).id, digest=action.digest, timeout=1)
+
+
+def test_a_time_that_ran_out_is_told_in_words() -> None:
+    assert trouble_of(TimeoutError()) == "Redis does not answer"
+    assert trouble_of(ConnectionError("it is gone")) == "ConnectionError: it is gone"

@@ -118,6 +118,27 @@ async def test_a_client_that_was_told_more_partitions_than_there_are_is_told_so(
             await client.check(low())
 
 
+async def test_whoever_stops_waiting_is_told_whether_a_person_has_to_answer(tier: Tier) -> None:
+    client, action = tier.client(), high()
+
+    async def waits_for_a_person() -> bool:
+        with pytest.raises(GuardTimeout, match="the tool must not run") as late:
+            await client.check(action, timeout=0.5)
+        return late.value.field == "parked" and "goes on waiting for a person" in late.value.message
+
+    await until(waits_for_a_person)
+    await tier.approver().approve(action.placed_in(0).id)
+    assert (await client.check(action)).allowed
+
+
+async def test_what_is_not_rated_in_time_is_not_said_to_wait_for_a_person(start_tier: StartTier) -> None:
+    tier = await start_tier(analyzers=0)
+
+    with pytest.raises(GuardTimeout, match="no answer about") as late:
+        await tier.client().check(high(), timeout=0.5)
+    assert late.value.field is None
+
+
 async def test_redis_away_is_no_verdict(own_server: EmbeddedRedis) -> None:
     async with GuardClient(own_server.url, fleet="web") as client:
         own_server.kill()

@@ -144,6 +144,11 @@ def is_away(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and _said(error).startswith(_AWAY_TEXTS)
 
 
+def trouble_of(error: BaseException) -> str:
+    """What is wrong, for a person: a time that ran out has no words of its own."""
+    return f"{type(error).__name__}: {error}" if str(error) else "Redis does not answer"
+
+
 def _said(error: BaseException) -> str:
     """What Redis says, where redis-py tells of which command of a pipeline, or 6.2 of which of a script."""
     text = str(error)
@@ -163,5 +168,6 @@ __all__ = [
     "pool_to",
     "refuses_credential",
     "refuses_writes",
+    "trouble_of",
     "wire_to",
 ]

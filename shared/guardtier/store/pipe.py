@@ -24,6 +24,7 @@ from guardtier.store.connection import (
     is_away,
     out_of_memory,
     refuses_writes,
+    trouble_of,
     wire_to,
 )
 from guardtier.store.scripts import Script, script
@@ -233,7 +234,7 @@ class CommandPipe:
     def _again(self, calls: list[_Call], error: BaseException) -> bool:
         if self.trouble is None:
             log.warning("Redis takes no commands (%s: %s); trying again", type(error).__name__, error)
-        self.trouble = f"{type(error).__name__}: {error}"
+        self.trouble = trouble_of(error)
         self._is_full = out_of_memory(error)
         self._queue.extendleft(reversed(calls))
         for call in [self._queue.popleft() for _ in range(len(self._queue))]:

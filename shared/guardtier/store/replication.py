@@ -16,7 +16,14 @@ from typing import Any
 
 from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.store.cluster import Cluster
-from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_away, refuses_writes, wire_to
+from guardtier.store.connection import (
+    ANSWER_SECONDS,
+    AnyRedis,
+    is_away,
+    refuses_writes,
+    trouble_of,
+    wire_to,
+)
 from guardtier.store.keys import Keys
 
 WAIT_MS = 500  #: until the replicas are counted once more
@@ -103,7 +110,7 @@ class Replication:
 
     async def _failed(self, partition: int, stream: str, asked: list[_Asked], error: Exception) -> None:
         if is_away(error) or refuses_writes(error):
-            self.trouble = f"{type(error).__name__}: {error}"
+            self.trouble = trouble_of(error)
             self._asked[partition, stream] += asked
             await asyncio.sleep(PAUSE)
             return

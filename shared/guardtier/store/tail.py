@@ -9,7 +9,7 @@ from random import uniform
 from time import monotonic
 from typing import Any
 
-from guardtier.store.connection import AnyRedis, connect, is_away, refuses_credential, wire_to
+from guardtier.store.connection import AnyRedis, connect, is_away, refuses_credential, trouble_of, wire_to
 from guardtier.store.wire import entries_of
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class Tail:
             log.error("%s can't be read: %r", self._key, error)
         elif self.trouble is None:
             log.warning("Redis is away (%s: %s); trying again", type(error).__name__, error)
-        self.trouble = f"{type(error).__name__}: {error}"
+        self.trouble = trouble_of(error)
         await asyncio.sleep(max(pause, FIRST_PAUSE) * (1 + uniform(0, SPREAD)))  # noqa: S311
 
 

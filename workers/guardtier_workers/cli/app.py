@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "approve": "answer.approve",
     "reject": "answer.reject",
     "edit": "edit.edit",
+    "review": "review.review",
     "halt": "halt.halt",
     "resume": "halt.resume",
     "halts": "halt.halts",

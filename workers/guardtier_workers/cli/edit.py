@@ -79,6 +79,11 @@ def arguments_in(given: str) -> dict[str, Any]:
             text = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
         except OSError as error:
             raise UsageError(f"the arguments can't be read: {error}", field="arguments") from error
+    return arguments_of(text)
+
+
+def arguments_of(text: bytes) -> dict[str, Any]:
+    """The arguments that a JSON text says. Raises InvalidAction."""
     try:
         found = parse_strict(text)
     except InvalidAction as error:

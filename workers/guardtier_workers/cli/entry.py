@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from guardtier.errors import GuardtierError
 from guardtier_workers.cli.exits import Exit, UsageError, exit_code_of, tell
+from guardtier_workers.cli.output import ReaderGone
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -26,7 +27,7 @@ def run(arguments: list[str]) -> int:
         return exit_code_of(error)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         # Whoever read us has gone. Nothing more can be said, not even by Python at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.ERROR

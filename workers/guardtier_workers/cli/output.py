@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from guardtier.action import ActionEvent
 from guardtier_workers.cli.safe_text import json_text, safe
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "guardtier"
 WIDE = 160  #: columns where the output is no terminal
+NARROWEST = 20  #: columns that a terminal has at least
 
 RISK_STYLES = {"LOW": "green", "MEDIUM": "yellow", "HIGH": "bold red", "UNKNOWN": "magenta"}
 OUTCOME_STYLES = {
@@ -42,19 +43,55 @@ def as_typed() -> str:
     return str(called) if called.name == PROGRAM and not shutil.which(PROGRAM) else PROGRAM
 
 
+class ReaderGone(Exception):
+    """Whoever read what is printed has gone (``| head``). No OSError: it says nothing of Redis."""
+
+
 def emit(value: Any) -> None:
-    """One JSON document on a line of its own, at once."""
-    print(json_text(value), flush=True)
+    """One JSON document on a line of its own, at once. Raises ReaderGone."""
+    _print(json_text(value), sys.stdout)
 
 
 def say(line: str = "") -> None:
-    """One line for people. The caller's own words and what agents wrote alike."""
-    print(safe(line), flush=True)
+    """One line for people. The caller's own words and what agents wrote alike. Raises ReaderGone."""
+    _print(safe(line), sys.stdout)
+
+
+def say_within(line: str, indent: str) -> None:
+    """The same for a line that quotes what an agent wrote: on a terminal it goes on behind ``indent``, so
+    that no row of it looks like a line of ours. Raises ReaderGone.
+    """
+    shown = safe(line)
+    if not sys.stdout.isatty():
+        _print(shown, sys.stdout)
+        return
+    width = max(NARROWEST, shutil.get_terminal_size().columns)
+    first = broken(shown, width)[0]
+    _print(first, sys.stdout)
+    if rest := shown[len(first) :]:
+        for row in broken(rest, width - len(indent)):
+            _print(indent + row, sys.stdout)
+
+
+def broken(line: str, width: int) -> list[str]:
+    """The rows of a line, none wider than so many columns."""
+    if line.isascii():
+        return [line[at : at + width] for at in range(0, len(line), width)] or [""]
+    from rich.cells import chop_cells
+
+    return chop_cells(line, width) or [""]
 
 
 def note(line: str) -> None:
-    """A line beside the result, on standard error."""
-    print(safe(line), file=sys.stderr, flush=True)
+    """A line beside the result, on standard error. Raises ReaderGone."""
+    _print(safe(line), sys.stderr)
+
+
+def _print(line: str, file: TextIO) -> None:
+    try:
+        print(line, file=file, flush=True)
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def console() -> Console:

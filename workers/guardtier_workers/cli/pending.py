@@ -20,6 +20,7 @@ from guardtier_workers.cli.output import (
     emit,
     risk_cell,
     say,
+    say_within,
     span_text,
     table,
 )
@@ -109,8 +110,9 @@ def _print_narrow(record: Record) -> None:
     """Two lines or more: beside all the rest a call would have no room, and it is what one must see."""
     tool, call = _call(record)
     words = (record.assessment.risk.value, f"{_left(record)} left", needs_cell(record))
-    say(f"{record.id}  {record.fleet}/{record.agent or '?'}  {'  '.join(filter(None, words))}")
-    say(f"    {tool}: {call}")
+    head = f"{record.id}  {record.fleet}/{record.agent or '?'}  {'  '.join(filter(None, words))}"
+    say_within(head, "    ")
+    say_within(f"    {tool}: {call}", "    ")
 
 
 def _left(record: Record) -> str:

@@ -15,12 +15,13 @@ from guardtier.readmodel import view_of
 from guardtier.store.records import Record
 from guardtier_workers.cli.needs import needs_lines
 from guardtier_workers.cli.options import ApproverName, Config, Json, RedisUrl, TokenFile
-from guardtier_workers.cli.output import emit, local_time, say, span_text
+from guardtier_workers.cli.output import emit, local_time, say_within, span_text
 from guardtier_workers.cli.safe_text import quoted, safe_lines, shortened, without_gaps
 from guardtier_workers.cli.tier import tier_at
 from guardtier_workers.clock import now_ms
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The action's full id, as pending lists it.")]
+INDENT = " " * 14  #: where the values stand
 MOST_THOUGHT = 1000  #: characters of an agent's thought that are shown
 
 
@@ -38,7 +39,7 @@ def show(
         emit(view_of(record))
         return
     for line in _lines(record):
-        say(line)
+        say_within(line, INDENT)
 
 
 def looked_at(
@@ -130,13 +131,18 @@ def _arguments(action: ActionEvent) -> list[str]:
 
 
 def _finding(found: Finding, action: ActionEvent) -> list[str]:
+    first, *rest = finding_lines(found, action)
+    return [f"finding       {first}", *(f"              {line}" for line in rest)]
+
+
+def finding_lines(found: Finding, action: ActionEvent) -> list[str]:
     """What was found, and below it where: the text that it points at, between » and «."""
-    told = [f"finding       {found.risk.value} {found.id}: {found.message}"]
+    told = [f"{found.risk.value} {found.id}: {found.message}"]
     text = _text_at(action, found.field) if found.field and found.span else None
     if text is not None and found.span:
-        told.append(f"              {found.field}: {quoted(text, found.span)}")
+        told.append(f"{found.field}: {quoted(text, found.span)}")
     elif found.field:
-        told.append(f"              in {found.field}")
+        told.append(f"in {found.field}")
     return told
 
 

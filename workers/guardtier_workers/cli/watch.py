@@ -12,9 +12,10 @@ import typer
 from guardtier.approver import AuditEvent
 from guardtier.errors import GuardtierError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.output import emit, note, say
+from guardtier_workers.cli.output import emit, note, say_within
 from guardtier_workers.cli.tier import tier_at
 
+INDENT = " " * 13  #: where the event stands
 #: What a program reads of a line (--json has it), and nobody else.
 MACHINES = frozenset({"digest", "details", "stream", "entry", "n", "h"})
 
@@ -61,7 +62,7 @@ def _tell(event: AuditEvent, as_json: bool) -> None:
     rest = " ".join(
         f"{name}={_words(name, value)}" for name, value in event.fields.items() if _is_told(name, value)
     )
-    say(f"{at} {event.event:9} {event.id} {rest}")
+    say_within(f"{at} {event.event:9} {event.id} {rest}", INDENT)
 
 
 def _is_told(name: str, value: str) -> bool:

@@ -67,6 +67,8 @@ def said_of_error(error: Exception) -> str:
     """What went wrong on the way to a verdict, as a sentence."""
     if isinstance(error, TierUnavailable):
         return "rejected: the guard tier can't be reached"  # where it is, is no business of the model's
+    if isinstance(error, GuardTimeout) and error.field == "parked":
+        return f"rejected: {error}"
     if isinstance(error, GuardTimeout):
         return f"rejected: the guard tier was too slow ({error})"
     if isinstance(error, TurnedAway):

@@ -19,8 +19,8 @@ class WaitingAction(BaseModel):
     """One parked action, in short: ``/actions/{id}`` has the whole of it. Times: ms since 1970.
 
     ``headline``: the command and its other arguments, or all as JSON, cut. ``needed`` and ``given``
-    approvals. ``group``: the same for actions that are alike. ``order``: where it stands in the inbox; a
-    cursor.
+    approvals, ``approved_by`` the principals who gave them. ``group``: the same for actions that are
+    alike. ``order``: where it stands in the inbox; a cursor.
     """
 
     id: str
@@ -39,6 +39,7 @@ class WaitingAction(BaseModel):
     detectors: tuple[str, ...]
     needed: int
     given: int
+    approved_by: tuple[str, ...]
     roles: tuple[str, ...]
     is_edited: bool
     group: str
@@ -46,7 +47,7 @@ class WaitingAction(BaseModel):
 
     @classmethod
     def of(cls, item: Item) -> Self:
-        return cls(**asdict(item) | {"order": order_text(item.order)})
+        return cls(**asdict(item) | {"given": item.given, "order": order_text(item.order)})
 
 
 class WaitingActions(BaseModel):

@@ -7,8 +7,9 @@ from hashlib import sha256
 from typing import Self
 
 from guardtier.action import ActionEvent
+from guardtier.answer import Choice
 from guardtier.errors import InvalidAction
-from guardtier.policy.tally import read_votes
+from guardtier.policy.tally import principals, read_votes
 from guardtier.policy.terms import Terms
 from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
@@ -39,11 +40,16 @@ class Item:
     why: str  #: the message of the riskiest finding
     detectors: tuple[str, ...]
     needed: int  #: approvals that it takes; 0: the terms can't be read, and nothing is approved
-    given: int  #: approvals that count so far
+    approved_by: tuple[str, ...]  #: whose approvals count so far
     roles: tuple[str, ...]
     is_edited: bool  #: an approver has changed it
     group: str  #: the same for actions that are alike
     searched: str  #: what the text filter looks at, in lower case
+
+    @property
+    def given(self) -> int:
+        """Approvals that count so far."""
+        return len(self.approved_by)
 
     @property
     def order(self) -> tuple[int, int, str]:
@@ -76,7 +82,7 @@ class Item:
             why=assessment.findings[0].message if assessment.findings else "",
             detectors=detectors,
             needed=needed,
-            given=_given(record),
+            approved_by=_approved_by(record),
             roles=roles,
             is_edited=record.asked is not None,
             group=_group(record, tool, detectors, headline),
@@ -103,12 +109,11 @@ def _terms(record: Record) -> tuple[int, tuple[str, ...]]:
     return terms.approve, tuple(terms.roles)
 
 
-def _given(record: Record) -> int:
+def _approved_by(record: Record) -> tuple[str, ...]:
     try:
-        votes = read_votes(record.votes)
+        return principals(read_votes(record.votes), Choice.APPROVE, record.digest)
     except ValueError:
-        return 0
-    return sum(vote.choice == "approve" and vote.digest == record.digest for vote in votes)
+        return ()
 
 
 def _group(record: Record, tool: str, detectors: tuple[str, ...], headline: str) -> str:

@@ -47,9 +47,15 @@ export async function call(method, path, body, own = {}) {
   return { ok: answer.ok, status: answer.status, body: found };
 }
 
+// What was said of one action stands before none of the next: it goes, but for warnings.
+export function unsay() {
+  for (const toast of document.querySelectorAll("#toasts > .info")) toast.remove();
+}
+
 // Says something to screen readers, and shows it for a while. Text alone: never HTML.
 export function say(text, kind = "info") {
   document.getElementById("said").textContent = text;
+  unsay();
   const toast = document.createElement("p");
   toast.className = `toast ${kind}`;
   toast.textContent = text;

@@ -1,5 +1,6 @@
-// Groups: in a long list, of many rows that are alike the first is shown, and how many more there are.
+// Groups: in a long list, of many rows that are alike the first that waits is shown, and how many more there are.
 
+import { isEnded } from "./live_rows.js";
 import { isPicked, pickAll } from "./selection.js";
 
 const OFF = "guardtier.groups.off";
@@ -7,6 +8,7 @@ const FROM = 4; // rows that are alike
 const LONG = 20; // rows of a list in which folding spares more than it hides
 const opened = new Set();
 
+const link = (row) => row.querySelector(".row-open");
 const isOn = () => localStorage.getItem(OFF) !== "1";
 
 function grouped() {
@@ -32,14 +34,17 @@ function button(className, text, run) {
   return made;
 }
 
+const waiting = (name) => (grouped().get(name) ?? []).filter((row) => !isEnded(row));
+
 function setBar(row, group, isOpen, folded) {
   const says = isOpen ? `Fold ${group.length - 1} like it` : `${folded} more like it`;
+  const all = `Select all ${waiting(row.dataset.group).length}`;
   const old = row.querySelector(".alike");
-  if (old?.dataset.says === says) return;
+  if (old?.dataset.says === `${says} ${all}`) return;
   old?.remove();
   const bar = document.createElement("div");
   bar.className = "alike";
-  bar.dataset.says = says;
+  bar.dataset.says = `${says} ${all}`;
   const fold = button("alike-fold", says, () => {
     if (isOpen) opened.delete(row.dataset.group);
     else opened.add(row.dataset.group);
@@ -47,7 +52,12 @@ function setBar(row, group, isOpen, folded) {
     row.querySelector(".alike-fold")?.focus();
   });
   fold.setAttribute("aria-expanded", String(isOpen));
-  bar.append(fold, button("alike-pick", `Select all ${group.length}`, () => pickAll(group, true)));
+  const pick = button("alike-pick", all, () => {
+    pickAll(waiting(row.dataset.group), true);
+    refresh(); // what is selected is shown
+    link(row).focus({ preventScroll: true });
+  });
+  bar.append(fold, pick);
   row.append(bar);
 }
 
@@ -58,15 +68,19 @@ export function refresh() {
   for (const [name, rows] of groups) {
     const isGroup = on && rows.length >= FROM;
     const isOpen = opened.has(name);
+    const first = rows.find((row) => !isEnded(row)) ?? rows[0];
+    const at = document.activeElement?.closest?.(".alike > button");
+    const isAt = at && rows.some((row) => row.contains(at)); // its bar may go to another row, or be made anew
     let folded = 0;
-    for (const [at, row] of rows.entries()) {
-      const hide = isGroup && at > 0 && !isOpen && !staysVisible(row);
+    for (const row of rows) {
+      const hide = isGroup && row !== first && !isOpen && !staysVisible(row);
       row.classList.toggle("is-folded", hide);
-      folded += Number(hide);
-      if (at > 0 || !isGroup) row.querySelector(".alike")?.remove();
+      folded += Number(hide && !isEnded(row));
+      if (row !== first || !isGroup) row.querySelector(".alike")?.remove();
     }
-    if (isGroup && (isOpen || folded)) setBar(rows[0], rows, isOpen, folded);
-    else rows[0].querySelector(".alike")?.remove();
+    if (isGroup && (isOpen || folded)) setBar(first, rows, isOpen, folded);
+    else first.querySelector(".alike")?.remove();
+    if (isAt && !at.isConnected) (first.querySelector(`.${at.classList[0]}`) ?? link(first)).focus({ preventScroll: true });
   }
 }
 

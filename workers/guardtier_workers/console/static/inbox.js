@@ -6,16 +6,36 @@ import { register } from "./keys.js";
 import { isWide, show, shownId } from "./panel.js";
 import * as selection from "./selection.js";
 
+const PLACE = "guardtier.at";
+const LIST = "guardtier.list";
+const ORDER = "guardtier.order";
 const PASSING = 90; // milliseconds: who holds J down asks for nothing on the way
 const list = document.getElementById("list");
 const field = document.getElementById("filter-text");
-let current = "";
+let current = kept(PLACE);
 let listed = field?.value; // the text that the list was filtered by
 let opens = false; // Enter was pressed before the list for it was there
 
 const rows = () => [...document.querySelectorAll("#rows > .row:not(.is-folded):not([hidden])")];
 const rowOf = (id) => document.getElementById(`row-${id}`);
 const link = (row) => row.querySelector(".row-open");
+
+// Where somebody was, in this tab: they are there again after a reload, signing in, or coming back.
+function kept(name) {
+  try {
+    return sessionStorage.getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function keep(name, what) {
+  try {
+    sessionStorage.setItem(name, what);
+  } catch {
+    // nothing may be kept here: then they begin at the top
+  }
+}
 
 function here() {
   return document.activeElement?.closest?.("#rows > .row") ?? rowOf(current);
@@ -29,6 +49,7 @@ function mark(row) {
   }
   if (!row) return;
   current = row.dataset.id;
+  keep(PLACE, current);
   row.classList.add("is-current");
   link(row).setAttribute("aria-current", "true");
 }
@@ -50,6 +71,7 @@ function move(step) {
 
 function onOpen(event) {
   const target = event.target.closest(".row-open");
+  if (target) keep(ORDER, [...document.querySelectorAll("#rows > .row")].map((row) => row.dataset.id).join(" "));
   if (!target || !isWide() || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   const row = target.closest(".row");
@@ -71,6 +93,27 @@ function redrawn() {
   groups.refresh();
   const empty = document.getElementById("rows-empty");
   if (empty) empty.hidden = seen.size > 0;
+}
+
+// A list that is drawn anew takes the focus with it: it goes to the same action's row.
+let focused = "";
+
+function leaving(event) {
+  if (event.detail.target !== list) return;
+  focused = document.activeElement?.closest?.("#rows > .row")?.dataset.id ?? "";
+}
+
+function returning(event) {
+  if (event.detail.target !== list || document.activeElement !== document.body) return;
+  const row = focused && rowOf(focused);
+  if (row) link(row).focus({ preventScroll: true });
+}
+
+// Back where they were, if that still waits.
+function comeBack() {
+  const row = rowOf(current);
+  row?.scrollIntoView({ block: "nearest" });
+  if (row && isWide()) show(row.dataset.id);
 }
 
 function watch() {
@@ -109,20 +152,37 @@ function onListed(event) {
   const text = event.detail.target?.id === "list" ? event.detail.requestConfig?.parameters?.text : undefined;
   if (text === undefined) return;
   listed = text;
+  keep(LIST, location.search);
   if (!opens || field.value !== listed) return;
   opens = false;
   goTo(rows()[0]);
 }
 
+// From an action's own page: back to the list that it was opened from, and on to what stood behind it there.
+function leadOn() {
+  const ids = kept(ORDER).split(" ");
+  const at = ids.indexOf(shownId());
+  const next = document.getElementById("next");
+  next.hidden = at < 0 || at + 1 === ids.length;
+  next.href = `/actions/${encodeURIComponent(ids[at + 1] ?? "")}`;
+  document.querySelector(".back > a").href = `/${kept(LIST)}`;
+}
+
+if (document.getElementById("next")) leadOn();
+
 if (list) {
+  keep(LIST, location.search);
   selection.start(list);
   groups.start();
   redrawn();
+  comeBack();
   watch();
   keys();
   list.addEventListener("click", onOpen);
   field.addEventListener("keydown", onSearchKey);
   field.addEventListener("input", () => (opens = false));
+  document.addEventListener("htmx:beforeSwap", leaving);
+  document.addEventListener("htmx:afterSwap", returning);
   document.addEventListener("htmx:afterSettle", onListed);
 }
 

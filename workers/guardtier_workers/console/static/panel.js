@@ -1,5 +1,6 @@
 // The panel beside the list: loads one action. While it loads there is nothing to answer.
 
+import { unsay } from "./api.js";
 import { setClock, tick } from "./times.js";
 
 const wide = matchMedia("(min-width: 62rem)");
@@ -66,7 +67,10 @@ export async function show(id, { focus = false, wait = 0, quiet = false } = {}) 
   coming = id;
   isLate = false;
   const late = setTimeout(() => mine.abort(new Error("late")), LATE_MS);
-  if (!quiet) put(note("Loading…"));
+  if (!quiet) {
+    unsay();
+    put(note("Loading…"));
+  }
   try {
     if (wait) await new Promise((done) => setTimeout(done, wait));
     if (mine.signal.aborted) return;

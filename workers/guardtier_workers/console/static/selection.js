@@ -8,6 +8,7 @@ let last = null;
 
 const boxes = () => [...document.querySelectorAll("#rows .row-pick:not(:disabled)")];
 const rowOf = (element) => element.closest(".row");
+const shown = () => boxes().filter((box) => !rowOf(box).matches(".is-folded, [hidden]"));
 
 function showCount() {
   const bar = document.getElementById("batch");
@@ -15,12 +16,13 @@ function showCount() {
   document.getElementById("batch-count").textContent = String(chosen.size);
   const all = document.getElementById("pick-all");
   const ticked = boxes().filter((box) => box.checked).length;
-  all.checked = ticked > 0 && ticked === boxes().length;
+  all.checked = ticked > 0 && shown().every((box) => box.checked);
   all.indeterminate = ticked > 0 && !all.checked;
 }
 
 export function pick(row, on) {
   const box = row.querySelector(".row-pick");
+  if (on && box.disabled) return true; // it does not wait any more
   if (on && !chosen.has(row.dataset.id) && chosen.size >= MOST) {
     box.checked = false;
     say(`At most ${MOST} are answered at once.`, "warn");
@@ -69,7 +71,7 @@ export function restore() {
 }
 
 function range(to) {
-  const rows = boxes().map(rowOf);
+  const rows = shown().map(rowOf);
   const first = rows.findIndex((row) => row.dataset.id === last);
   const end = rows.indexOf(to);
   if (first < 0) return [to];
@@ -85,7 +87,8 @@ export function start(list) {
     last = row.dataset.id;
   });
   document.getElementById("pick-all").addEventListener("change", (event) => {
-    pickAll(boxes().map(rowOf), event.target.checked);
+    const some = event.target.checked ? shown() : boxes(); // what is folded away, nobody has seen
+    pickAll(some.map(rowOf), event.target.checked);
   });
   document.getElementById("batch-clear").addEventListener("click", clear);
   restore();

@@ -57,7 +57,16 @@ export function answerMany(dialog) {
     if (ids.length > MOST) tell(`At most ${MOST} at once: these are the first of ${ids.length}.`);
     if (can === "0") sheet.end("Nothing here can be answered by you.");
     count();
-    (kind === "reject" ? sheet.reason : sheet.button).focus();
+    if (isAnother(ids)) {
+      tell("The action that is shown beside the list is not among these.");
+      items.focus(); // whoever means that one presses Enter next
+    } else (kind === "reject" ? sheet.reason : sheet.button).focus();
+  }
+
+  // Whether somebody looks at something else that they could answer: what is selected may be out of sight.
+  function isAnother(ids) {
+    const shown = detail();
+    return Boolean(shown?.querySelector("#answer [data-do]")) && !ids.includes(shown.dataset.id);
   }
 
   // What has become of one since it was shown here: it is answered no more from here.

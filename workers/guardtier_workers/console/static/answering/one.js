@@ -1,6 +1,7 @@
 // One action is answered: approved, rejected, edited, or approved with what is like it.
 
 import { call, say } from "../api.js";
+import { keepDraft } from "./drafts.js";
 import { EditForm } from "./edit.js";
 import { LikeForm } from "./like.js";
 import { detail, focusOutcome, fragment, lookAtList, reload } from "./panel.js";
@@ -42,7 +43,7 @@ export function answerOne(dialog) {
   async function open(kind) {
     const shown = detail();
     const button = shown?.querySelector(`#answer [data-do="${kind}"]`);
-    if (!button || dialog.open || sheet.sending) return;
+    if (!button || button.closest("[inert]") || dialog.open || sheet.sending) return;
     if (button.getAttribute("aria-disabled") === "true") {
       say(button.dataset.why, "warn");
       return;
@@ -55,7 +56,7 @@ export function answerOne(dialog) {
     lookAgain.hidden = true;
     for (const name of ["edit", "like", "retry"]) sheet.part(name).hidden = true;
     sheet.part("retry").hidden = kind !== "reject";
-    sheet.open({ ...words, reasonRequired: wanted || kind === "reject" });
+    sheet.open({ ...words, reasonRequired: wanted || kind === "reject", draft: `${kind} ${id}` });
     (kind === "reject" ? sheet.reason : sheet.button).focus();
     offerReasons(sheet, choice);
     const form = { edit, remember: like }[kind];
@@ -85,10 +86,12 @@ export function answerOne(dialog) {
       await failed(came);
       return;
     }
+    keepDraft(sheet.draft, "");
     sheet.sending = false;
     sheet.close();
     forgetReasons();
     say(came.body.words, came.body.outcome === "riskier" ? "warn" : "info");
+    if (detail()?.dataset.id === id) detail().querySelector("#answer")?.toggleAttribute("inert", true); // until it says so too
     lookAtList();
     await reload(id);
     if (detail()?.dataset.id === id) focusOutcome();

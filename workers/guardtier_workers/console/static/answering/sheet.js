@@ -1,6 +1,7 @@
 // A dialog in which something is confirmed: opened, sent once, and what went wrong said in it.
 
 import { call } from "../api.js";
+import { draftOf, keepDraft } from "./drafts.js";
 
 export class Sheet {
   // confirm(): called once for each sending; it sends, and settles what comes of it.
@@ -11,6 +12,7 @@ export class Sheet {
     this.alert = dialog.querySelector(".conflict");
     this.sending = false;
     this.isReady = true;
+    this.reason.addEventListener("input", () => keepDraft(this.draft, this.reason.value));
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#send(confirm);
@@ -37,9 +39,12 @@ export class Sheet {
     return this.form.elements.reason;
   }
 
-  open({ title, label, danger = false, reasonRequired = false }) {
+  // `draft`: by which name a reason is kept until it is sent; "" for not at all.
+  open({ title, label, danger = false, reasonRequired = false, draft = "" }) {
     this.back = document.activeElement;
     this.form.reset();
+    this.draft = draft;
+    this.reason.value = draftOf(draft);
     this.clear();
     this.dialog.querySelector("h2").textContent = title;
     this.button.textContent = label;
@@ -131,6 +136,7 @@ function taking(reason, sheet) {
   button.textContent = reason.length > 80 ? `${reason.slice(0, 79)}…` : reason;
   button.addEventListener("click", () => {
     sheet.reason.value = reason;
+    keepDraft(sheet.draft, reason);
     sheet.reason.focus();
   });
   return button;
