@@ -51,6 +51,19 @@ def test_some_hundred_are_read(rule: str) -> None:
     assert rated(of_many(rule, 300)).findings == ()
 
 
+@pytest.mark.parametrize("separator", ["; ", "\n", " | "])
+def test_nor_are_more_commands_of_one_text(separator: str) -> None:
+    """2,500 were read: a megabyte of curl with long options took twice the 100 ms that it may."""
+    action = ActionEvent(
+        fleet="web",
+        agent="a",
+        tool_name="terminal",
+        arguments={"command": separator.join(f"ls a{number}" for number in range(1_200))},
+    )
+
+    assert [finding.id for finding in rated(action).findings] == ["shell.too_deep"]
+
+
 @pytest.mark.parametrize("rule", ["shell.too_many", "file.too_many", "http.too_many"])
 def test_a_rule_that_asks_for_targets_is_not_told_some_of_them(rule: str) -> None:
     """The same target a thousand times, which are few to be told apart, and another behind them."""

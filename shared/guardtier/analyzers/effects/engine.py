@@ -37,7 +37,6 @@ SENSITIVE = frozenset(
 _HARMLESS_ALONE = frozenset({"--help", "--version", "-V", "--usage"})
 #: Tools that are known by their name, whatever interpreter they are given to.
 _ATTACKS = ("shell.attack", "shell.credentials.attack_tool", "shell.mine")
-_REMEMBERED = 256  #: characters of all options of a command: what is kept is bounded
 _OWN_SYSTEM = frozenset({"unknown", "library"})
 _ASSIGNING = frozenset({"export", "declare", "typeset", "readonly", "local", "set", "setenv"})
 
@@ -178,9 +177,8 @@ def _apply_rules(
     """Whether some rule said what the program changes."""
     decided = False
     options = frozenset(given.options)
-    chosen = rules_with if len("".join(options)) <= _REMEMBERED else rules_with.__wrapped__
     for node in reversed(given.nodes):
-        for rule, settled in chosen(node, options):
+        for rule, settled in rules_with(node, options):
             if not settled and not holds(rule, command, given):
                 continue
             if rule.only:

@@ -19,6 +19,7 @@ from guardtier.risk import SecurityRisk
 
 _NOT_PROGRAMS = ("places.toml", "hosts.toml", "matrix.toml", "variables.toml", "calls.toml")
 _SAYS_LITTLE = "Runs {}, which may change things"
+_REMEMBERED = 256  #: characters of all options of a command: what is kept is bounded
 NAME_MAX = 255  #: characters: no file's name is longer
 _VERSION = re.compile(r"@.*\Z|-?\d[\d.]*\Z|\.exe\Z", re.DOTALL)
 
@@ -77,10 +78,13 @@ class CompiledRule:
         """Whether these options leave it open, whatever the operands are."""
         if self.unless is not None and self.unless.holds(options, ()):
             return False
-        asked = (self.when, self.also)
-        return all(option in options for option, _ in self.value) and all(
-            one is None or one.operand is not None or one.holds(options, ()) for one in asked
-        )
+        for one in (self.when, self.also):
+            if one is not None and one.operand is None and not one.holds(options, ()):
+                return False
+        for option, _ in self.value:  # noqa: SIM110 - a generator would take twice as long
+            if option not in options:
+                return False
+        return True
 
     def is_settled_by(self, options: frozenset[str]) -> bool:
         """Whether, where it may hold, nothing else is to be asked."""
@@ -111,12 +115,18 @@ class Node:
     message: str = ""
 
 
-@lru_cache(maxsize=1024)
-def rules_with(node: Node, options: frozenset[str]) -> tuple[tuple[CompiledRule, bool], ...]:
-    """The rules of a node that may hold with these options, and whether each then does for certain.
+def rules_with(node: Node, options: frozenset[str]) -> Sequence[tuple[CompiledRule, bool]]:
+    """The rules of a node that may hold with these options, and whether nothing else is to be asked.
 
     Agents give few programs few different options. Measured: 3 µs a command less than to ask each rule.
     """
+    if len("".join(options)) <= _REMEMBERED:
+        return _remembered(node, options)
+    return [(rule, False) for rule in node.rules if rule.may_hold(options)]
+
+
+@lru_cache(maxsize=1024)
+def _remembered(node: Node, options: frozenset[str]) -> tuple[tuple[CompiledRule, bool], ...]:
     return tuple([(rule, rule.is_settled_by(options)) for rule in node.rules if rule.may_hold(options)])
 
 

@@ -17,7 +17,7 @@ from guardtier.analyzers.shell.wrappers import program_of
 NESTED = 40  #: substitutions in substitutions; deeper ones are read, but what they print is not asked
 #: Calls of a function in itself that are followed; in the next each argument may be any of them.
 RECURSION = 3
-COMMANDS = 2_500  #: commands of one text, wherever they stand
+COMMANDS = 1_000  #: commands of one text, wherever they stand
 
 
 class Part:
