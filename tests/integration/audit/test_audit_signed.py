@@ -10,8 +10,8 @@ import pytest
 from desk import Desk
 from guardtier.errors import ConfigError
 from guardtier_workers.clock import now_ms
-from guardtier_workers.trail import exporter as module
 from guardtier_workers.trail import verify as checking
+from guardtier_workers.trail import writing
 from guardtier_workers.trail.files import files_in
 from guardtier_workers.trail.lines import Kind, Writer
 from trails import exported, exporting, keys_in, rewritten, signed, verified, what, wrote
@@ -67,7 +67,7 @@ async def test_what_a_killed_exporter_left_unsigned_is_signed_when_the_next_one_
 async def test_many_lines_are_signed_for_at_once(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SIGN_LINES", 10)
+    monkeypatch.setattr(writing, "SIGN_LINES", 10)
     signs, keys = keys_in(tmp_path / "keys.json")
     async with exporting(desk, tmp_path / "out", signs=signs) as exporter:
         for _ in range(3):

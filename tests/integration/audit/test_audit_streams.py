@@ -129,3 +129,19 @@ async def test_lines_of_a_server_whose_clock_is_behind_are_exported(desk: Desk, 
     told = [line["entry"] for line in lines(tmp_path) if line["kind"] == "line"]
     assert [told.count(entry) for entry in before] == [1] * 5
     assert {"truncated", "restarted"} <= {one.what for one in verified(tmp_path)}
+
+
+async def test_a_last_line_without_a_number_is_found_once_and_is_no_loss(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """An older worker's, while both run: the chain ends before it."""
+    await wrote(desk, 3)
+    await desk.redis.xadd(desk.keys.audit, {"id": "a.0", "event": "released"})
+
+    for _ in range(2):
+        async with exporting(desk, tmp_path) as exporter:
+            for _ in range(3):
+                await exporter.step()
+
+    assert len([line for line in lines(tmp_path) if line["kind"] == "line"]) == 4
+    assert what(verified(tmp_path)) == [("inserted", 0)]

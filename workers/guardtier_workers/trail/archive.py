@@ -178,7 +178,7 @@ class Archive:
         if known is None and have:
             mine = line_at(path, have)
             if mine is not None and self._rows(export, have, have) != {have: mine.raw.decode()}:
-                have = self._before_gap(export, have)
+                have = self._last_like(path, export, self._before_gap(export, have))
         with self._engine.connect() as connection:
             beyond = sa.select(LINES.c.seq).where(LINES.c.export == export, LINES.c.seq > have)
             found = connection.execute(beyond.order_by(LINES.c.seq.desc()).limit(1)).scalar()
@@ -202,6 +202,16 @@ class Archive:
                 rows = sa.select(sa.func.count()).where(mine, LINES.c.seq.between(low + 1, middle))
                 whole = connection.execute(rows).scalar() == middle - low
                 low, high = (middle, high) if whole else (low, middle - 1)
+        return low
+
+    def _last_like(self, path: Path, export: str, last: int) -> int:
+        """The last line up to this one that is as the files have it, where those behind it are not."""
+        low, high = 0, last
+        while low < high:
+            middle = (low + high + 1) // 2
+            mine = line_at(path, middle)
+            is_like = mine is None or self._rows(export, middle, middle) == {middle: mine.raw.decode()}
+            low, high = (middle, high) if is_like else (low, middle - 1)
         return low
 
     def _rows(self, export: str, first: int, last: int) -> dict[int, str]:
