@@ -9,62 +9,32 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from guardtier.errors import ConfigError, TierUnavailable
-from guardtier.store.chain import Chained
 from guardtier_workers.trail.files import file_of, files_in, line_at
 from guardtier_workers.trail.folder import Folder
-from guardtier_workers.trail.lines import Kind, Sealed, entry_of, number
+from guardtier_workers.trail.lines import Kind, Sealed
+from guardtier_workers.trail.table import (
+    LINES,
+    LONGEST,
+    METADATA,
+    engine_at,
+    postgresql,
+    row_of,
+    sa,
+    sqlite,
+)
 from guardtier_workers.trail.verify import Raw
-
-try:
-    import sqlalchemy as sa
-    from sqlalchemy.dialects import postgresql, sqlite
-except ImportError as missing:
-    raise ConfigError(
-        "a database for the audit trail needs SQLAlchemy: pip install 'guardtier[archive]', for PostgreSQL "
-        "'guardtier[postgres]'",
-        field="audit_sql",
-    ) from missing
 
 log = logging.getLogger(__name__)
 
 BATCH = 1000  #: lines of one transaction
 LOOK_SECONDS = 60.0  #: so often it is looked at while nothing comes
-LONGEST = 200  #: characters of a column that is searched by; the line has all of it
-
-_METADATA = sa.MetaData()
-LINES = sa.Table(
-    "guardtier_audit",
-    _METADATA,
-    sa.Column("export", sa.String(16), primary_key=True),
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.String(16), nullable=False),
-    sa.Column("partition", sa.Integer),
-    sa.Column("entry", sa.String(64)),
-    sa.Column("n", sa.BigInteger),
-    sa.Column("at", sa.BigInteger),  # ms since 1970
-    sa.Column("event", sa.String(LONGEST)),
-    sa.Column("action", sa.String(LONGEST)),  # its id, or the request's
-    sa.Column("fleet", sa.String(LONGEST)),
-    sa.Column("agent", sa.String(LONGEST)),
-    sa.Column("approver", sa.String(LONGEST)),
-    sa.Column("digest", sa.String(LONGEST)),
-    sa.Column("policy", sa.String(LONGEST)),
-    sa.Column("line", sa.Text, nullable=False),
-    sa.Index("guardtier_audit_at", "at"),
-    sa.Index("guardtier_audit_action", "action"),
-    sa.Index("guardtier_audit_fleet", "fleet", "at"),
-    sa.Index("guardtier_audit_event", "event", "at"),
-    sa.Index("guardtier_audit_approver", "approver", "at"),
-    sa.Index("guardtier_audit_n", "partition", "n"),
-)
-_FIELDS = {"event": "event", "action": "id", "fleet": "fleet", "agent": "agent", "approver": "by"}
-_FIELDS |= {"digest": "digest", "policy": "policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +69,7 @@ class Archive:
     @classmethod
     def at(cls, url: str) -> Archive:
         """``sqlite:///file`` or ``postgresql+psycopg://…``. Raises ConfigError for what is neither."""
-        try:
-            found = sa.make_url(url)
-            if found.get_backend_name() not in ("sqlite", "postgresql"):
-                raise ConfigError("audit_sql: a URL of sqlite or postgresql, please", field="audit_sql")
-            return cls(sa.create_engine(found, pool_pre_ping=True, hide_parameters=True))
-        except ConfigError:
-            raise
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
-            raise ConfigError(
-                f"audit_sql: {type(error).__name__}: PostgreSQL is postgresql+psycopg://… and needs "
-                "pip install 'guardtier[postgres]'",
-                field="audit_sql",
-            ) from error
+        return cls(engine_at(url))
 
     @classmethod
     def there(cls, url: str) -> Archive:
@@ -127,19 +85,24 @@ class Archive:
     def _look(self) -> None:
         where, file = self._engine.url, self._engine.url.database or ""
         a_file = where.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
-        try:
-            if not a_file or Path(file).is_file():  # else SQLite would make it
-                self._made = sa.inspect(self._engine).has_table(LINES.name)
-        except sa.exc.OperationalError as error:
-            raise self._away(error) from error
+        if not a_file or Path(file).is_file():  # else SQLite would make it
+            with self._connected() as connection:
+                self._made = sa.inspect(connection).has_table(LINES.name)
         if not self._made:
             name = where.render_as_string(hide_password=True)
             says = f"no audit trail was ever copied to {name}: it has no table {LINES.name}. Another one?"
             raise ConfigError(says, field="sql")
 
-    def _away(self, error: sa.exc.OperationalError) -> TierUnavailable:
-        where = self._engine.url.render_as_string(hide_password=True)
-        return TierUnavailable(f"the database {where} can't be used: {error.orig}")
+    @contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        """A connection. What the database says is raised as TierUnavailable."""
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            where = self._engine.url.render_as_string(hide_password=True)
+            says = str(error.orig).strip()
+            raise TierUnavailable(f"the database {where} can't be used: {says}") from error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -179,7 +142,7 @@ class Archive:
             mine = line_at(path, have)
             if mine is not None and self._rows(export, have, have) != {have: mine.raw.decode()}:
                 have = self._last_like(path, export, self._before_gap(export, have))
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             beyond = sa.select(LINES.c.seq).where(LINES.c.export == export, LINES.c.seq > have)
             found = connection.execute(beyond.order_by(LINES.c.seq.desc()).limit(1)).scalar()
         if found is not None:
@@ -193,7 +156,7 @@ class Archive:
 
     def _before_gap(self, export: str, last: int) -> int:
         """The line before the first one that is not there."""
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             mine = LINES.c.export == export
             first = sa.select(sa.func.min(LINES.c.seq)).where(mine, LINES.c.seq.between(1, last))
             low, high = int(connection.execute(first).scalar() or 1), last
@@ -217,7 +180,7 @@ class Archive:
     def _rows(self, export: str, first: int, last: int) -> dict[int, str]:
         rows = sa.select(LINES.c.seq, LINES.c.line)
         rows = rows.where(LINES.c.export == export, LINES.c.seq.between(first, last))
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return {int(seq): str(line) for seq, line in connection.execute(rows)}
 
     def last(self, export: str) -> int:
@@ -228,13 +191,13 @@ class Archive:
     def _greatest(self, export: str, most: int) -> int:
         greatest = sa.select(sa.func.max(LINES.c.seq))
         greatest = greatest.where(LINES.c.export == export, LINES.c.seq.between(1, most))
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return int(connection.execute(greatest).scalar() or 0)
 
     def exports(self) -> list[str]:
         """Every export that is here."""
         self._make()
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             found = connection.execute(sa.select(LINES.c.export).distinct().order_by(LINES.c.export))
             return [str(export) for export in found.scalars()]
 
@@ -244,7 +207,7 @@ class Archive:
         last = None
         while True:
             following = query if last is None else query.where(LINES.c.seq > last)
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 page = connection.execute(following).mappings().all()
             for row in page:
                 yield Raw(f"sql:{row['seq']}", str(row["line"]).encode()), row
@@ -267,23 +230,21 @@ class Archive:
         if query.text is not None:
             chosen = chosen.where(LINES.c.line.contains(query.text, autoescape=True))
         chosen = chosen.order_by(LINES.c.at.desc(), LINES.c.seq.desc()).limit(query.limit)
-        with self._engine.connect() as connection:
+        with self._connected() as connection:
             return [str(line) for line in connection.execute(chosen).scalars()]
 
     def _make(self) -> None:
         if self._made:
             return
-        try:
-            _METADATA.create_all(self._engine)
-        except sa.exc.OperationalError as error:
-            raise self._away(error) from error
+        with self._connected() as connection, connection.begin():
+            METADATA.create_all(connection)
         self._made = True
 
     def _insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
             return
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        with self._engine.begin() as connection:
+        with self._connected() as connection, connection.begin():
             connection.execute(insert(LINES).on_conflict_do_nothing(), list(rows))
         if self.strange is None:
             return
@@ -291,27 +252,6 @@ class Archive:
         if self._rows(rows[0]["export"], min(given), max(given)) != given:
             self._differs = True
             self.strange = f"a line of {min(given)} to {max(given)} was there before, and is another one"
-
-
-def row_of(export: str, line: Sealed) -> dict[str, Any]:
-    """A line's row: the line, and what of it is searched by."""
-    values = line.values()
-    fields = values.get("fields")
-    if not isinstance(fields, dict):
-        fields = {}
-    partition, entry, pairs = (line.kind == Kind.LINE and entry_of(values)) or (None, None, ())
-    if partition is not None and not 0 <= partition < 2**31:
-        partition = None  # no column takes it; the line has it
-    link = Chained.of(entry, pairs).link if entry else None
-    row: dict[str, Any] = {"export": export, "seq": line.seq, "kind": line.kind, "line": line.raw.decode()}
-    row |= {"partition": partition, "entry": entry, "n": link.n if link else None}
-    row["at"] = min(number(entry)[0], 2**63 - 1) if entry else None
-    return row | {column: _short(fields.get(name)) for column, name in _FIELDS.items()}
-
-
-def _short(value: object) -> str | None:
-    """A value as a column takes it: PostgreSQL has no zero byte, and no index of long texts."""
-    return None if value is None else str(value).replace("\0", "\\0")[:LONGEST]
 
 
 def _lines_from(path: Path, first: str, offset: int) -> Iterator[tuple[Sealed, tuple[str, int]]]:
