@@ -82,3 +82,10 @@ def test_watch_tells_of_one_fleet_what_is_asked_for_in_words(cli: Terminal) -> N
 
 def test_nothing_waits_in_the_fleet_that_was_asked_for(cli: Terminal) -> None:
     assert cli.run("pending", "--fleet", "nobody").out == "nothing waits for an answer in fleet nobody\n"
+
+
+def test_watch_waits_for_no_event_that_nobody_knows(cli: Terminal) -> None:
+    done = cli.run("watch", "--event", "aproved", "--count", "1")
+
+    assert done.code == 2
+    assert "no event is called 'aproved'; did you mean 'approved'?" in done.err
