@@ -80,7 +80,7 @@ def test_secrets_are_masked(name: str, value: Any, expected: Any):
         ("share = 3\npartitions = 0\n", "", "tier.toml:2)"),
         ("[fleets.web]\npark_secondss = 5\n", "", "tier.toml:2)"),
         ('analyzers = ["shell"]\n[analyzer.foo]\nwhen = "always"\n', "", "tier.toml:3)"),
-        ('[Fleets.Web]\npark_seconds = "x"\n', "", "tier.toml:1)"),
+        ('[Fleets.Web]\npark_seconds = "x"\n', "", "tier.toml:2)"),
         ("partitions = 2\n", "GUARDTIER_PARTITIONS", "(GUARDTIER_PARTITIONS)"),
         ("\udcff = 1", "", "tier.toml: "),
     ],

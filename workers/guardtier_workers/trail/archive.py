@@ -82,15 +82,30 @@ class Archive:
             raise
         return made
 
-    def _look(self) -> None:
-        where, file = self._engine.url, self._engine.url.database or ""
-        a_file = where.get_backend_name() == "sqlite" and not file.startswith((":", "file:"))
-        if not a_file or Path(file).is_file():  # else SQLite would make it
+    @property
+    def name(self) -> str:
+        """Its URL without the password."""
+        return self._engine.url.render_as_string(hide_password=True)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it is; None for what is none."""
+        name = self._engine.url.database or ""
+        is_file = self._engine.url.get_backend_name() == "sqlite" and not name.startswith((":", "file:"))
+        return Path(name) if is_file else None
+
+    def is_made(self) -> bool:
+        """Whether its table is there. Makes nothing."""
+        if self.file is None or self.file.is_file():  # else SQLite would make it
             with self._connected() as connection:
                 self._made = sa.inspect(connection).has_table(LINES.name)
-        if not self._made:
-            name = where.render_as_string(hide_password=True)
-            says = f"no audit trail was ever copied to {name}: it has no table {LINES.name}. Another one?"
+        return self._made
+
+    def _look(self) -> None:
+        if not self.is_made():
+            says = (
+                f"no audit trail was ever copied to {self.name}: it has no table {LINES.name}. Another one?"
+            )
             raise ConfigError(says, field="sql")
 
     @contextmanager
@@ -100,9 +115,8 @@ class Archive:
             with self._engine.connect() as connection:
                 yield connection
         except sa.exc.DBAPIError as error:
-            where = self._engine.url.render_as_string(hide_password=True)
             says = str(error.orig).strip()
-            raise TierUnavailable(f"the database {where} can't be used: {says}") from error
+            raise TierUnavailable(f"the database {self.name} can't be used: {says}") from error
 
     def close(self) -> None:
         self._engine.dispose()
