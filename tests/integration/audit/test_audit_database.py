@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,13 @@ import sqlalchemy as sa
 
 from archives import change, checked, export, wrote
 from desk import Desk
+from guardtier.errors import TierUnavailable
 from guardtier.state import State
 from guardtier_workers.trail import archive as module
+from guardtier_workers.trail import table
 from guardtier_workers.trail.archive import LINES, Archive, Query
 from guardtier_workers.trail.exporter import Exporter
+from guardtier_workers.trail.files import files_in
 from guardtier_workers.trail.folder import Folder
 from waiting import until
 
@@ -126,3 +130,50 @@ async def test_a_database_that_came_back_with_less_gets_it_again(
 
     assert checked(archive, folder.export) == []
     archive.close()
+
+
+async def test_a_file_of_sqlite_that_was_taken_away_is_made_anew_with_all_lines(
+    desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLite says that it is read-only, as long as its steward runs."""
+    url, file = f"sqlite:///{tmp_path / 'audit.db'}", tmp_path / "audit.db"
+    archive = Archive.at(url)
+    await wrote(desk, 5)
+    await export(desk, tmp_path / "out", archive)
+    file.rename(tmp_path / "away.db")
+    await wrote(desk, 5)
+
+    name = await export(desk, tmp_path / "out", archive)
+    archive.close()
+
+    found = Archive.there(url)
+    assert len(found.search(Query(event="released"))) == 10
+    assert checked(found, name) == []
+    found.close()
+    assert "was taken away" in caplog.text
+
+
+async def test_lines_that_were_moved_away_before_they_were_copied_are_said(
+    desk: Desk, tmp_path: Path, archive: Archive
+) -> None:
+    await wrote(desk, 10)
+    await export(desk, tmp_path / "out", archive)
+    for _ in range(2):  # while the database was away
+        await wrote(desk, 10)
+        await export(desk, tmp_path / "out")
+    files_in(tmp_path / "out")[1].unlink()
+    await wrote(desk, 1)
+
+    await export(desk, tmp_path / "out", archive)
+
+    assert "neither here nor in the files" in (archive.strange or "")
+
+
+def test_a_server_that_says_nothing_is_told_as_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        archive = Archive.at(f"postgresql+psycopg://audit@127.0.0.1:{silent.getsockname()[1]}/x")
+
+        with pytest.raises(TierUnavailable, match="timeout"):
+            archive.last("0a0b0c0d")
+        archive.close()

@@ -199,3 +199,31 @@ async def test_a_clock_that_is_ahead_here_makes_no_tail_old(
         monkeypatch.setattr(module, "now_ms", lambda: now_ms() + 3_600_000, raising=False)
 
     assert await verify("--keys", str(public)) == []
+
+
+async def test_searching_a_line_that_is_none_says_so(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'audit.db'}"
+    await copied(desk, tmp_path, url)
+    change(url, LINES.update().where(LINES.c.seq == 3).values(line="rubbish"))
+
+    code = await asyncio.to_thread(run, ["audit", "search", "--sql", url])
+
+    assert code == 1
+    assert "can't be read ('rubbish')" in capsys.readouterr().err
+
+
+async def test_a_checkpoint_of_files_that_are_wrong_says_so(
+    desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await wrote(desk, 5)
+    await exported(desk, tmp_path / "out")
+    arguments = ["audit", "checkpoint", "--dir", str(tmp_path / "out")]
+    assert await asyncio.to_thread(run, arguments) == 0
+    assert capsys.readouterr().err == ""
+    (file,) = files_in(tmp_path / "out")
+    file.write_bytes(file.read_bytes().replace(b"assessed", b"released", 1))
+
+    assert await asyncio.to_thread(run, arguments) == 0
+    assert "vouches for it as well" in capsys.readouterr().err

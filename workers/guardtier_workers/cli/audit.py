@@ -17,7 +17,7 @@ from guardtier_workers.cli.audit_report import Report, absent, database, empty, 
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.exported import folder_of, keys_of
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.output import emit, say
+from guardtier_workers.cli.output import emit, note, say
 from guardtier_workers.cli.tier import load_settings, tier_at
 from guardtier_workers.trail.beside import Streams
 from guardtier_workers.trail.verify import Anchor, TrailCheck, lines_of
@@ -109,8 +109,7 @@ def checkpoint(folder: Dir = None, config: Config = None, as_json: Json = False)
     if where is None:
         raise UsageError("there is no export here: name its folder with --dir", field="dir")
     check = TrailCheck()
-    for raw in lines_of(where):
-        check.line(raw)
+    wrong = sum(len(check.line(raw)[1]) for raw in lines_of(where)) + len(check.end())
     if not check.exports:
         raise ConfigError(f"no line in {where}: has a steward exported to it yet?", field="dir")
     text = f"{check.exports[-1]}:{check.last.n}:{check.last.h}"
@@ -118,6 +117,8 @@ def checkpoint(folder: Dir = None, config: Config = None, as_json: Json = False)
         emit({"checkpoint": text, "export": check.exports[-1], "seq": check.last.n})
     else:
         say(text)
+    if wrong:
+        note("something is wrong with these files (guardtier audit verify): this vouches for it as well")
 
 
 async def _with_redis(

@@ -16,9 +16,10 @@ from time import monotonic
 from typing import Any
 
 from guardtier.errors import ConfigError, TierUnavailable
-from guardtier_workers.trail.files import file_of, files_in, line_at
+from guardtier.store.chain import lines
+from guardtier_workers.trail.files import file_of, line_at, lines_from
 from guardtier_workers.trail.folder import Folder
-from guardtier_workers.trail.lines import Kind, Sealed
+from guardtier_workers.trail.lines import Kind
 from guardtier_workers.trail.table import (
     LINES,
     LONGEST,
@@ -63,6 +64,7 @@ class Archive:
         self._have: int | None = None  #: the last line that we know to be there; None: to be found out
         self._place: tuple[str, int] | None = None  #: file and offset behind what was copied
         self._before = 0  #: the line that stands before that place
+        self._inode: tuple[int, int] | None = None  #: of the file that is copied to
         self._differs = False  #: whether another line stands where one was to be written
         self.strange: str | None = None  #: what stands there that the files have not
 
@@ -129,21 +131,44 @@ class Archive:
 
     def copy(self, path: Path, export: str, last: int) -> None:
         """Copy an export's lines up to this one. What is there already stays as it is."""
-        self._make()
+        self._open()
         have, self._have = self._reached(path, export, last), None  # to be found out, where this fails
         if self._place is None or have < self._before:  # it came back with less than it had
             self._place, self._before = (file_of(path, have + 1), 0), 0
         rows: list[dict[str, Any]] = []
-        for line, place in _lines_from(path, *self._place):
+        first = None
+        for line, place in lines_from(path, *self._place):
             if line.seq > last:
                 break
             if line.seq > have:
+                first = first or line.seq
                 rows.append(row_of(export, line))
             if len(rows) >= BATCH:
                 self._insert(rows)
                 rows, self._place, self._before = [], place, line.seq
         self._insert(rows)
         self._copied = self._have = max(have, last)
+        if have and first and first > have + 1:
+            self.strange = (
+                f"{lines(have + 1, first - 1)} neither here nor in the files: these were moved away before "
+                "they were copied. Put them back, and delete what is here of a greater seq"
+            )
+
+    def _open(self) -> None:
+        """SQLite does not write to a file that was moved or replaced, and opens no other one by itself."""
+        if self._inode is not None and self._inode != self._inode_now():
+            log.error("the audit trail's database %s was taken away: what is there is filled", self.name)
+            self._engine.dispose()
+            self._made, self._have, self._place = False, None, None
+        self._make()
+        self._inode = self._inode_now()
+
+    def _inode_now(self) -> tuple[int, int] | None:
+        try:
+            about = self.file.stat() if self.file else None
+        except FileNotFoundError:
+            about = None
+        return (about.st_dev, about.st_ino) if about else None
 
     def _reached(self, path: Path, export: str, last: int) -> int:
         """Up to which line it has what the files have. What says to be a line that they do not have yet is
@@ -266,18 +291,3 @@ class Archive:
         if self._rows(rows[0]["export"], min(given), max(given)) != given:
             self._differs = True
             self.strange = f"a line of {min(given)} to {max(given)} was there before, and is another one"
-
-
-def _lines_from(path: Path, first: str, offset: int) -> Iterator[tuple[Sealed, tuple[str, int]]]:
-    """The whole lines from this place on, each with the place behind it."""
-    for name in files_in(path):
-        if name.name < first:
-            continue
-        with name.open("rb") as file:
-            at = offset if name.name == first else 0
-            file.seek(at)
-            for raw in file:
-                at += len(raw)
-                line = Sealed.read(raw.rstrip(b"\n")) if raw.endswith(b"\n") else None
-                if line is not None:
-                    yield line, (name.name, at)

@@ -72,6 +72,21 @@ def line_at(path: Path, seq: int) -> Sealed | None:
     return None
 
 
+def lines_from(path: Path, first: str, offset: int) -> Iterator[tuple[Sealed, tuple[str, int]]]:
+    """The whole lines from this place on, each with the place behind it."""
+    for name in files_in(path):
+        if name.name < first:
+            continue
+        with name.open("rb") as file:
+            at = offset if name.name == first else 0
+            file.seek(at)
+            for raw in file:
+                at += len(raw)
+                line = Sealed.read(raw.rstrip(b"\n")) if raw.endswith(b"\n") else None
+                if line is not None:
+                    yield line, (name.name, at)
+
+
 def checkpoint_in(files: Sequence[Path]) -> int:
     """The number of the last checkpoint in these files; 0 for none. Each should end with one: where it does
     not, it was taken away while it was written, or another hand has been there.
