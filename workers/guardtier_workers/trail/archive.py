@@ -6,17 +6,18 @@ The columns are for search alone; what counts, and is verified, is the line as i
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from guardtier.errors import ConfigError, TierUnavailable
 from guardtier.store.chain import lines
+from guardtier_workers.trail.copying import aside
 from guardtier_workers.trail.files import file_of, line_at, lines_from
 from guardtier_workers.trail.folder import Folder
 from guardtier_workers.trail.lines import Kind
@@ -59,6 +60,7 @@ class Archive:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._made = False
+        self.moves = 0  #: transactions that are done
         self._copied = 0
         self._look_at = 0.0
         self._have: int | None = None  #: the last line that we know to be there; None: to be found out
@@ -127,7 +129,7 @@ class Archive:
         """Copy what the files have and the database has not."""
         if self._copied != folder.end.n or monotonic() > self._look_at:
             self._look_at = monotonic() + LOOK_SECONDS
-            await asyncio.to_thread(self.copy, folder.path, folder.export, folder.end.n)
+            await aside(partial(self.copy, folder.path, folder.export, folder.end.n))
 
     def copy(self, path: Path, export: str, last: int) -> None:
         """Copy an export's lines up to this one. What is there already stays as it is."""
@@ -145,6 +147,7 @@ class Archive:
                 rows.append(row_of(export, line))
             if len(rows) >= BATCH:
                 self._insert(rows)
+                self.moves += 1
                 rows, self._place, self._before = [], place, line.seq
         self._insert(rows)
         self._copied = self._have = max(have, last)
