@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from desk import Desk
 from guardtier.store.exports import Exports
 from guardtier_workers.trail import folder as trail_folder
+from guardtier_workers.trail.exporter import Exporter
 from guardtier_workers.trail.files import files_in
 from guardtier_workers.trail.folder import Folder
 from guardtier_workers.trail.lines import Kind
 from trails import exporting, lines, no_room, verified, wrote
+from waiting import until
 
 
 async def test_a_full_disk_loses_nothing(
@@ -163,3 +166,18 @@ async def test_another_hand_in_the_file_that_is_written_is_found_at_the_next_lin
 
     assert what in {one.what for one in verified(tmp_path) if "another hand" in one.says}
     assert [line["n"] for line in lines(tmp_path) if line.get("n")][-2:] == [6, 7]
+
+
+async def test_a_full_disk_is_an_error_that_names_its_folder(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a write the system says no name."""
+    monkeypatch.setattr(os, "fsync", no_room)
+    stop, exporter = asyncio.Event(), Exporter(desk.url, 1, Folder(tmp_path, most_bytes=1 << 20))
+    running = asyncio.create_task(exporter.run(stop))
+    await until(lambda: exporter.trouble)
+    stop.set()
+    await running
+
+    (told,) = [one for one in caplog.records if "can't be exported" in one.message]
+    assert (told.levelname, f"(audit_dir: {tmp_path})" in told.message) == ("ERROR", True)

@@ -296,6 +296,10 @@ class Exporter:
 
     def _say(self, error: Exception) -> None:
         told = f"{type(error).__name__}: {error}"
+        of_disk = isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
+        if of_disk:
+            told += f" (audit_dir: {self._folder.path})"
         if self.trouble != told:
-            (log.warning if is_away(error) else log.error)("the audit trail can't be exported: %s", told)
+            is_redis = is_away(error) and not of_disk
+            (log.warning if is_redis else log.error)("the audit trail can't be exported: %s", told)
         self.trouble = told
