@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -176,4 +178,26 @@ def test_a_server_that_says_nothing_is_told_as_away(monkeypatch: pytest.MonkeyPa
 
         with pytest.raises(TierUnavailable, match="timeout"):
             archive.last("0a0b0c0d")
+        archive.close()
+
+
+def test_two_that_make_the_table_at_once_both_have_it(url: str) -> None:
+    """Two stewards on their first start: each looks, and finds none."""
+    archives = [Archive.at(url) for _ in range(4)]
+    together = Barrier(len(archives))
+
+    def made(archive: Archive) -> int:
+        together.wait(60)
+        return archive.last("0a0b0c0d")
+
+    for _ in range(5):
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            table.LINES.drop(connection, checkfirst=True)
+        engine.dispose()
+        for archive in archives:
+            archive._made = False
+        with ThreadPoolExecutor(len(archives)) as pool:
+            assert [*pool.map(made, archives)] == [0] * len(archives)
+    for archive in archives:
         archive.close()

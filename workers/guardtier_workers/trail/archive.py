@@ -278,8 +278,12 @@ class Archive:
     def _make(self) -> None:
         if self._made:
             return
-        with self._connected() as connection, connection.begin():
-            METADATA.create_all(connection)
+        try:
+            with self._connected() as connection, connection.begin():
+                METADATA.create_all(connection)
+        except TierUnavailable:
+            if not self.is_made():  # else another steward was faster
+                raise
         self._made = True
 
     def _insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
