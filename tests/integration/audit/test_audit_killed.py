@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 class System:
-    """Counts the calls. One of them fails, a write in its middle; where it ``dies`` so do all that follow."""
+    """Counts the calls. One of them fails, a write in its middle; where it ``dies``, so do the next."""
 
     def __init__(self, last: int, patch: pytest.MonkeyPatch, *, dies: bool) -> None:
         self.calls, self._last, self._dies = 0, last, dies
