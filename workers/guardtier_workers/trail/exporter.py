@@ -85,10 +85,7 @@ class Exporter:
         """Go on where the folder, which is open, ends."""
         folder = self._folder
         faults = await self._telling.begin()  # first: it may not be ours to write to
-        if folder.is_new and folder.standing.beside:
-            says = "%s has no line of any export: export %s begins there, and Redis waits for %s as well. "
-            says += "Is it the folder that is meant, and its volume there? guardtier audit status"
-            log.warning(says, folder.path, folder.export, ", ".join(sorted(folder.standing.beside)))
+        self._writing.say_if_new()
         for says in folder.faults:
             log.error("the audit trail in %s: %s; guardtier audit verify", folder.path, says)
         self._streams = []

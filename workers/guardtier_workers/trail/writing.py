@@ -31,6 +31,14 @@ class Writing:
         """From now on, what is wrong with the files counts as this stream's."""
         self._of_files = first
 
+    def say_if_new(self) -> None:
+        """Where others export as well: a volume that is not mounted looks like a folder that is new."""
+        folder = self._folder
+        if folder.is_new and folder.standing.beside:
+            says = "%s has no line of any export: export %s begins there, and Redis waits for %s as well. "
+            says += "Is it the folder that is meant, and its volume there? guardtier audit status"
+            log.warning(says, folder.path, folder.export, ", ".join(sorted(folder.standing.beside)))
+
     async def lines(self, lines: Sequence[Line]) -> None:
         """Write them: all, or none. Raises OSError, FolderHeld."""
         self._taken(await asyncio.to_thread(self._folder.append, lines))
