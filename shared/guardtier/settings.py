@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,7 +44,7 @@ from guardtier.policy.terms import Channel
 from guardtier.quota import Quota
 from guardtier.security import SecuritySettings
 from guardtier.settings_help import PREFIX, WrongSetting, check_environment, config_error
-from guardtier.settings_origin import Setting, settings_shown
+from guardtier.settings_origin import Setting, origin_of, settings_shown
 
 FleetName = Annotated[str, StringConstraints(pattern=NAME)]
 
@@ -196,7 +197,8 @@ class Settings(BaseSettings):
                 raise ConfigError(f"no settings file at {file}", field="config")
             return _with_file(file)(**overrides)
         except ValidationError as error:
-            raise config_error(error, cls) from error
+            origin = partial(origin_of, file=file, environ=os.environ, overrides=overrides)
+            raise config_error(error, cls, origin) from error
         except SettingsError as error:  # a variable that should be JSON; pydantic names the field
             field = str(error).partition('"')[2].partition('"')[0]
             raise ConfigError(
@@ -207,7 +209,8 @@ class Settings(BaseSettings):
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"the settings can't be read: {file}: {error}", field="config") from error
         except (ValueError, OSError) as error:
-            raise ConfigError(f"the settings can't be read: {error}", field="config") from error
+            where = f"{file}: " if file else ""
+            raise ConfigError(f"the settings can't be read: {where}{error}", field="config") from error
 
     @property
     def pools(self) -> dict[str, dict[str, MemberSettings]]:

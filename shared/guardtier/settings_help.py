@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -29,8 +29,18 @@ class WrongSetting(ValueError):
         self.field = field
 
 
-def config_error(error: ValidationError, root: type[BaseModel]) -> ConfigError:
-    """The first complaint of pydantic, with the nearest known name where a key is unknown."""
+def config_error(
+    error: ValidationError, root: type[BaseModel], origin: Callable[[str], str] = lambda _: ""
+) -> ConfigError:
+    """The first complaint of pydantic, with the nearest known name where a key is unknown, and where it
+    stands (``origin`` of a field).
+    """
+    told = _complaint(error, root)
+    where = origin(told.field or "")
+    return ConfigError(f"{told.message} ({where})", field=told.field) if where else told
+
+
+def _complaint(error: ValidationError, root: type[BaseModel]) -> ConfigError:
     first = error.errors(include_url=False)[0]
     wrong = first.get("ctx", {}).get("error")
     if isinstance(wrong, WrongSetting):

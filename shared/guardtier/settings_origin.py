@@ -44,6 +44,32 @@ def settings_shown(
     ``derived``: those that follow from others, and from which.
     """
     origins: dict[Path_, str] = {(name,): origin for name, origin in derived.items()}
+    origins |= _origins(file, environ, overrides)
+    return sorted(_settings(values, origins), key=lambda one: one.name)
+
+
+def origin_of(
+    field: str, *, file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> str:
+    """Where a wrong setting (``fleets.web.policy``) stands: its own place, or that of what is nearest above
+    it; "" where nobody has set anything of it.
+    """
+    path = tuple(field.split("."))
+    found = _origins(file, environ, overrides)
+    lower = {tuple(part.lower() for part in one): origin for one, origin in found.items()}
+    for end in range(len(path), 0, -1):
+        above = tuple(part.lower() for part in path[:end])
+        if above in lower:
+            return lower[above]
+        if below := [origin for one, origin in lower.items() if one[:end] == above]:
+            return below[0]
+    return ""
+
+
+def _origins(
+    file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]
+) -> dict[Path_, str]:
+    origins: dict[Path_, str] = {}
     if file is not None:
         text = file.read_text(encoding="utf-8")
         lines = _lines(text)
@@ -55,7 +81,7 @@ def settings_shown(
             origins[tuple(variable[len(PREFIX) :].lower().split("__"))] = variable
     for path in _leaves(overrides):
         origins[path] = "command line"
-    return sorted(_settings(values, origins), key=lambda one: one.name)
+    return origins
 
 
 def masked(name: str, value: Any) -> Any:

@@ -265,3 +265,16 @@ def test_a_halt_is_one_whatever_the_number_of_partitions(
 
     assert len([one for one in done.json["checks"] if one["what"] == "halted"]) == 1
     assert len(listed.out.splitlines()) == 1
+
+
+def test_the_files_that_settings_name_are_looked_at(
+    terminal: Terminal, server: EmbeddedRedis, redis: Redis, tmp_path: Path
+) -> None:
+    here = {"GUARDTIER_AUDIT_DIR": str(tmp_path), "GUARDTIER_AUDIT_SQL": "mysql://x/y"}
+    both = {"GUARDTIER_CONSOLE__TLS_CERTIFICATE": "/none.crt", "GUARDTIER_CONSOLE__TLS_KEY": "/none.key"}
+
+    code, checks = found(terminal, server.url, **here, **both)
+
+    assert code == 1
+    assert checks["audit folder"] == ("ok", str(tmp_path)) or checks["audit folder"][0] == "warning"
+    assert checks["audit database"][0] == checks["console's TLS"][0] == "failure"

@@ -111,3 +111,10 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_word_about_redis(cli: T
 
 def test_nothing_waits_in_the_fleet_that_was_asked_for(cli: Terminal) -> None:
     assert cli.run("pending", "--fleet", "nobody").out == "nothing waits for an answer in fleet nobody\n"
+
+
+def test_watch_waits_for_no_event_that_nobody_knows(cli: Terminal) -> None:
+    done = cli.run("watch", "--event", "aproved", "--count", "1")
+
+    assert done.code == 2
+    assert "no event is called 'aproved'; did you mean 'approved'?" in done.err

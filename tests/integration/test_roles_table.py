@@ -129,6 +129,7 @@ PLAIN_OF: dict[str, set[str]] = {
     "steward": {"time", "script|load", "multi", "exec", "unwatch", "info", "dbsize"},
     "pool": {"multi", "exec", "unwatch", "info", "dbsize"},
     "console": {"time"},
+    "auditor": {"time"},
     "agent-web": {"wait"},
 }
 #: Commands whose keys stand elsewhere: how each is asked about one.

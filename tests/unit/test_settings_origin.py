@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from guardtier.errors import ConfigError
 from guardtier.settings import Settings
 from guardtier.settings_origin import masked
 
@@ -71,3 +72,28 @@ def test_each_value_has_its_origin(shown: dict[str, tuple[Any, str]]):
 )
 def test_secrets_are_masked(name: str, value: Any, expected: Any):
     assert masked(name, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "variable", "says"),
+    [
+        ("share = 3\npartitions = 0\n", "", "tier.toml:2)"),
+        ("[fleets.web]\npark_secondss = 5\n", "", "tier.toml:2)"),
+        ('analyzers = ["shell"]\n[analyzer.foo]\nwhen = "always"\n', "", "tier.toml:3)"),
+        ('[Fleets.Web]\npark_seconds = "x"\n', "", "tier.toml:2)"),
+        ("partitions = 2\n", "GUARDTIER_PARTITIONS", "(GUARDTIER_PARTITIONS)"),
+        ("\udcff = 1", "", "tier.toml: "),
+    ],
+)
+def test_an_error_says_where_the_wrong_value_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, variable: str, says: str
+) -> None:
+    file = tmp_path / "tier.toml"
+    file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    if variable:
+        monkeypatch.setenv(variable, "x")
+
+    with pytest.raises(ConfigError) as wrong:
+        Settings.load(file)
+
+    assert says in wrong.value.message

@@ -51,7 +51,7 @@ class Behind:
 
     partition: int
     export: str
-    lines: int
+    lines: int  #: at the least: where Redis came back with less, their numbers don't tell
     reached: Exported | None  #: None: what is kept can't be read
     since: int | None = None  #: when the first line that it lacks was written (ms since 1970, Redis' clock)
 
@@ -125,8 +125,10 @@ class Exports:
                 continue
             for export, text in sorted(kept.items()):
                 reached = Exported.read(text)
-                lines = max(end.n - (reached.n if reached else 0), 0)
-                since = await self._first_behind(keys.audit, reached) if lines else None
+                since = await self._first_behind(keys.audit, reached)
+                lines = end.n - (reached.n if reached else 0)
+                if lines <= 0:  # by their numbers; they begin anew where Redis lost its last ones
+                    lines = int(since is not None)
                 name = export.decode(errors="replace")
                 found.append(Behind(keys.partition, name, lines, reached, since))
         return found

@@ -183,7 +183,7 @@ DASHBOARD: Final = Role(
 AUDITOR: Final = Role(
     "auditor",
     "reads the audit stream, and nothing else",
-    _ASKS,
+    f"{_ASKS} time",
     (
         Allow("hget", "tier", READ),
         Allow("xrange xread xrevrange xlen xinfo|stream", "audit", READ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,16 +13,14 @@ import typer
 
 from guardtier.errors import ConfigError
 from guardtier.verifying import ENV, Verifier
+from guardtier_workers.cli.audit_report import Report, absent, database, empty, looked, of, span, told
 from guardtier_workers.cli.exits import Exit, UsageError
 from guardtier_workers.cli.exported import folder_of, keys_of
 from guardtier_workers.cli.options import Config, Json, RedisUrl
-from guardtier_workers.cli.output import cell, console, emit, note, say, table
+from guardtier_workers.cli.output import emit, note, say
 from guardtier_workers.cli.tier import load_settings, tier_at
-from guardtier_workers.clock import now_ms
 from guardtier_workers.trail.beside import Streams
-from guardtier_workers.trail.verify import Anchor, Finding, TrailCheck, exports_in, lines_of
-
-MOST = 1000  #: findings that are told; what is beyond is counted
+from guardtier_workers.trail.verify import Anchor, TrailCheck, lines_of
 
 Dir = Annotated[
     Path | None,
@@ -34,21 +32,6 @@ Dir = Annotated[
     ),
 ]
 _CHECKPOINT = re.compile(r"([0-9a-f]{8}):([1-9][0-9]{0,15}):([0-9a-f]{64})")
-
-
-@dataclass
-class Report:
-    """What was looked at, and what is wrong."""
-
-    looked: list[str] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    more: int = 0
-    exports: set[str] = field(default_factory=set)  #: that were looked at
-
-    def add(self, found: list[Finding]) -> None:
-        room = MOST - len(self.findings)
-        self.findings += found[:room]
-        self.more += max(len(found) - room, 0)
 
 
 def verify(
@@ -100,8 +83,8 @@ def verify(
         elif where is not None:
             _offline(report, where, verifier, kept)
         if sql is not None:
-            _database(report, sql, verifier, kept)
-        report.add([_absent(export) for export in kept.keys() - report.exports])
+            database(report, sql, verifier, kept, where)
+        report.add([absent(export) for export in kept.keys() - report.exports])
         return report
 
     report = asyncio.run(run())
@@ -116,7 +99,7 @@ def verify(
             }
         )
     else:
-        _tell(report)
+        told(report)
     return code
 
 
@@ -126,8 +109,7 @@ def checkpoint(folder: Dir = None, config: Config = None, as_json: Json = False)
     if where is None:
         raise UsageError("there is no export here: name its folder with --dir", field="dir")
     check = TrailCheck()
-    for raw in lines_of(where):
-        check.line(raw)
+    wrong = sum(len(check.line(raw)[1]) for raw in lines_of(where)) + len(check.end())
     if not check.exports:
         raise ConfigError(f"no line in {where}: has a steward exported to it yet?", field="dir")
     text = f"{check.exports[-1]}:{check.last.n}:{check.last.h}"
@@ -135,6 +117,8 @@ def checkpoint(folder: Dir = None, config: Config = None, as_json: Json = False)
         emit({"checkpoint": text, "export": check.exports[-1], "seq": check.last.n})
     else:
         say(text)
+    if wrong:
+        note("something is wrong with these files (guardtier audit verify): this vouches for it as well")
 
 
 async def _with_redis(
@@ -152,7 +136,7 @@ async def _with_redis(
             async for found in streams.check():
                 report.add([found])
             for partition, checker in streams.checkers.items():
-                report.looked.append(f"redis:{partition}: {_span(checker.lines, checker.first)}")
+                report.looked.append(f"redis:{partition}: {span(checker.lines, checker.first)}")
             if where is not None:
                 await _compared(report, where, verifier, kept, streams, elsewhere)
         finally:
@@ -167,72 +151,32 @@ async def _compared(
     streams: Streams,
     elsewhere: Iterable[str],
 ) -> None:
-    exports = exports_in(where)
-    report.exports.update(exports)
-    absent = await streams.absent({*exports, *elsewhere}, str(where))
-    report.add(absent or _empty(where, exports))
-    told = await streams.anchors(exports)
-    runs = now_ms() if told else None  # an exporter of this tier should be signing it
-    check = TrailCheck(keys=verifier, anchors=[*_of(kept, exports), *told], now=runs)
-    for raw in lines_of(where):
-        entry, found = check.line(raw)
-        report.add(found)
-        if entry is not None:
-            report.add(await streams.compare(entry))
+    exports = report.files(where)
+    gone = await streams.absent({*exports, *elsewhere}, str(where))
+    report.add(gone or ([] if report.unreadable else empty(where, exports)))
+    anchors = await streams.anchors(exports)
+    report.now = await streams.now() if anchors else None  # an exporter of this tier should be signing it
+    check = TrailCheck(keys=verifier, anchors=[*of(kept, exports), *anchors], now=report.now)
+    with report.reading(where):
+        for raw in lines_of(where):
+            entry, found = check.line(raw)
+            report.add(found)
+            if entry is not None:
+                report.add(await streams.compare(entry))
     report.add(check.end())
     report.add(await streams.goes_on())
-    report.looked.append(
-        f"{where}: {_looked(check)}; {await streams.behind()} entries still to be exported"
-    )
+    report.looked.append(f"{where}: {looked(check)}; {await streams.behind()} entries still to be exported")
 
 
 def _offline(report: Report, where: Path, verifier: Verifier | None, kept: dict[str, Anchor]) -> None:
-    exports = exports_in(where)
-    report.exports.update(exports)
-    report.add([] if kept else _empty(where, exports))
-    check = TrailCheck(keys=verifier, anchors=_of(kept, exports))
-    for raw in lines_of(where):
-        report.add(check.line(raw)[1])
+    exports = report.files(where)
+    report.add([] if kept or report.unreadable else empty(where, exports))
+    check = TrailCheck(keys=verifier, anchors=of(kept, exports))
+    with report.reading(where):
+        for raw in lines_of(where):
+            report.add(check.line(raw)[1])
     report.add(check.end())
-    report.looked.append(f"{where}: {_looked(check)}")
-
-
-def _database(report: Report, url: str, verifier: Verifier | None, kept: dict[str, Anchor]) -> None:
-    from guardtier_workers.trail.archive import Archive
-    from guardtier_workers.trail.database import check_rows
-
-    archive = Archive.there(url)
-    try:
-        exports = archive.exports()
-        report.add([_uncopied(f"export {export}") for export in report.exports.difference(exports)])
-        if not exports and not report.exports:
-            report.add([_uncopied("any export")])
-        for export in exports:
-            report.exports.add(export)
-            check = TrailCheck(keys=verifier, anchors=_of(kept, [export]))
-            for found in check_rows(archive, export, check):
-                report.add([found])
-            report.looked.append(f"sql, export {export}: {_looked(check)}")
-    finally:
-        archive.close()
-
-
-def _looked(check: TrailCheck) -> str:
-    told = f"{check.entries} entries in {check.lines} lines, up to {check.last.n}"
-    if check.signed:
-        told += f", signed up to {check.signed}"
-        told += f" ({check.tail} behind it are still to be signed for)" if check.tail else ""
-    if begins := check.begins:
-        first = ", ".join(f"{n} of partition {partition}" for partition, n in [*begins.items()][:3])
-        told += f"; not before line {first}" + (" …" if len(begins) > 3 else "")
-    old = sum(check.unchained.values())
-    return told + (f"; {old} are from before there was a chain" if old else "")
-
-
-def _span(lines: int, first: int) -> str:
-    if not lines:
-        return "no lines"
-    return f"{lines} lines" + (f", chained from {first} on" if first else ", none of them chained")
+    report.looked.append(f"{where}: {looked(check)}")
 
 
 def _anchors(text: str | None) -> dict[str, Anchor]:
@@ -245,47 +189,3 @@ def _anchors(text: str | None) -> dict[str, Anchor]:
             "a checkpoint is EXPORT:LINE:HASH, as guardtier audit checkpoint prints it", field="checkpoint"
         )
     return {found[1]: Anchor(int(found[2]), found[3], "the checkpoint")}
-
-
-def _of(kept: dict[str, Anchor], exports: Iterable[str]) -> list[Anchor]:
-    return [kept[export] for export in exports if export in kept]
-
-
-def _empty(where: Path, exports: list[str]) -> list[Finding]:
-    """An exporter's first act is to write a line."""
-    if exports:
-        return []
-    says = "there is no line of any export here: nobody has exported to it, or it was emptied"
-    return [Finding("missing", str(where), None, 0, "", says)]
-
-
-def _uncopied(export: str) -> Finding:
-    says = f"no line of {export} is in the database: nobody has copied to it, or it was emptied"
-    return Finding("missing", "sql", None, 0, "", says)
-
-
-def _absent(export: str) -> Finding:
-    says = f"no line of export {export} is here, of which the checkpoint is: taken away, or made anew"
-    return Finding("missing", "checkpoint", None, 0, "", says)
-
-
-def _tell(report: Report) -> None:
-    for line in report.looked:
-        say(line)
-    if not report.findings:
-        say("nothing is wrong")
-        return
-    shown = table(("what", "where", "partition", "n", "entry", "says"), wraps=("says",))
-    for one in report.findings:
-        partition = "" if one.partition is None else one.partition
-        shown.add_row(
-            cell(one.what, "bold red"),
-            cell(one.where),
-            cell(partition),
-            cell(one.n or ""),
-            cell(one.entry),
-            cell(one.says),
-        )
-    console().print(shown)
-    if report.more:
-        note(f"and {report.more} more")

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TextIO
 import orjson
 import typer
 
+from guardtier.errors import GuardtierError
 from guardtier.store.chain import Chained
 from guardtier_workers.cli.audit import Dir
 from guardtier_workers.cli.exits import UsageError
@@ -157,7 +158,7 @@ def search(
         found = archive.search(Query(fleet, event, action, agent, by, text, start, end, limit))
     finally:
         archive.close()
-    lines = [orjson.loads(line) for line in found]
+    lines = [_read(line) for line in found]
     if as_json:
         emit({"lines": lines})
         return
@@ -188,6 +189,19 @@ def moment_of(text: str | None, field: str) -> int | None:
             f"{field}: a time is 90s, 30m, 2h or 7d ago, or 2026-01-31T08:00Z", field=field
         ) from error
     return int((told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _read(line: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        says = (
+            f"a line in the database can't be read ({line[:60]!r}): guardtier audit verify --sql says which"
+        )
+        raise GuardtierError(says, field="sql")
+    return found
 
 
 def _fits(

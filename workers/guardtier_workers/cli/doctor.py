@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from guardtier.errors import GuardtierError
 from guardtier.settings_origin import Setting
-from guardtier_workers.cli import checkup
+from guardtier_workers.cli import checktls, checktrail, checkup
 from guardtier_workers.cli.exits import Exit, exit_code_of
 from guardtier_workers.cli.found import Found
 from guardtier_workers.cli.options import Config, Json, RedisUrl
@@ -29,6 +29,7 @@ def doctor(redis_url: RedisUrl = None, config: Config = None, as_json: Json = Fa
     settings = load_settings(redis_url, config)
     shown = settings.shown(config, {"redis_url": redis_url} if redis_url else {})
     found = [*checkup.machine(), *checkup.configuration(settings, config)]
+    found += [*checktrail.trail(settings), *checktls.tls(settings)]
     code = Exit.DONE
 
     async def run() -> None:

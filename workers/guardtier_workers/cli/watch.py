@@ -9,8 +9,11 @@ from typing import Annotated
 
 import typer
 
+from guardtier.analyzers.options import did_you_mean
 from guardtier.approver import AuditEvent
 from guardtier.errors import GuardtierError
+from guardtier.store.events import EVENTS
+from guardtier_workers.cli.exits import UsageError
 from guardtier_workers.cli.options import Config, Json, RedisUrl
 from guardtier_workers.cli.output import emit, note, say_within
 from guardtier_workers.cli.tier import tier_at
@@ -32,6 +35,12 @@ def watch(
     as_json: Json = False,
 ) -> None:
     """Follow the audit stream from now on. Ctrl-C ends it."""
+    for name in event or ():
+        if name not in EVENTS:
+            near = did_you_mean(name, EVENTS)
+            raise UsageError(
+                f"no event is called {name!r}{near}; there are: {', '.join(sorted(EVENTS))}", field="event"
+            )
 
     async def run() -> None:
         async with tier_at(redis_url, config) as tier, tier.reader() as reader:

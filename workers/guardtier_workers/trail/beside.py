@@ -13,6 +13,7 @@ from guardtier.store.connection import ANSWER_SECONDS, AnyRedis, is_wrong_type, 
 from guardtier.store.exports import Exports
 from guardtier.store.keys import Keys, all_keys
 from guardtier.store.wire import Wire
+from guardtier_workers.clock import now_ms
 from guardtier_workers.trail.lines import number, pairs_of
 from guardtier_workers.trail.verify import RECENT, Anchor, Entry, Finding
 
@@ -24,7 +25,7 @@ class Streams:
 
     def __init__(self, redis: AnyRedis, partitions: int) -> None:
         self._wire = wire_to(redis, answer_seconds=ANSWER_SECONDS)
-        self._exports = Exports(redis, partitions)
+        self._redis, self._exports = redis, Exports(redis, partitions)
         self._keys = all_keys(partitions)
         self._cursors = {keys.partition: _Cursor(self._wire, keys) for keys in self._keys}
         self._damaged: set[str] = set()  #: keys of another type
@@ -64,6 +65,14 @@ class Streams:
                 break  # else it was written meanwhile
         for fault in [*checker.end(), *checker.tail(kept)]:
             yield _finding(keys, fault.kind, fault.n, fault.entry, fault.says)
+
+    async def now(self) -> int:
+        """The time by Redis' clock (ms since 1970), which dates the lines; else by ours."""
+        try:
+            seconds, micros = await self._redis.time()
+        except ResponseError:
+            return now_ms()
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def anchors(self, exports: Collection[str]) -> list[Anchor]:
         """How far these exports had told Redis that they got."""

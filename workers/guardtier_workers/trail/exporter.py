@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from guardtier.store.chain import BEGINNING, Chained, Checker, Fault, Link
@@ -21,10 +20,11 @@ from guardtier_workers.ending import end
 from guardtier_workers.trail.common import common
 from guardtier_workers.trail.copying import Copies, Copying, pause
 from guardtier_workers.trail.folder import Folder, FolderHeld
-from guardtier_workers.trail.lines import SIGN_LINES, SIGN_SECONDS, Kind, is_behind, line_of, pairs_of
+from guardtier_workers.trail.lines import Kind, is_behind, line_of, pairs_of
 from guardtier_workers.trail.stream import Stream
 from guardtier_workers.trail.tail import put_in
 from guardtier_workers.trail.telling import FolderCopied, PositionDamaged, Telling
+from guardtier_workers.trail.writing import Line, Writing, found
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,6 @@ IDLE_SECONDS = 1.0  #: between looks while nothing comes
 PAUSE_SECONDS = 5.0  #: after a failure, and for whoever waits for another exporter's folder
 MOST_RECENT = 100_000  #: hashes remembered, of all partitions: what a Redis that came back may lack
 LAST_SECONDS = 2.0  #: for what is left at the end
-
-Line = tuple[Kind, Mapping[str, Any]]
 
 
 class Exporter:
@@ -46,24 +44,25 @@ class Exporter:
         self._redis = redis = connect(redis_url)
         self._folder = folder
         self._copying = Copying(copies, folder) if copies else None
-        self._telling = Telling(redis, partitions, folder)
+        self._telling, self._writing = Telling(redis, partitions, folder), Writing(folder)
         self._wire = wire_to(redis, answer_seconds=ANSWER_SECONDS)
         self._keys = all_keys(partitions)
         self._streams: list[Stream] = []
         self._refused, self._more = True, False  #: until files and Redis were held against each other
-        self._checkpoint_at = 0.0
         self.trouble: str | None = None  #: why nothing can be exported at the moment
-        self.faults = 0  #: since the start
 
     async def run(self, stop: asyncio.Event) -> None:
         """Export until ``stop``; what goes wrong is tried again."""
-        begun = False
-        while not stop.is_set() and not (begun := await self._begun()):
-            await pause(stop, PAUSE_SECONDS)
-        copying = asyncio.create_task(self._copying.run(stop)) if self._copying else None
+        copying = None
         try:
-            await self._until(stop)
-            if begun:
+            while not stop.is_set():
+                if not await self._begun():
+                    await pause(stop, PAUSE_SECONDS)
+                    continue
+                if self._copying and copying is None:
+                    copying = asyncio.create_task(self._copying.run(stop))
+                await self._until(stop)
+            if not self._refused:
                 await self._what_is_left()
         finally:
             if copying is not None:
@@ -84,34 +83,44 @@ class Exporter:
 
     async def begin(self) -> None:
         """Go on where the folder, which is open, ends."""
+        folder = self._folder
         faults = await self._telling.begin()  # first: it may not be ours to write to
-        for says in self._folder.faults:
-            log.error("the audit trail in %s: %s; guardtier audit verify", self._folder.path, says)
+        self._writing.say_if_new()
+        for says in folder.faults:
+            log.error("the audit trail in %s: %s; guardtier audit verify", folder.path, says)
         self._streams = []
         for keys in self._keys:
-            entry, link = self._folder.positions.get(keys.partition, ("0-0", BEGINNING))
+            entry, link = folder.standing.positions.get(keys.partition, ("0-0", BEGINNING))
             checker = self._checker(link if link.n else None)
             self._streams.append(Stream(keys, entry, checker, faults.get(keys.partition, 0)))
-        if self._folder.faults:
-            self.faults += len(self._folder.faults)
-            await self._write(
-                [(Kind.NOTE, {"says": f"wrong when opened: {f}"}) for f in self._folder.faults]
+        self._writing.begin(self._streams[0])
+        if folder.faults:
+            await self._writing.lines(
+                [(Kind.NOTE, {"says": f"wrong when opened: {f}"}) for f in folder.faults]
             )
-        for partition, entry in await put_in(self._wire, self._folder, self._keys):
-            says = "the export has it without a signature from before, and Redis has not, or otherwise"
-            stream = self._streams[max(partition, 0)]
-            await self._write(self._found(stream, [Fault(FaultKind.INSERTED, 0, entry, says)]))
+            self._writing.faults += len(folder.faults)
+            folder.faults = []
+        says = "the export has it without a signature from before, and Redis has not, or otherwise"
+        for partition, entry in await put_in(self._wire, folder, self._keys):
+            await self._writing.faults_of(
+                self._streams[max(partition, 0)], [Fault(FaultKind.INSERTED, 0, entry, says)]
+            )
         self._refused = False
 
     async def close(self) -> None:
         """Sign for what is written, and let the folder go."""
         if self._folder.is_open:
-            with suppress(OSError):
+            with suppress(OSError, FolderHeld):
                 if not self._refused:
-                    await asyncio.to_thread(self._sign)
+                    await self._writing.sign()
             self._folder.close()
         await self._wire.close()
         await self._redis.aclose()
+
+    @property
+    def faults(self) -> int:
+        """How much was wrong, since the start."""
+        return self._writing.faults
 
     @property
     def state(self) -> dict[str, Any]:
@@ -124,10 +133,16 @@ class Exporter:
         }
 
     async def _until(self, stop: asyncio.Event) -> None:
+        """Export until ``stop``, or until the folder is another exporter's."""
         while not stop.is_set():
             try:
                 more = await self.step()
                 self.trouble = None
+            except FolderHeld as error:
+                self._say(error)
+                self._refused = True
+                self._folder.close()
+                return
             except Exception as error:
                 self._say(error)
                 if not self._more:  # else the other partitions go on at once
@@ -156,7 +171,7 @@ class Exporter:
         for stream in self._streams:
             try:
                 self._more |= await self._page(stream)
-            except FolderCopied:
+            except (FolderCopied, FolderHeld):
                 self._refused, self._more = True, False
                 raise
             except Exception as error:
@@ -170,18 +185,18 @@ class Exporter:
         """What is wrong with the database is told where doctor and the metrics look."""
         if new := self._copying.take() if self._copying else 0:
             first = self._streams[0]
-            self._count(first, new)
+            self._writing.count(first, new)
             await self._telling.tell(first.keys.partition, first.position(self._folder.end))
 
     async def _sign_if_due(self) -> Exception | None:
-        """Sign, while lines come, so often and for so many that a long tail is nothing of ours."""
-        unsigned = self._folder.unsigned
-        if unsigned < SIGN_LINES and (not unsigned or monotonic() < self._checkpoint_at):
+        if not self._writing.is_to_sign:
             return None
         try:
             with suppress(Exception):  # Redis is away: what was known before will do
                 await self._telling.look_beside()
-            await asyncio.to_thread(self._sign)
+            await self._writing.sign()
+        except FolderHeld:
+            raise
         except Exception as error:
             return error
         return None
@@ -203,8 +218,10 @@ class Exporter:
             new = await self._telling.check(partition, told, stream.position(self._folder.end))
         except PositionDamaged as error:  # what is there goes to disk all the same
             damaged, new = error, error.new
-        self._count(stream, new)
+        self._writing.count(stream, new)
         more = await self._exported(stream, page, Link.read(kept))
+        if damaged is None:  # what a killed exporter, or one that lost its connection, had still to tell
+            await self._telling.keep_up(partition, stream.position(self._folder.end))
         if damaged is not None:
             self._more |= more
             raise damaged
@@ -212,57 +229,38 @@ class Exporter:
 
     async def _exported(self, stream: Stream, page: Any, kept: Link | None) -> bool:
         """Write what was read. True where there may be more."""
-        if page and page[0][0].decode() == stream.entry:
+        is_there = bool(page) and page[0][0].decode() == stream.entry
+        if is_there:
             del page[0]
         elif page and await self._is_behind(stream):
             return True
         if not page:
-            await self._look_back(stream, kept)
+            if not is_there:  # else it is a line without a number, behind the chain's end
+                await self._look_back(stream, kept)
             return False
         lines: list[Line] = []
+        faults: list[Fault] = []
         entry_before, last_before = stream.entry, stream.checker.last
         for entry, fields in page:
             text, pairs = entry.decode(), pairs_of(fields)
-            lines += self._found(stream, [*stream.checker.line(text, pairs), *stream.checker.end()])
+            wrong = [*stream.checker.line(text, pairs), *stream.checker.end()]
+            faults += wrong
+            lines += found(stream, wrong)
             lines.append((Kind.LINE, line_of(stream.keys.partition, text, pairs)))
         stream.entry = page[-1][0].decode()
         try:
-            await self._write(lines)
+            await self._writing.lines(lines)
         except BaseException:  # once more, from there
             stream.entry, stream.checker = entry_before, self._checker(last_before)
             raise
+        self._writing.written(stream, len(faults))
         for kind, values in lines:
             if kind is Kind.LINE:
-                self._folder.moved(stream.keys.partition, values["entry"], values.get("n"), values.get("h"))
+                at = values["entry"], values.get("n"), values.get("h")
+                self._folder.standing.moved(stream.keys.partition, *at)
         with suppress(PositionDamaged):  # that is said whenever it is looked at
             await self._telling.tell(stream.keys.partition, stream.position(self._folder.end))
         return len(page) >= PAGE
-
-    async def _write(self, lines: list[Line]) -> None:
-        gone = await asyncio.to_thread(self._folder.append, lines)
-        if gone:
-            log.error("the audit trail: %s; guardtier audit verify", gone)
-            self._count(self._streams[0], 1)
-
-    def _count(self, stream: Stream, faults: int) -> None:
-        self.faults += faults
-        stream.faults += faults
-
-    def _sign(self) -> None:
-        self._checkpoint_at = monotonic() + SIGN_SECONDS
-        if self._folder.unsigned:
-            self._folder.checkpoint()
-
-    def _found(self, stream: Stream, faults: Iterable[Fault]) -> list[Line]:
-        lines: list[Line] = []
-        for fault in faults:
-            self._count(stream, 1)
-            partition = stream.keys.partition
-            says = "the audit trail of partition %d is %s at entry %s (n %d): %s"
-            log.error(says, partition, fault.kind, fault.entry, fault.n, fault.says)
-            told = {"what": fault.kind, "n": fault.n, "entry": fault.entry, "says": fault.says}
-            lines.append((Kind.FAULT, {"partition": partition, **told}))
-        return lines
 
     async def _is_behind(self, stream: Stream) -> bool:
         """Redis lacks what was exported last and has lines before: it goes on behind what both have."""
@@ -288,11 +286,17 @@ class Exporter:
         behind = known.entry if known else "0-0"
         says = f"Redis has lost what it had behind entry {behind}: the export has it"
         last = stream.checker.last or BEGINNING
-        await self._write(self._found(stream, [Fault(FaultKind.TRUNCATED, last.n, stream.entry, says)]))
+        fault = Fault(FaultKind.TRUNCATED, last.n, stream.entry, says)
+        await self._writing.faults_of(stream, [fault], behind=behind)
+        self._folder.standing.back(stream.keys.partition, behind)
         stream.entry = behind
 
     def _say(self, error: Exception) -> None:
         told = f"{type(error).__name__}: {error}"
+        of_disk = isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
+        if of_disk:
+            told += f" (audit_dir: {self._folder.path})"
         if self.trouble != told:
-            (log.warning if is_away(error) else log.error)("the audit trail can't be exported: %s", told)
+            is_redis = is_away(error) and not of_disk
+            (log.warning if is_redis else log.error)("the audit trail can't be exported: %s", told)
         self.trouble = told

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from guardtier.errors import ConfigError
@@ -12,7 +14,7 @@ from guardtier_workers.trail.lines import Kind, Sealed
 
 log = logging.getLogger(__name__)
 
-PATTERN = "audit-*.jsonl"
+_NAME = re.compile(r"audit-([0-9]{12,16})\.jsonl")
 _CHECKPOINT = b'"kind":"checkpoint"'
 
 
@@ -20,7 +22,20 @@ def files_in(path: Path) -> list[Path]:
     """The files of a trail, the oldest first. Raises ConfigError where there is no such folder."""
     if not path.is_dir():
         raise ConfigError(f"there is no folder {path}: name the one that the tier exports to", field="dir")
-    return sorted(path.glob(PATTERN))
+    with _said(path):
+        return sorted(name for name in path.iterdir() if _NAME.fullmatch(name.name) and name.is_file())
+
+
+def strange_in(path: Path) -> list[str]:
+    """What is named like a file of an export, and is none: nobody reads it."""
+    with _said(path):
+        return sorted({name.name for name in path.glob("audit-*.jsonl")} - {n.name for n in files_in(path)})
+
+
+def first_of(name: str) -> int | None:
+    """The number of a file's first line, by its name; None for what is no such name."""
+    found = _NAME.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def file_of(path: Path, seq: int) -> str:
@@ -33,11 +48,19 @@ def file_of(path: Path, seq: int) -> str:
 
 def lines_in(name: Path) -> Iterator[tuple[int, bytes, bool]]:
     """The lines of a file, numbered from 1, without their ends, and whether they have one: a torn last one
-    has not.
+    has not. Raises ConfigError.
     """
-    with name.open("rb") as file:
+    with _said(name), name.open("rb") as file:
         for number, raw in enumerate(file, 1):
             yield number, raw.rstrip(b"\n"), raw.endswith(b"\n")
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}", field="dir") from error
 
 
 def line_at(path: Path, seq: int) -> Sealed | None:
@@ -47,6 +70,21 @@ def line_at(path: Path, seq: int) -> Sealed | None:
         if raw.startswith(begins):
             return Sealed.read(raw)
     return None
+
+
+def lines_from(path: Path, first: str, offset: int) -> Iterator[tuple[Sealed, tuple[str, int]]]:
+    """The whole lines from this place on, each with the place behind it."""
+    for name in files_in(path):
+        if name.name < first:
+            continue
+        with name.open("rb") as file:
+            at = offset if name.name == first else 0
+            file.seek(at)
+            for raw in file:
+                at += len(raw)
+                line = Sealed.read(raw.rstrip(b"\n")) if raw.endswith(b"\n") else None
+                if line is not None:
+                    yield line, (name.name, at)
 
 
 def checkpoint_in(files: Sequence[Path]) -> int:

@@ -32,7 +32,7 @@ MOST_UNSIGNED_SECONDS = 60  #: nor with one that reaches so far beyond it in tim
 NOTHING = "0" * 64  #: the hash before the first line
 
 _SEALED = re.compile(rb'(\{"seq":([1-9][0-9]{0,15}),"kind":"([a-z]{1,16})",.*),"sha256":"([0-9a-f]{64})"\}')
-_ENTRY = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+ENTRY = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _SIGNED = re.compile(rb'(\{.*),"signature":"([0-9a-f]{16}\.[A-Za-z0-9_-]{1,128})"')
 
 
@@ -160,7 +160,7 @@ def entry_of(values: Mapping[str, Any]) -> tuple[int, str, Pairs] | None:
             said += [(b"n", str(values["n"]).encode()), (b"h", values["h"].encode())]
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    if not isinstance(partition, int) or not isinstance(entry, str) or not _ENTRY.fullmatch(entry):
+    if not isinstance(partition, int) or not isinstance(entry, str) or not ENTRY.fullmatch(entry):
         return None
     return partition, entry, said
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from redis.exceptions import ResponseError
 
@@ -57,13 +58,14 @@ class Telling:
             found = Exported.read(kept) if kept else None
             if found is not None:
                 await self._is_ours(partition, found)
-                faults[partition], self._said[partition] = found.faults, kept
+                new = self._folder.standing.told(partition, found.seq)  # written, and not told any more
+                faults[partition], self._said[partition] = found.faults + new, kept
         await self.look_beside()
         return faults
 
     async def look_beside(self) -> None:
         """Note which other exports there are: where there was none, a damaged key may be made anew."""
-        names, before = set(), self._folder.beside
+        names, before = set(), self._folder.standing.beside
         for partition in self._partitions:
             try:
                 names |= await self._exports.names(partition)
@@ -73,7 +75,7 @@ class Telling:
                 if before is None:
                     return
                 names |= before
-        self._folder.beside = frozenset(names - {self._folder.export})
+        self._folder.standing.beside = frozenset(names - {self._folder.export})
 
     async def check(self, partition: int, kept: bytes | BaseException | None, last: Exported) -> int:
         """What stands in Redis, against what we have said; ``last`` is said again where it is lost.
@@ -98,6 +100,15 @@ class Telling:
         self._damaged.pop(partition, None)
         return new
 
+    async def keep_up(self, partition: int, position: Exported) -> None:
+        """Tell it where what we have said last is another one."""
+        said = Exported.read(self._said.get(partition) or b"")
+        if said is None or not position.seq:
+            return
+        if (said.entry, said.n, said.faults) != (position.entry, position.n, position.faults):
+            with suppress(PositionDamaged):  # that is said whenever it is looked at
+                await self.tell(partition, position)
+
     async def tell(self, partition: int, position: Exported) -> None:
         """Let Redis trim what is on disk. Raises PositionDamaged."""
         try:
@@ -113,7 +124,7 @@ class Telling:
         what that export lacks.
         """
         new = self._note(partition, "it is no hash")
-        if self._folder.beside is None or self._folder.beside or not last.seq:
+        if self._folder.standing.beside is None or self._folder.standing.beside or not last.seq:
             raise PositionDamaged(partition, new=bool(new))
         position = last.with_faults(last.faults + 1)
         if await self._exports.remake(partition, self._folder.export, position):

@@ -12,7 +12,7 @@ from guardtier.errors import GuardtierError, UnknownKey
 from guardtier.store.chain import Chained, Checker, Fault, Link, Order, Pairs
 from guardtier.store.chain import Kind as FaultKind
 from guardtier.verifying import Verifier
-from guardtier_workers.trail.files import files_in, lines_in
+from guardtier_workers.trail.files import files_in, first_of, lines_in
 from guardtier_workers.trail.lines import (
     MOST_UNSIGNED,
     MOST_UNSIGNED_SECONDS,
@@ -93,9 +93,8 @@ class TrailCheck:
         self.entries = 0  #: entries of audit streams
         self.lines = 0
         self.signed = 0  #: up to this line a signature covers everything
-        self._signed_at = (
-            0  #: when that was (ms since 1970): not before what is covered, whatever its clock
-        )
+        #: When that was (ms since 1970): not before what is covered, whatever its clock.
+        self._signed_at = 0
         self._latest = 0  #: of the entries behind it (ms since 1970)
         self.exports: list[str] = []
         self.unchained: dict[int, int] = {}  #: partition → its lines from before there was a chain
@@ -124,11 +123,12 @@ class TrailCheck:
         if line is None or not values:
             torn = "it has no end: the exporter cuts it off" if not given.whole else "it can't be read"
             return None, [Finding("torn" if not given.whole else "changed", given.where, None, 0, "", torn)]
+        found: list[Finding] = []
         if line.kind == Kind.OPEN:
-            self._opens(line, values)
+            found += self._opens(line, values)
         link = Link(line.seq, line.sha256, given.where)
         headless = self._order.last is None and line.kind != Kind.OPEN
-        found = [self._of_line(fault, line) for fault in self._order.link(link, line.follows)]
+        found += [self._of_line(fault, line) for fault in self._order.link(link, line.follows)]
         if headless:
             says = f"it begins with line {line.seq}, which begins no file: what stood before is cut off"
             found.append(Finding(FaultKind.MISSING, given.where, None, 0, "", says))
@@ -181,7 +181,11 @@ class TrailCheck:
             f"{MOST_UNSIGNED_SECONDS} s: it does not run, or it can't sign, or they were put in"
         )
 
-    def _opens(self, line: Sealed, values: dict[str, Any]) -> None:
+    def _opens(self, line: Sealed, values: dict[str, Any]) -> Iterator[Finding]:
+        named = first_of(self._where.rpartition(":")[0])
+        if named not in (None, line.seq):
+            says = f"the file is named as if it began with line {named}, and it begins with {line.seq}"
+            yield Finding("changed", self._where, None, 0, "", says)
         export = str(values.get("export", ""))
         if export not in self.exports:
             self.exports.append(export)
