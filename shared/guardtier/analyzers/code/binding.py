@@ -31,6 +31,19 @@ def called(node: ast.expr) -> str:
     return key_of(node.func).lstrip(".") if isinstance(node, ast.Call) else ""
 
 
+_ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
+_EMPTY = frozenset({"int", "str", "bytes", "list", "dict", "set", "tuple", "float", "bool"})
+
+
+def never_ends(iterated: ast.Call) -> bool:
+    """``count()``, ``repeat(x)`` without a number of times, ``iter(int, 1)``."""
+    name = called(iterated)
+    if name == "iter":
+        return len(iterated.args) == 2 and key_of(iterated.args[0]) in _EMPTY
+    times = len(iterated.args) > 1 or any(one.arg == "times" for one in iterated.keywords)
+    return name in _ENDLESS and not (name == "repeat" and times)
+
+
 def default_of(node: ast.expr) -> ast.expr | None:
     """What a default stands for: itself, or what ``field(default_factory=…)`` and its kin give."""
     if not isinstance(node, ast.Call) or called(node) not in _FIELDS:

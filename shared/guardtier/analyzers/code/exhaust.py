@@ -34,6 +34,11 @@ _TAKING = frozenset(
         "popen",
         "touch",
         "mkdir",
+        "makedirs",
+        "mkdtemp",
+        "mkstemp",
+        "NamedTemporaryFile",
+        "symlink",
         "write_text",
         "write_bytes",
         "spawn",
@@ -66,6 +71,9 @@ _WAITING = frozenset(
         "step",
     ]
 )
+_STREAMS = frozenset({"stderr", "stdout", "__stderr__", "__stdout__"})
+#: What makes as much memory as it is told.
+_MEMORY = frozenset({"bytearray", "bytes", "urandom", "token_bytes", "randbytes", "zeros", "ones", "empty"})
 _CLIENTS = frozenset(["requests", "httpx", "session", "client", "http"])
 _REQUESTS = frozenset(["get", "post", "put", "head", "options", "request", "patch", "delete"])
 _LIBRARIES = ("requests.", "httpx.", "aiohttp.")
@@ -79,6 +87,7 @@ _COMPUTING = frozenset(
     {*vars(builtins), *vars(math), *hashlib.algorithms_guaranteed}
     | {"update", "digest", "hexdigest", "randint", "random", "urandom", "randbytes", "dot", "perf_counter"}
 ) - {"input", "open", "next", "exit", "quit", "exec", "eval", "__import__", "breakpoint", "help"}
+_SPAWNING = frozenset({"Popen", "run", "call", "system", "popen", "startfile", "check_call"})
 #: What runs a function beside the rest; and what runs it for each of many.
 _STARTING = frozenset({"Thread", "Process", "submit", "apply_async", "start_new_thread", "Timer"})
 _SPREADING = frozenset({"map", "starmap", "imap", "imap_unordered", "map_async", "starmap_async"})
@@ -101,6 +110,12 @@ def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
         if _takes(loop, folder, asking):
             message = _MESSAGE.format(what="memory, disk, processes or connections")
             report.add("python.exhaust.loop", SecurityRisk.HIGH, message, report.span_of(loop))
+    looping = {called(node) for loop, _ in names.endless for node in islice(ast.walk(loop), _MANY)
+               if isinstance(node, ast.Call)} if names.endless else frozenset()  # fmt: skip
+    for site in names.calls:
+        if (site.looped or site.function in looping) and _starts_itself(site.node, folder):
+            message = "Starts its own file again, over and over (ATT&CK T1499.001)."
+            report.add("python.exhaust.processes", SecurityRisk.HIGH, message, report.span_of(site.node))
     for product in names.products:
         sizes = [*folder.value(product.left).consts, *folder.value(product.right).consts]
         numbers = [size for size in sizes if isinstance(size, int)]
@@ -114,6 +129,20 @@ def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
             what = "itself, over and over" if again else "many loops that have no end and never wait"
             message = f"Starts {what} (ATT&CK T1499.001)."
             report.add("python.exhaust.processes", SecurityRisk.HIGH, message, report.span_of(site.node))
+
+
+def _starts_itself(node: ast.Call, folder: Folder) -> bool:
+    """``Popen([sys.executable, __file__])``: with an argument behind it, it may do something else there."""
+    if called(node) not in _SPAWNING or not node.args:
+        return False
+    last = node.args[0]
+    if isinstance(last, ast.List | ast.Tuple) and last.elts:
+        last = last.elts[-1]
+    elif isinstance(last, ast.JoinedStr) and last.values:
+        last = last.values[-1]
+    elif isinstance(last, ast.BinOp):
+        last = last.right
+    return "own" in folder.value(last).marks
 
 
 def _spins(loop: ast.While | ast.For) -> bool:
@@ -150,10 +179,44 @@ def _takes(loop: ast.While | ast.For, folder: Folder, asking: frozenset[str]) ->
             name = called(node)
             if name in _WAITING and not _goes_on(node, name, floods, folder):
                 return False
-            takes = takes or name in _TAKING or (name == "open" and _makes(node))
+            takes = takes or name in _TAKING or (name == "open" and _makes(node)) or _prints_to_file(node)
         elif isinstance(node, ast.AugAssign):
             takes = takes or not isinstance(node.value, ast.Constant) or isinstance(node.value.value, str)
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1:
+            takes = (
+                takes or _keeps(node.targets[0], node.value) or _grows(node.targets[0], node.value, folder)
+            )
     return takes
+
+
+def _prints_to_file(node: ast.Call) -> bool:
+    """``print(…, file=f)``, where that is no stream of the process."""
+    given = [one.value for one in node.keywords if one.arg == "file"]
+    return called(node) == "print" and any(key_of(one).lstrip(".") not in _STREAMS for one in given)
+
+
+def _keeps(target: ast.expr, value: ast.expr) -> bool:
+    """``kept[i] = bytearray(…)``: one more piece of memory under another key."""
+    if not isinstance(target, ast.Subscript) or isinstance(target.slice, ast.Constant | ast.Slice):
+        return False
+    repeated = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mult)
+    texts = repeated and any(
+        isinstance(one, ast.List) or (isinstance(one, ast.Constant) and isinstance(one.value, str | bytes))
+        for one in (value.left, value.right)  # type: ignore[attr-defined]
+    )
+    return texts or called(value) in _MEMORY
+
+
+def _grows(target: ast.expr, value: ast.expr, folder: Folder) -> bool:
+    """``x = x + x``, and ``x = x * 2`` of what is a list or a text."""
+    name = key_of(target)
+    if not name or not isinstance(value, ast.BinOp) or not isinstance(value.op, ast.Add | ast.Mult):
+        return False
+    sides = [key_of(value.left), key_of(value.right)]
+    if name not in sides:
+        return False
+    held = any(isinstance(const, str | bytes | tuple) for const in folder.value(target).consts)
+    return sides == [name, name] or held
 
 
 def _hands_to(calls: list[ast.Call], functions: frozenset[str]) -> bool:

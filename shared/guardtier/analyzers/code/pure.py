@@ -185,6 +185,7 @@ FUNCTIONS: dict[str, Pure] = {
     "shlex.join": " ".join,
     "shutil.which": lambda name, *_: name,
     "textwrap.dedent": lambda text: text,
+    "ast.parse": lambda text, *_: as_text(text),
 }
 
 #: Values that are no calls. HOME is written as the tilde.
