@@ -215,6 +215,9 @@ class Runner:
         language = _WRITTEN.get(entry.stdin) if entry is not None else None
         if entry is not None and (entry.stdin == "shell" or language) and script is None:
             script = next((word for word in command.args if not word.text.startswith("-")), None)
+        if entry is not None and entry.reads:
+            language = entry.reads
+            script = next((word for word in command.args if state.written(word.text) is not None), None)
         output = state.written(script.text) if script is not None else None
         if output is None or script is None:
             return

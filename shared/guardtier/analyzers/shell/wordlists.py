@@ -1,0 +1,33 @@
+"""word_lists(code): commands that code starts word by word: ``spawn("rm", ["-rf", path])``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+import re2
+
+#: What starts a program, and what may stand between its words. A word is a literal.
+_STARTS = (
+    r"(?:\b(?:spawn|spawnSync|execFile|execFileSync|fork|execa|Command|CommandContext|ProcessBuilder|exec|system|"
+    r"popen|posix_spawnp?|execvp?e?|execlp?e?|run|start|Popen|open3|capture2e?|capture3|proc_open|pcntl_exec)|"
+    r"Command::new|Process\.Start|Bun\.spawn(?:Sync)?|Deno\.run)\s*\(\s*"
+)
+_BETWEEN = r"(?:[\s,\[\](){}&!]|\b(?:args|cmd|argv)\s*:|\.args?\b|new\s+String\b|vec\b)*"
+_WORD = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`$\n]*`)"""
+_CALL = re2.compile(f"{_STARTS}{_BETWEEN}({_WORD}(?:{_BETWEEN}{_WORD})+)")
+_EACH = re2.compile(_WORD)
+_MOST = 64  #: commands of one text, and words of one command
+_ESCAPED = re2.compile(r"""\\(["'\\])""")
+
+
+def word_lists(code: str) -> Iterator[str]:
+    """Each as the line that a shell would take it for."""
+    if "(" not in code:
+        return
+    text = code if code.isascii() else code.encode("utf-8", "replace").decode()
+    for number, call in enumerate(_CALL.finditer(text)):
+        if number == _MOST:
+            break
+        words = [_ESCAPED.sub(r"\1", one[0][1:-1]) for one in _EACH.finditer(call[1])]
+        yield " ".join(map(shlex.quote, words[:_MOST]))
