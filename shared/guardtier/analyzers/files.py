@@ -12,6 +12,8 @@ from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.effects.rate import rated, risk_of
 from guardtier.analyzers.effects.targets import Place, place_of
+from guardtier.analyzers.fields import Field
+from guardtier.analyzers.manifests import Runs, is_harm, recipes_of
 from guardtier.analyzers.parts import MAX_PARTS, CodePart, too_many
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell_analyzer import rate_script
@@ -58,6 +60,8 @@ def _findings(view: View) -> Iterator[Finding]:
         yield too_many("file", "paths")
     for use in view.files[:MAX_PARTS]:
         yield from _of_path(use)
+        for piece in use.content if use.use == "write" else ():
+            yield from _of_recipes(use.path.text, piece)
     yield from _of_scripts(view)
 
 
@@ -90,6 +94,26 @@ def _of_script(part: CodePart) -> Iterator[Finding]:
                 field=part.field.path,
                 span=part.place(*one.span),
             )
+
+
+def _of_recipes(path: str, piece: Field) -> Iterator[Finding]:
+    """What the file says is to be run, as far as no build does that."""
+    known: set[str] = set()
+    for recipe in recipes_of(path, piece.text):
+        for one in rate_script(read(recipe.text), recipe.text):
+            if one.risk is SecurityRisk.HIGH and one.id not in known and is_harm(one.id, recipe.runs):
+                known.add(one.id)
+                start = piece.text.find(recipe.text)
+                span = piece.place(start, start + len(recipe.text)) if start >= 0 else None
+                message = f"{_WHEN[recipe.runs]}: {one.message}"[:MAX_MESSAGE]
+                yield Finding(id=one.id, risk=one.risk, message=message, field=piece.path, span=span)
+
+
+_WHEN: dict[Runs, str] = {
+    "itself": "Is run without being asked for",
+    "here": "Written to be run",
+    "elsewhere": "Written to be run by a build server or in a container",
+}
 
 
 def judged(use: str, path: str) -> Judgement:

@@ -12,7 +12,7 @@ from guardtier.analyzers.text.fields import Text, Texts
 from guardtier.analyzers.text.normal import fold
 from guardtier.analyzers.text.outgoing import Outgoing
 from guardtier.analyzers.text.parts import Part
-from guardtier.analyzers.text.places import Place
+from guardtier.analyzers.text.places import Place, is_obeyed
 from guardtier.analyzers.text.re2set import PatternSet, Source
 from guardtier.analyzers.text.rules import Rule, named, read_own, spots, validated
 from guardtier.analyzers.view import Call
@@ -93,7 +93,7 @@ class InjectionAnalyzer(TextAnalyzer):
         return first
 
     def _risk(self, texts: Texts, part: Part, rule: _Injection, start: int) -> SecurityRisk:
-        if part.place in _WRITTEN:
+        if part.place in _WRITTEN and not is_obeyed(texts.action):
             return SecurityRisk.MEDIUM
         if part.place is Place.PARSED and _is_data(part.text, start, guard=rule.guard):
             sent = self._outgoing.leaves(texts, part, commits=False)
