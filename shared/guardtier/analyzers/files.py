@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import ClassVar, NamedTuple
 from urllib.parse import unquote
 
@@ -13,9 +14,11 @@ from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.effects.rate import rated, risk_of
 from guardtier.analyzers.effects.targets import Place, place_of
 from guardtier.analyzers.fields import Field
-from guardtier.analyzers.manifests import Runs, is_harm, recipes_of
+from guardtier.analyzers.manifests import MAX_RECIPES, Runs, is_harm, recipes_of
 from guardtier.analyzers.parts import MAX_PARTS, CodePart, too_many
 from guardtier.analyzers.shell import read
+from guardtier.analyzers.shell.unwrap import code_texts
+from guardtier.analyzers.shell.wrappers import program_of
 from guardtier.analyzers.shell_analyzer import rate_script
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.view import Call, View, view_of
@@ -71,6 +74,10 @@ def _of_scripts(view: View) -> Iterator[Finding]:
         yield too_many("file", "scripts")
     for part in parts[:MAX_PARTS]:
         yield from _of_script(part)
+    for language, program in _FOREIGN.items():
+        for part in view.code(language)[:MAX_PARTS]:
+            if part.written:
+                yield from _of_foreign(part, program)
 
 
 def _of_path(use: FileUse) -> Iterator[Finding]:
@@ -81,6 +88,24 @@ def _of_path(use: FileUse) -> Iterator[Finding]:
     yield Finding(
         id=judgement.id, risk=judgement.risk, message=judgement.message, field=use.path.path, span=span
     )
+
+
+#: Languages that are searched for commands, and a program that runs them.
+_FOREIGN = {"node": "node", "ruby": "ruby", "perl": "perl", "php": "php", "compiled": "go", "other": "lua"}
+
+
+def _of_foreign(part: CodePart, program: str) -> Iterator[Finding]:
+    """Commands in code that is written: an application runs many, but none that no build would."""
+    entry = program_of(program)
+    assert entry is not None  # noqa: S101 - tests/unit/test_framework_tools.py has each
+    texts = islice(dict.fromkeys(code_texts(entry, part.text)), MAX_RECIPES)
+    for text in texts:
+        for one in rate_script(read(text), text):
+            if one.risk is SecurityRisk.HIGH and is_harm(one.id, "code"):
+                start = part.text.find(text)
+                span = part.place(start, start + len(text)) if start >= 0 else part.place(*part.span)
+                message = f"Written to a program: {one.message}"[:MAX_MESSAGE]
+                yield Finding(id=one.id, risk=one.risk, message=message, field=part.field.path, span=span)
 
 
 def _of_script(part: CodePart) -> Iterator[Finding]:

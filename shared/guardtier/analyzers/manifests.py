@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 Runs = Literal["itself", "here", "elsewhere"]
 MAX_RECIPES = 300  #: of one file that are read one by one; the rest is read as one script
 
-_STRING = r'"(?:[^"\\\n]|\\.)*+"'
-_LIST = rf"\[((?:\s*+{_STRING}\s*+,?+)*+)\s*+\]"
+_STRING = r'"(?>(?:[^"\\\n]|\\.)*)"'
+_LIST = rf"\[((?>(?:\s*+{_STRING}\s*+,?)*))\s*+\]"
 _ENTRY = re.compile(rf"({_STRING})\s*+:\s*+(?:({_STRING})|{_LIST})")
 _QUOTED = re.compile(rf"{_STRING}|'[^'\n]*'")
 _EACH = re.compile(_STRING)
@@ -27,6 +27,7 @@ _KEY = re.compile(r"(\s*(?:-\s+)?)([\w-]+)\s*:(?:\s+(.*)|)$")
 _BLOCK = re.compile(r"[|>][+-]?\d?\s*(?:#.*)?")
 _EXPRESSION = re.compile(r"\$\{\{[^}\n]*\}\}")
 _RUN = re.compile(r"(?i)\s*(?:RUN|CMD|ENTRYPOINT)\s+((?:--\S+\s+)*)(.*)")
+_GYP = re.compile(r"<!@?\(([^)\"\n]*)\)")
 _MAKE = re.compile(r"\$[({](\w+)[)}]")
 
 
@@ -34,7 +35,7 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
-    form: Literal["json", "yaml", "make", "docker"]
+    form: Literal["json", "yaml", "make", "docker", "gyp"]
     keys: frozenset[str] = frozenset()
     says: str = ""
     runs: Runs
@@ -44,7 +45,7 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     manifest: tuple[_Manifest, ...]
-    never: dict[Literal["here", "elsewhere"], tuple[str, ...]]
+    never: dict[Literal["here", "elsewhere", "code"], tuple[str, ...]]
 
 
 class Recipe(NamedTuple):
@@ -77,12 +78,16 @@ def recipes_of(path: str, content: str) -> list[Recipe]:
     return found
 
 
-def is_harm(finding: str, runs: Runs) -> bool:
+def is_harm(finding: str, runs: Runs | Literal["code"]) -> bool:
     """Whether no build does this where it runs."""
     if runs == "itself":
         return True
     never = _data().never
-    listed = never["elsewhere"] if runs == "elsewhere" else (*never["elsewhere"], *never["here"])
+    listed = never["elsewhere"]
+    if runs != "elsewhere":
+        listed += never["here"]
+    if runs == "code":
+        listed += never["code"]
     return finding.startswith(listed)
 
 
@@ -160,4 +165,9 @@ def _of_dockerfile(content: str, _: frozenset[str]) -> Iterator[str]:
             yield _plain(found[2])
 
 
-_FORMS = {"json": _of_json, "yaml": _of_yaml, "make": _of_make, "docker": _of_dockerfile}
+def _of_gyp(content: str, _: frozenset[str]) -> Iterator[str]:
+    """What stands in ``<!( )``."""
+    yield from _GYP.findall(content)
+
+
+_FORMS = {"gyp": _of_gyp, "json": _of_json, "yaml": _of_yaml, "make": _of_make, "docker": _of_dockerfile}

@@ -28,8 +28,19 @@ _FED = frozenset({"stdin", "input", "heredoc"})
 #: How a shell would run code in a language that no parser of ours reads: rated as that is.
 _ONE_LINERS = {
     "node": "node -e", "ruby": "ruby -e", "perl": "perl -e", "php": "php -r", "powershell": "pwsh -Command",
-    "applescript": "osascript -e",
+    "applescript": "osascript -e", "other": "lua -e",
 }  # fmt: skip
+_END = "GUARDTIER_END_OF_CODE"
+
+
+def _as_command(language: str | None, code: str) -> str:
+    """How a shell would run it; empty for what is read otherwise."""
+    if language == "compiled":
+        return f"cat > main.go <<'{_END}'\n{code}\n{_END}\ngo run main.go"
+    one_liner = _ONE_LINERS.get(language or "")
+    return f"{one_liner} {shlex.quote(code)}" if one_liner else ""
+
+
 #: What a browser runs within a page.
 _PAGE = frozenset({"script"})
 #: Places where a command does no more harm for being run there.
@@ -105,8 +116,8 @@ def _shell_of_code(view: View) -> Iterator[Field]:
     """Shell code that a language tool was given: by its language, or by a notebook's magics."""
     language = _language_told(view)
     for field in _code_fields(view):
-        if (one_liner := _ONE_LINERS.get(language or "")) and field.text:
-            yield field._replace(text=f"{one_liner} {shlex.quote(field.text)}", exact=False)
+        if field.text and (command := _as_command(language, field.text)):
+            yield field._replace(text=command, exact=False)
             continue
         cell = CELL.match(field.text)
         if (language or cell_language(field.text)) == "shell":
@@ -168,7 +179,7 @@ def _code_of_tool(view: View) -> Iterator[tuple[str, CodePart]]:
     for field in _code_fields(view):
         language = told or cell_language(field.text) or "python"
         text = without_magics(field.text) if language == "python" else field.text
-        if language != "shell" and language not in _ONE_LINERS and text:
+        if language != "shell" and text and not _as_command(language, text):
             yield language, CodePart(field, text, (0, len(text)))
 
 

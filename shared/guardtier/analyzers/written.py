@@ -49,6 +49,9 @@ _SHELL_FILES = frozenset(
      ".zshenv", ".zprofile", ".zlogin", ".kshrc", ".envrc", "profile", "bashrc", "bash.bashrc", "rc.local",
      "crontab", "apkbuild", "pkgbuild", "postinst", "preinst", "prerm", "postrm"}
 )  # fmt: skip
+_RUBY_FILES = frozenset(
+    {"vagrantfile", "rakefile", "gemfile", "podfile", "fastfile", "brewfile", "guardfile"}
+)
 _HOOKS = ("/.git/hooks/", "/.husky/", "/.githooks/", "/etc/profile.d/", "/etc/init.d/", "/etc/cron.")
 
 
@@ -63,6 +66,8 @@ def language_of_file(path: str, content: str) -> str | None:
             return None
     if shebang := _SHEBANG.match(content):
         return tools().language_of(shebang[1])
+    if name in _RUBY_FILES:
+        return "ruby"
     if name in _SHELL_FILES or any(hook in f"/{path.lower()}" for hook in _HOOKS):
         return "shell"
     return None
