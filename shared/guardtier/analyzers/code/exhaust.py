@@ -6,6 +6,7 @@ import ast
 import builtins
 import hashlib
 import math
+import re
 from itertools import islice
 
 from guardtier.analyzers.code.binding import called, key_of
@@ -88,6 +89,9 @@ _COMPUTING = frozenset(
     | {"update", "digest", "hexdigest", "randint", "random", "urandom", "randbytes", "dot", "perf_counter"}
 ) - {"input", "open", "next", "exit", "quit", "exec", "eval", "__import__", "breakpoint", "help"}
 _SPAWNING = frozenset({"Popen", "run", "call", "system", "popen", "startfile", "check_call"})
+_TASKS = frozenset({"create_task", "ensure_future"})
+_AGAIN = re.compile(r"__file__|\bargv\b|\bcreate_task\b|\bensure_future\b")
+_ITSELF = "itself, over and over"
 #: What runs a function beside the rest; and what runs it for each of many.
 _STARTING = frozenset({"Thread", "Process", "submit", "apply_async", "start_new_thread", "Timer"})
 _SPREADING = frozenset({"map", "starmap", "imap", "imap_unordered", "map_async", "starmap_async"})
@@ -99,6 +103,31 @@ _ANSWERED = frozenset(
 
 
 def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
+    spinning = _rate_endless(names, folder, report)
+    if _AGAIN.search(report.text):
+        _rate_copies(names, folder, report)
+    for loop in names.long:
+        calls = [node for node in islice(ast.walk(loop), _MANY) if isinstance(node, ast.Call)]
+        pauses = any(called(one) in _PAUSING for one in calls)
+        if not pauses and any(_asks(one.func, folder) for one in calls):
+            message = "Sends a server request after request, without a pause (ATT&CK T1499.002)."
+            report.add("python.exhaust.loop", SecurityRisk.HIGH, message, report.span_of(loop))
+    for product in names.products:
+        sizes = [*folder.value(product.left).consts, *folder.value(product.right).consts]
+        numbers = [size for size in sizes if isinstance(size, int)]
+        if len(numbers) == 1 and numbers[0] >= LARGE and len(sizes) > 1:
+            message = "Makes a value of many gigabytes (ATT&CK T1499.001)."
+            report.add("python.exhaust.memory", SecurityRisk.HIGH, message, report.span_of(product))
+    for site, name in names.handed:
+        by = called(site.node)
+        again = by in _STARTING and name == site.function
+        if again or (name in spinning and (by in _SPREADING or (by in _STARTING and site.looped))):
+            what = _ITSELF if again else "many loops that have no end and never wait"
+            _add_processes(report, site.node, what)
+
+
+def _rate_endless(names: Names, folder: Folder, report: Report) -> set[str]:
+    """Loops that take more with every turn; the functions whose loops only compute."""
     spinning: set[str] = set()
     asking = _asking(names, folder) if names.endless else frozenset()
     for loop, function in names.endless:
@@ -110,25 +139,29 @@ def rate_exhaustion(names: Names, folder: Folder, report: Report) -> None:
         if _takes(loop, folder, asking):
             message = _MESSAGE.format(what="memory, disk, processes or connections")
             report.add("python.exhaust.loop", SecurityRisk.HIGH, message, report.span_of(loop))
-    looping = {called(node) for loop, _ in names.endless for node in islice(ast.walk(loop), _MANY)
-               if isinstance(node, ast.Call)} if names.endless else frozenset()  # fmt: skip
+    return spinning
+
+
+def _rate_copies(names: Names, folder: Folder, report: Report) -> None:
+    """Its own file started in a loop, or by a function that a loop calls; a task that makes more of it."""
+    loops = [loop for loop, _ in names.endless]
+    inside = [
+        node for loop in loops for node in islice(ast.walk(loop), _MANY) if isinstance(node, ast.Call)
+    ]
+    looping = {called(node) for node in inside}
+    endless = {function for _, function in names.endless if function}
     for site in names.calls:
         if (site.looped or site.function in looping) and _starts_itself(site.node, folder):
-            message = "Starts its own file again, over and over (ATT&CK T1499.001)."
-            report.add("python.exhaust.processes", SecurityRisk.HIGH, message, report.span_of(site.node))
-    for product in names.products:
-        sizes = [*folder.value(product.left).consts, *folder.value(product.right).consts]
-        numbers = [size for size in sizes if isinstance(size, int)]
-        if len(numbers) == 1 and numbers[0] >= LARGE and len(sizes) > 1:
-            message = "Makes a value of many gigabytes (ATT&CK T1499.001)."
-            report.add("python.exhaust.memory", SecurityRisk.HIGH, message, report.span_of(product))
-    for site, name in names.handed:
-        by = called(site.node)
-        again = by in _STARTING and name == site.function
-        if again or (name in spinning and (by in _SPREADING or (by in _STARTING and site.looped))):
-            what = "itself, over and over" if again else "many loops that have no end and never wait"
-            message = f"Starts {what} (ATT&CK T1499.001)."
-            report.add("python.exhaust.processes", SecurityRisk.HIGH, message, report.span_of(site.node))
+            _add_processes(report, site.node, _ITSELF)
+        elif site.function in endless and called(site.node) in _TASKS:
+            made = called(site.node.args[0]) if site.node.args else ""
+            if made == site.function:
+                _add_processes(report, site.node, _ITSELF)
+
+
+def _add_processes(report: Report, node: ast.Call, what: str) -> None:
+    message = f"Starts {what} (ATT&CK T1499.001)."
+    report.add("python.exhaust.processes", SecurityRisk.HIGH, message, report.span_of(node))
 
 
 def _starts_itself(node: ast.Call, folder: Folder) -> bool:

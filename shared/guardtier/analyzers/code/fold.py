@@ -195,11 +195,17 @@ class Folder:
         if base.instance and (name == "stdin" or base.origin == PATH):
             return path_attribute(base, name) if base.origin == PATH else base
         dotted = canonical(f"{base.origin or '*'}.{name}")
-        if dotted in pure.CONSTANTS:
-            return known(pure.CONSTANTS[dotted])
+        constant = self._file_of(base.origin) if name == "__file__" and of_module else None
+        if constant or dotted in pure.CONSTANTS:
+            return known(constant or pure.CONSTANTS[dotted])
         marks = base.marks | {"environment"} if dotted in _ENVIRON else base.marks
         marks = marks | _NETWORK if name == "rfile" or (name == "path" and self._names.serves) else marks
         return Value((), False, marks, dotted)
+
+    def _file_of(self, module: str) -> str | None:
+        """Where a module that is imported may stand: with the system's own."""
+        imported = module in self._names.imports.values()
+        return f"/usr/lib/python3/dist-packages/{module.replace('.', '/')}.py" if imported else None
 
     def _subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
@@ -348,5 +354,7 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.ListComp: lambda folder, node: folder._turns.value(node),
     ast.GeneratorExp: lambda folder, node: folder._turns.value(node),
     ast.SetComp: lambda folder, node: folder._turns.value(node),
-    ast.DictComp: lambda folder, node: Value(marks=folder.value(node.generators[0].iter).marks),
+    ast.DictComp: lambda folder, node: Value(
+        marks=folder.value(node.generators[0].iter).marks | folder.value(node.value).marks
+    ),
 }

@@ -15,6 +15,7 @@ from guardtier.analyzers.code.binding import (
     Binding,
     called,
     default_of,
+    is_long,
     key_of,
     never_ends,
     option_of,
@@ -79,6 +80,7 @@ class Names:
         self.bindings: dict[str, list[Binding]] = {}
         self.calls: list[Site] = []
         self.endless: list[tuple[ast.While | ast.For, str]] = []  #: loops, and what function they are in
+        self.long: list[ast.For] = []  #: loops of very many turns
         self._within = ""
         self.again: set[str] = set()  #: functions that call themselves
         self.handed: list[tuple[Site, str]] = []  #: where functions of the text are handed on
@@ -218,6 +220,8 @@ class Names:
         self._bind(node.target, node.iter, (None,))
         if type(node.iter) is ast.Call and isinstance(node, ast.For) and never_ends(node.iter):
             self.endless.append((node, self._within))
+        if isinstance(node, ast.For) and is_long(node.iter):
+            self.long.append(node)
 
     def _with(self, node: ast.withitem) -> None:
         if node.optional_vars is not None:
