@@ -33,6 +33,7 @@ def called(node: ast.expr) -> str:
 
 _ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
 _LONG = 100_000  #: turns
+_DIGITS = 17  #: of them at most, as powers of two
 _EMPTY = frozenset({"int", "str", "bytes", "list", "dict", "set", "tuple", "float", "bool"})
 
 
@@ -47,20 +48,21 @@ def never_ends(iterated: ast.Call) -> bool:
 
 def is_long(iterated: ast.expr) -> bool:
     """``range(10**6)``: of so many turns that nobody waits for them."""
-    if called(iterated) != "range" or not iterated.args:  # type: ignore[attr-defined]
+    if not isinstance(iterated, ast.Call) or called(iterated) != "range" or not iterated.args:
         return False
-    last = iterated.args[0 if len(iterated.args) == 1 else 1]  # type: ignore[attr-defined]
-    if isinstance(last, ast.BinOp) and isinstance(last.op, ast.Pow | ast.Mult):
-        sides = [one.value for one in (last.left, last.right) if isinstance(one, ast.Constant)]
-        if len(sides) != 2 or not all(isinstance(one, int) and 0 <= one <= _LONG for one in sides):
-            return False
-        power = isinstance(last.op, ast.Pow)
-        return (
-            min(sides[1], 64) * max(sides[0].bit_length() - 1, 0) > 16
-            if power
-            else sides[0] * sides[1] >= _LONG
-        )
-    return isinstance(last, ast.Constant) and isinstance(last.value, int) and last.value >= _LONG
+    last = iterated.args[0 if len(iterated.args) == 1 else 1]
+    if not isinstance(last, ast.BinOp) or not isinstance(last.op, ast.Pow | ast.Mult):
+        return _small(last) >= _LONG
+    left, right = _small(last.left), _small(last.right)
+    if isinstance(last.op, ast.Mult):
+        return left * right >= _LONG
+    return left > 1 and left ** min(right, _DIGITS) >= _LONG
+
+
+def _small(node: ast.expr) -> int:
+    """The number that it is, as far as matters; 0 for anything else."""
+    value = node.value if isinstance(node, ast.Constant) else 0
+    return min(value, _LONG) if isinstance(value, int) and value > 0 else 0
 
 
 def default_of(node: ast.expr) -> ast.expr | None:
