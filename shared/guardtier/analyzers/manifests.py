@@ -146,7 +146,8 @@ def _plain(value: str) -> str:
     value = _EXPRESSION.sub("$EXPRESSION", value.strip())
     if value[:1] == "[" and value[-1:] == "]":
         words = [one[1:-1] for one in _QUOTED.findall(value)] or value[1:-1].split(",")
-        return " ".join([shlex.quote(word.strip()) for word in words])
+        shell = ["sh"] if words[:1] == ["-c"] else []  # arguments of an entrypoint that is a shell
+        return " ".join([*shell, *(shlex.quote(word.strip()) for word in words)])
     if value[:1] in "\"'" and value[-1:] == value[:1] and len(value) > 1:
         return _text(value) if value[0] == '"' else value[1:-1].replace("''", "'")
     return value

@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import re2
+
 from guardtier.analyzers.effects.targets import place_of
 from guardtier.analyzers.fields import Field
 from guardtier.analyzers.notebook import CELL, LINE, blanked, cell_language, magics, without_magics
@@ -30,6 +32,13 @@ _ONE_LINERS = {
     "node": "node -e", "ruby": "ruby -e", "perl": "perl -e", "php": "php -r", "powershell": "pwsh -Command",
     "applescript": "osascript -e", "other": "lua -e",
 }  # fmt: skip
+_HARDLY_READ = frozenset({"compiled", "other"})
+_REACHES = re2.compile(
+    r"(?i)\b(?:os|exec|net|http|ioutil|syscall|fs|process|runtime|files?|socket|tcp\w*|unix|popen|fork|unlink|"
+    r"remove|delete\w*|rename|f?open|write(?:file|string|all\w*|bytes|text)?|command|dial|connect|url|download\w*|"
+    r"run|shell|reflect|unsafe|extern|dlopen|load\w*|asm|eval|source)\s*[.(!:{<\"'`/]|\bsystem2?\s*\(|"
+    r"\"(?:os|net|syscall|unsafe|plugin)[/\"]"
+)
 _END = "GUARDTIER_END_OF_CODE"
 
 
@@ -135,6 +144,13 @@ def _language_told(view: View) -> str | None:
     names = tools().roles["language"]
     told = next((field.text for field in view.texts if field.key in names), "")
     return tools().language_of(told.strip()) if told else tools().spoken_by(view.action.tool_name)
+
+
+def reaches_out(view: View) -> bool:
+    """Whether code of a tool does more than compute, in a language of which few calls are known."""
+    return _language_told(view) in _HARDLY_READ and any(
+        _REACHES.search(field.text) for field in _code_fields(view)
+    )
 
 
 def _code_fields(view: View) -> list[Field]:

@@ -18,6 +18,7 @@ _WORD = r"""(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`$\n]*`)"""
 _CALL = re2.compile(f"{_STARTS}{_BETWEEN}({_WORD}(?:{_BETWEEN}{_WORD})+)")
 _EACH = re2.compile(_WORD)
 _MOST = 64  #: commands of one text, and words of one command
+_PAIR = 2
 _ESCAPED = re2.compile(r"""\\(["'\\])""")
 
 
@@ -31,3 +32,5 @@ def word_lists(code: str) -> Iterator[str]:
             break
         words = [_ESCAPED.sub(r"\1", one[0][1:-1]) for one in _EACH.finditer(call[1])]
         yield " ".join(map(shlex.quote, words[:_MOST]))
+        if len(words) == _PAIR and " " in words[1]:  # a program, and all its arguments in one text
+            yield " ".join(words)

@@ -20,6 +20,7 @@ from guardtier.assessment import Finding
 from guardtier.risk import SecurityRisk
 
 _ALL = frozenset(Place)
+_OVERRIDES = "injection.override."
 #: Places where people write about such text: tests, documents, what is searched for.
 _WRITTEN = frozenset({Place.CONTENT, Place.DOCUMENT})
 
@@ -93,7 +94,7 @@ class InjectionAnalyzer(TextAnalyzer):
         return first
 
     def _risk(self, texts: Texts, part: Part, rule: _Injection, start: int) -> SecurityRisk:
-        if part.place in _WRITTEN and not is_obeyed(texts.action):
+        if part.place in _WRITTEN and not (rule.id.startswith(_OVERRIDES) and is_obeyed(texts.action)):
             return SecurityRisk.MEDIUM
         if part.place is Place.PARSED and _is_data(part.text, start, guard=rule.guard):
             sent = self._outgoing.leaves(texts, part, commits=False)
