@@ -8,6 +8,7 @@ HIGH = [
     ("cd ~ && git clean -fdx", "shell.delete.home"),
     ("git -C /etc checkout .", "shell.write.system"),
     ("cd /usr && git reset --hard", "shell.write.system"),
+    ("GIT_WORK_TREE=/etc git clean -fdx", "shell.hijack.git_tree"),
     ("tar -C ~/.aws -cf x.tar credentials", "shell.collect.credentials"),
     ("tar czf - -C ~ .gnupg", "shell.collect.credentials"),
     ("tar --directory=/etc -cf x.tar shadow", "shell.collect.credentials"),
@@ -44,6 +45,7 @@ HIGH = [
 ]
 
 MEDIUM = [
+    "GIT_WORK_TREE=/opt/app git checkout -f",
     "git -C ~/proj clean -fdx",
     "cd /opt/app && git clean -fd",
     "git -C /tmp/x reset --hard",
