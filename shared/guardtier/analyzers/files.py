@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import ClassVar, NamedTuple
 from urllib.parse import unquote
 
@@ -14,7 +13,7 @@ from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.effects.rate import rated, risk_of
 from guardtier.analyzers.effects.targets import Place, place_of
 from guardtier.analyzers.fields import Field
-from guardtier.analyzers.manifests import MAX_RECIPES, Runs, is_harm, recipes_of
+from guardtier.analyzers.manifests import Runs, few, is_harm, recipes_of
 from guardtier.analyzers.parts import MAX_PARTS, CodePart, too_many
 from guardtier.analyzers.shell import read
 from guardtier.analyzers.shell.unwrap import code_texts
@@ -98,8 +97,7 @@ def _of_foreign(part: CodePart, program: str) -> Iterator[Finding]:
     """Commands in code that is written: an application runs many, but none that no build would."""
     entry = program_of(program)
     assert entry is not None  # noqa: S101 - tests/unit/test_framework_tools.py has each
-    texts = islice(dict.fromkeys(code_texts(entry, part.text)), MAX_RECIPES)
-    for text in texts:
+    for text in few(list(dict.fromkeys(code_texts(entry, part.text)))):
         for one in rate_script(read(text), text):
             if one.risk is SecurityRisk.HIGH and is_harm(one.id, "code"):
                 start = part.text.find(text)

@@ -72,10 +72,15 @@ def recipes_of(path: str, content: str) -> list[Recipe]:
     found: list[Recipe] = []
     for pattern, manifest in _paths():
         if pattern.search(plain) and manifest.says in content:
-            texts = [text for text in _FORMS[manifest.form](content, manifest.keys) if text.strip()]
-            texts[MAX_RECIPES:] = ["\n".join(texts[MAX_RECIPES:])] if len(texts) > MAX_RECIPES else []
-            found += [Recipe(text, manifest.runs) for text in texts]
+            texts = dict.fromkeys(_FORMS[manifest.form](content, manifest.keys))
+            found += [Recipe(text, manifest.runs) for text in few([one for one in texts if one.strip()])]
     return found
+
+
+def few(texts: list[str]) -> list[str]:
+    """The first as they are, and the rest as one script: a parser's cost is that of its length."""
+    rest = texts[MAX_RECIPES:]
+    return [*texts[:MAX_RECIPES], "\n".join(rest)] if rest else texts
 
 
 def is_harm(finding: str, runs: Runs | Literal["code"]) -> bool:
@@ -105,6 +110,8 @@ def _of_json(content: str, keys: frozenset[str]) -> Iterator[str]:
 
 
 def _text(literal: str) -> str:
+    if "\\" not in literal:
+        return literal[1:-1]
     try:
         return str(json.loads(literal))
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import re2
@@ -44,10 +45,11 @@ _END = "GUARDTIER_END_OF_CODE"
 
 def _as_command(language: str | None, code: str) -> str:
     """How a shell would run it; empty for what is read otherwise."""
-    if language == "compiled":
-        return f"cat > main.go <<'{_END}'\n{code}\n{_END}\ngo run main.go"
-    one_liner = _ONE_LINERS.get(language or "")
-    return f"{one_liner} {shlex.quote(code)}" if one_liner else ""
+    if language != "compiled":
+        one_liner = _ONE_LINERS.get(language or "")
+        return f"{one_liner} {shlex.quote(code)}" if one_liner else ""
+    end = f"{_END}_{sha256(code.encode('utf-8', 'replace')).hexdigest()}" if _END in code else _END
+    return f"cat > main.go <<'{end}'\n{code}\n{end}\ngo run main.go"
 
 
 #: What a browser runs within a page.

@@ -139,11 +139,8 @@ class Runner:
         entry = program_of(context.wrappers[-1])
         if entry is None or not entry.shell_in_code:
             return
-        start = span[0]
-        for found in code_texts(entry, text):
-            at = self._at(found, start, span[1])
-            start = max(start, at)
-            self.shell(found, span, at, context)
+        for found in dict.fromkeys(code_texts(entry, text)):
+            self.shell(found, span, self._at(found, *span), context)
 
     def shell(self, text: str, span: Span, at: int, context: Context) -> None:
         """Read shell text inside; ``at`` is where it stands in the original as it is, or -1."""
