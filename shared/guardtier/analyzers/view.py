@@ -134,9 +134,9 @@ class View:
         So for a tool that is unknown and says nothing of itself, and where the name of a command is
         computed. See :meth:`vote`.
         """
-        if not self.tool.known and said_by(self.action) not in _TELLING:
-            return True
         if self.kind == "python" and reaches_out(self):
+            return True
+        if not self.tool.known and said_by(self.action) not in _TELLING:
             return True
         return any(script.computed for _, script in self.scripts)
 
