@@ -12,8 +12,12 @@ from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
 from guardtier.analyzers.effects.rate import rated, risk_of
 from guardtier.analyzers.effects.targets import Place, place_of
+from guardtier.analyzers.fields import Field
+from guardtier.analyzers.manifests import Runs, few, is_harm, recipes_of
 from guardtier.analyzers.parts import MAX_PARTS, CodePart, too_many
 from guardtier.analyzers.shell import read
+from guardtier.analyzers.shell.unwrap import code_texts
+from guardtier.analyzers.shell.wrappers import program_of
 from guardtier.analyzers.shell_analyzer import rate_script
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.view import Call, View, view_of
@@ -58,6 +62,8 @@ def _findings(view: View) -> Iterator[Finding]:
         yield too_many("file", "paths")
     for use in view.files[:MAX_PARTS]:
         yield from _of_path(use)
+        for piece in use.content if use.use == "write" else ():
+            yield from _of_recipes(use.path.text, piece)
     yield from _of_scripts(view)
 
 
@@ -67,6 +73,10 @@ def _of_scripts(view: View) -> Iterator[Finding]:
         yield too_many("file", "scripts")
     for part in parts[:MAX_PARTS]:
         yield from _of_script(part)
+    for language, program in _FOREIGN.items():
+        for part in view.code(language)[:MAX_PARTS]:
+            if part.written:
+                yield from _of_foreign(part, program)
 
 
 def _of_path(use: FileUse) -> Iterator[Finding]:
@@ -77,6 +87,23 @@ def _of_path(use: FileUse) -> Iterator[Finding]:
     yield Finding(
         id=judgement.id, risk=judgement.risk, message=judgement.message, field=use.path.path, span=span
     )
+
+
+#: Languages that are searched for commands, and a program that runs them.
+_FOREIGN = {"node": "node", "ruby": "ruby", "perl": "perl", "php": "php", "compiled": "go", "other": "lua"}
+
+
+def _of_foreign(part: CodePart, program: str) -> Iterator[Finding]:
+    """Commands in code that is written: an application runs many, but none that no build would."""
+    entry = program_of(program)
+    assert entry is not None  # noqa: S101 - tests/unit/test_framework_tools.py has each
+    for text in few(list(dict.fromkeys(code_texts(entry, part.text)))):
+        for one in rate_script(read(text), text):
+            if one.risk is SecurityRisk.HIGH and is_harm(one.id, "code"):
+                start = part.text.find(text)
+                span = part.place(start, start + len(text)) if start >= 0 else part.place(*part.span)
+                message = f"Written to a program: {one.message}"[:MAX_MESSAGE]
+                yield Finding(id=one.id, risk=one.risk, message=message, field=part.field.path, span=span)
 
 
 def _of_script(part: CodePart) -> Iterator[Finding]:
@@ -90,6 +117,26 @@ def _of_script(part: CodePart) -> Iterator[Finding]:
                 field=part.field.path,
                 span=part.place(*one.span),
             )
+
+
+def _of_recipes(path: str, piece: Field) -> Iterator[Finding]:
+    """What the file says is to be run, as far as no build does that."""
+    known: set[str] = set()
+    for recipe in recipes_of(path, piece.text):
+        for one in rate_script(read(recipe.text), recipe.text):
+            if one.risk is SecurityRisk.HIGH and one.id not in known and is_harm(one.id, recipe.runs):
+                known.add(one.id)
+                start = piece.text.find(recipe.text)
+                span = piece.place(start, start + len(recipe.text)) if start >= 0 else None
+                message = f"{_WHEN[recipe.runs]}: {one.message}"[:MAX_MESSAGE]
+                yield Finding(id=one.id, risk=one.risk, message=message, field=piece.path, span=span)
+
+
+_WHEN: dict[Runs, str] = {
+    "itself": "Is run without being asked for",
+    "here": "Written to be run",
+    "elsewhere": "Written to be run by a build server or in a container",
+}
 
 
 def judged(use: str, path: str) -> Judgement:

@@ -12,6 +12,8 @@ from guardtier.analyzers.tools import tools
 #: destroying, two things at once, or nothing that helps.
 Said = Literal["destroys", "reads", "reads the open world", "adds", "contradicts", "nothing"]
 
+#: Without annotations, a well-known service's names are believed.
+_SERVICES: dict[str, Said] = {"": "nothing", "reads": "reads the open world", "adds": "adds"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
@@ -23,7 +25,7 @@ def said_by(action: ActionEvent) -> Said:
     """
     hints = action.annotations
     if hints is None:
-        return "nothing"
+        return _SERVICES[tools().done_by(action)]
     if hints.readOnlyHint is True:
         if hints.destructiveHint is True or _is_named_for_change(action.tool_name):
             return "contradicts"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+import re2
 
 from guardtier.analyzers.effects.targets import place_of
 from guardtier.analyzers.fields import Field
+from guardtier.analyzers.notebook import CELL, LINE, blanked, cell_language, magics, without_magics
 from guardtier.analyzers.parts import CodePart
 from guardtier.analyzers.tools import tools
 from guardtier.analyzers.written import written_by_script, written_by_tool
@@ -23,23 +26,34 @@ _SQL = re.compile(
     r"execute|replace|attach|load|set|do|begin|explain|pragma|vacuum)\b",
     re.IGNORECASE | re.DOTALL,
 )
-#: A line of a notebook's cell that goes to the shell, or says which language the cell is in.
-_GETS = r"(?:[\w.,\[\] \t]++=[ \t]*+)?"  # "files = !ls"
-_MAGIC = re.compile(rf"^[ \t]*+{_GETS}[!%]", re.MULTILINE)
-_CELL = re.compile(r"\s*%%(\w+)[^\n]*\n?")
-_LINE = re.compile(
-    rf"^[ \t]*+{_GETS}(!{{1,2}}|%s(?:ystem|x)\b|%(?=(?:rm|rmdir|cp|mv|mkdir|cat|pip|conda)\b))([^\n]*)$",
-    re.MULTILINE,
-)
-_MAGIC_LINE = re.compile(rf"^[ \t]*+{_GETS}[!%][^\n]*$", re.MULTILINE)
-#: A magic that runs the Python behind it, with the magic's own options.
-_RUNS = re.compile(
-    rf"^([ \t]*+)({_GETS}%%?(?:time|timeit|prun|memit|mprun|lprun|debug)"
-    r"(?:[ \t]+-\w+(?:[ \t]+\d+(?=[ \t]))?)*[ \t]+)(?=\S)"
-)
-_REST_OF_LINE = re.compile(r"[^\n]+")
 #: What a shell tool hands to the command that it runs.
 _FED = frozenset({"stdin", "input", "heredoc"})
+#: How a shell would run code in a language that no parser of ours reads: rated as that is.
+_ONE_LINERS = {
+    "node": "node -e", "ruby": "ruby -e", "perl": "perl -e", "php": "php -r", "powershell": "pwsh -Command",
+    "applescript": "osascript -e", "other": "lua -e",
+}  # fmt: skip
+_HARDLY_READ = frozenset({"compiled", "other"})
+_REACHES = re2.compile(
+    r"(?i)\b(?:os|exec|net|http|ioutil|syscall|fs|process|runtime|files?|socket|tcp\w*|unix|popen|fork|unlink|"
+    r"remove|delete\w*|rename|f?open|write(?:file|string|all\w*|bytes|text)?|command|dial|connect|url|download\w*|"
+    r"run|shell|reflect|unsafe|extern|dlopen|load\w*|asm|eval|source)\s*[.(!:{<\"'`/]|\bsystem2?\s*\(|"
+    r"\"(?:os|net|syscall|unsafe|plugin)[/\"]"
+)
+_END = "GUARDTIER_END_OF_CODE"
+
+
+def _as_command(language: str | None, code: str) -> str:
+    """How a shell would run it; empty for what is read otherwise."""
+    if language != "compiled":
+        one_liner = _ONE_LINERS.get(language or "")
+        return f"{one_liner} {shlex.quote(code)}" if one_liner else ""
+    end = f"{_END}_{sha256(code.encode('utf-8', 'replace')).hexdigest()}" if _END in code else _END
+    return f"cat > main.go <<'{end}'\n{code}\n{end}\ngo run main.go"
+
+
+#: What a browser runs within a page.
+_PAGE = frozenset({"script"})
 #: Places where a command does no more harm for being run there.
 _ORDINARY = frozenset({"workspace", "temp", "homework", "unknown", "other"})
 #: Kinds whose arguments may hold code under any name.
@@ -61,7 +75,8 @@ def shell_fields_of(view: View) -> tuple[Field, ...]:
         return tuple(_shell_of_code(view))
     if kind in ("file-read", "file-write", "search", "web-search", "note"):
         return ()
-    return tuple(field for field in view.texts if field.key in roles["command"] and field.text)
+    aside = _PAGE if kind == "browser" else frozenset()
+    return tuple(field for field in view.texts if field.key in roles["command"] - aside and field.text)
 
 
 def _commands(view: View) -> tuple[Field, ...]:
@@ -112,26 +127,32 @@ def _shell_of_code(view: View) -> Iterator[Field]:
     """Shell code that a language tool was given: by its language, or by a notebook's magics."""
     language = _language_told(view)
     for field in _code_fields(view):
-        cell = _CELL.match(field.text)
-        if (language or _cell_language(field.text)) == "shell":
-            yield field if cell is None else field._replace(text=_blanked(field.text, 0, cell.end()))
-        elif _LINE.search(field.text):
-            yield field._replace(text=_magics(field.text))
-    roles = tools().roles
-    yield from (
-        field for field in view.texts if field.key in roles["command"] - roles["code"] and field.text
-    )
-
-
-def _cell_language(text: str) -> str | None:
-    cell = _CELL.match(text)
-    return tools().language_of(cell[1]) if cell else None
+        if field.text and (command := _as_command(language, field.text)):
+            yield field._replace(text=command, exact=False)
+            continue
+        cell = CELL.match(field.text)
+        if (language or cell_language(field.text)) == "shell":
+            yield field if cell is None else field._replace(text=blanked(field.text, 0, cell.end()))
+        elif LINE.search(field.text):
+            yield field._replace(text=magics(field.text))
+    if tools().spoken_by(view.action.tool_name) is None:
+        roles = tools().roles
+        yield from (
+            field for field in view.texts if field.key in roles["command"] - roles["code"] and field.text
+        )
 
 
 def _language_told(view: View) -> str | None:
     names = tools().roles["language"]
     told = next((field.text for field in view.texts if field.key in names), "")
-    return tools().language_of(told.strip()) if told else None
+    return tools().language_of(told.strip()) if told else tools().spoken_by(view.action.tool_name)
+
+
+def reaches_out(view: View) -> bool:
+    """Whether code of a tool does more than compute, in a language of which few calls are known."""
+    return _language_told(view) in _HARDLY_READ and any(
+        _REACHES.search(field.text) for field in _code_fields(view)
+    )
 
 
 def _code_fields(view: View) -> list[Field]:
@@ -139,52 +160,10 @@ def _code_fields(view: View) -> list[Field]:
     roles = tools().roles
     texts = [field for field in view.texts if field.exact]
     named = [field for field in texts if field.key in roles["code"]]
+    if not named and tools().spoken_by(view.action.tool_name):
+        named = [field for field in texts if field.key in roles["command"]]
     aside = _ASIDE | roles["language"] | roles["command"]
     return named or [field for field in texts if field.key not in aside]
-
-
-def _magics(text: str) -> str:
-    """Only what a notebook hands to the shell; the rest is blank, so that spans stay true."""
-    return _halves(text)[0]
-
-
-@lru_cache(maxsize=1)
-def _halves(text: str) -> tuple[str, str]:
-    """What a notebook hands to the shell, and the rest. Kept, since one is asked for after the other."""
-    lines = text.split("\n")
-    unique = dict.fromkeys(lines)
-    both = [{line: become(line) for line in unique} for become in (_magic, _without_magic)]
-    shell, rest = ("\n".join(map(half.__getitem__, lines)) for half in both)
-    return shell, rest
-
-
-def _magic(line: str) -> str:
-    found = _LINE.match(line) if "!" in line or "%" in line else None
-    return " " * len(line) if found is None else " " * found.start(2) + found[2]
-
-
-def _blank(text: str) -> str:
-    """As many characters, in as many lines."""
-    return _REST_OF_LINE.sub(lambda rest: " " * len(rest[0]), text)
-
-
-def _blanked(text: str, start: int, end: int) -> str:
-    return text[:start] + _blank(text[start:end]) + text[end:]
-
-
-def _without_magics(text: str) -> str:
-    """The code of a cell without what Python can't read."""
-    if ("%" not in text and "!" not in text) or not _MAGIC.search(text):
-        return text
-    return _halves(text)[1]
-
-
-def _without_magic(line: str) -> str:
-    if "!" not in line and "%" not in line:
-        return line
-    if found := _RUNS.match(line):
-        return f"{found[1]}{'0;'.ljust(len(found[2]))}{line[found.end() :]}"
-    return " " * len(line) if _MAGIC_LINE.match(line) else line
 
 
 def code_in(view: View) -> dict[str, tuple[CodePart, ...]]:
@@ -216,9 +195,9 @@ def _all_code(view: View) -> Iterator[tuple[str, CodePart]]:
 def _code_of_tool(view: View) -> Iterator[tuple[str, CodePart]]:
     told = _language_told(view)
     for field in _code_fields(view):
-        language = told or _cell_language(field.text) or "python"
-        text = _without_magics(field.text) if language == "python" else field.text
-        if language != "shell" and text:
+        language = told or cell_language(field.text) or "python"
+        text = without_magics(field.text) if language == "python" else field.text
+        if language != "shell" and text and not _as_command(language, text):
             yield language, CodePart(field, text, (0, len(text)))
 
 
@@ -238,7 +217,7 @@ def _by_name(view: View) -> Iterator[tuple[str, CodePart]]:
             yield "python", _whole(field)
         elif field.key in roles["sql"] or (field.key in ("query", "queries") and _SQL.match(field.text)):
             yield "sql", _whole(field)
-        elif field.key in roles["code"] and view.kind == "browser":
+        elif field.key in roles["code"] | _PAGE and view.kind == "browser":
             yield "node", _whole(field)
 
 

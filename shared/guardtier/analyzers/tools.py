@@ -32,8 +32,20 @@ Role = Literal[
     "directory",
 ]
 
+_SECRET = frozenset(
+    {"secret", "secrets", "token", "tokens", "credential", "credentials", "password", "key", "keys"}
+)
 _SEPARATORS = re.compile(r"__|[./:]")
 _SAME = str.maketrans("- ", "__")
+
+
+_QUERIES = frozenset({"query", "queries"})
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def _camel(name: str) -> str:
+    """``getIssue`` as ``get_issue``."""
+    return _WORD_BEGINS.sub("_", name[:256]).lower()
 
 
 class KindData(BaseModel):
@@ -66,6 +78,31 @@ class Modes(BaseModel):
         return next((use for use, values in named if value in values), None)
 
 
+class Services(BaseModel):
+    """Servers that everybody uses, and what the names of their tools say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    servers: frozenset[str]
+    boards: frozenset[str]
+    prefixes: frozenset[str]
+    read: frozenset[str]
+    add: frozenset[str]
+    not_told: frozenset[str]
+
+    def does(self, server: str, own: str) -> Literal["reads", "adds", ""]:
+        """What a tool of a server does, by the verb; empty where that does not tell."""
+        words = own.split("_")
+        while words and (words[0] in self.prefixes or words[0] == server):
+            words = words[1:]
+        if not words or server not in self.servers:
+            return ""
+        if words[0] in self.read:
+            return "" if _SECRET & set(words) else "reads"
+        adds = words[0] in self.add and server in self.boards and not self.not_told & set(words)
+        return "adds" if adds else ""
+
+
 class ToolData(BaseModel):
     """All of ``data/tools.toml``."""
 
@@ -77,7 +114,9 @@ class ToolData(BaseModel):
     uses: dict[Use, frozenset[str]]
     modes: Modes
     verbs: dict[str, frozenset[str]]
-    well_known: dict[Literal["servers", "delegates"], frozenset[str]]
+    spoken: dict[str, frozenset[str]]
+    well_known: dict[Literal["servers", "databases", "delegates"], frozenset[str]]
+    services: Services
 
 
 class Tool(NamedTuple):
@@ -101,6 +140,7 @@ class Tools:
         self._kinds = {name: kind for kind, entry in data.kinds.items() for name in entry.names}
         self._uses = {name: use for use, names in data.uses.items() for name in names}
         self._languages = {name: lang for lang, names in data.languages.items() for name in names}
+        self._spoken = {name: lang for lang, names in data.spoken.items() for name in names}
         # Looked up as they are spelled: most agents have few tools, and file tools alone need more.
         self._plain = {
             name: Tool(kind, True)
@@ -109,6 +149,7 @@ class Tools:
         }
         self._shapes = [(kind, entry.shape) for kind, entry in data.kinds.items() if entry.shape]
         self.roles = data.roles
+        self.services = data.services
         self.verbs = data.verbs["changing"]  #: with which the name of a tool that changes something begins
 
     def risk_of(self, kind: Kind) -> SecurityRisk:
@@ -120,6 +161,19 @@ class Tools:
         """The language that goes by this name, or by this file name extension."""
         return self._languages.get(name.lower())
 
+    def done_by(self, action: ActionEvent) -> Literal["reads", "adds", ""]:
+        """What a tool of a well-known service does, by its name; secrets are not told of."""
+        name = _camel(action.tool_name).translate(_SAME)
+        server, _, own = name.removeprefix("mcp__").rpartition("__")
+        if not server or any(value in ("secret", "secrets") for value in action.arguments.values()):
+            return ""
+        return self.services.does(server, own)
+
+    def spoken_by(self, tool_name: str) -> str | None:
+        """The one language that a tool of this name takes, where it is not Python."""
+        own = tool_name.lower().translate(_SAME)
+        return self._spoken.get(own) or self._spoken.get(_SEPARATORS.split(own)[-1])
+
     def tool_of(self, action: ActionEvent) -> Tool:
         if plain := self._plain.get(action.tool_name):
             return plain
@@ -128,6 +182,8 @@ class Tools:
         server, _, own = name.removeprefix("mcp__").rpartition("__")
         if server in self._data.well_known["servers"]:
             name = own
+        elif server in self._data.well_known["databases"] and self._holds_sql(arguments):
+            return Tool("sql", True)
         if kind := self._kinds.get(name):
             if name in self._data.well_known["delegates"] and (looks := self._by_arguments(arguments)):
                 return self._with_use(looks, False, name, arguments)
@@ -135,9 +191,7 @@ class Tools:
         base = _SEPARATORS.split(name)[-1]
         if kind := self._kinds.get(base) or self._by_arguments(arguments):
             return self._with_use(kind, False, base, arguments)
-        if action.annotations is not None or name.startswith("mcp"):
-            return Tool("mcp", False)
-        return Tool("unknown", False)
+        return Tool("mcp" if action.annotations is not None or name.startswith("mcp") else "unknown", False)
 
     def _with_use(self, kind: Kind, known: bool, name: str, arguments: dict[str, Any]) -> Tool:
         if kind == "file-read":
@@ -154,6 +208,9 @@ class Tools:
             if isinstance(value, str) and (use := self._data.modes.use_of(value.lower())):
                 return use
         return None
+
+    def _holds_sql(self, arguments: dict[str, Any]) -> bool:
+        return not {name.lower() for name in arguments}.isdisjoint(self.roles["sql"] | _QUERIES)
 
     def _by_arguments(self, arguments: dict[str, Any]) -> Kind | None:
         names = {name.lower() for name in arguments}

@@ -14,7 +14,7 @@ from guardtier.analyzers.hints import said_by
 from guardtier.analyzers.lazy import lazy
 from guardtier.analyzers.parts import MAX_PARTS, CodePart
 from guardtier.analyzers.shell import Context, Script, read
-from guardtier.analyzers.sources import code_in, shell_fields_of
+from guardtier.analyzers.sources import code_in, reaches_out, shell_fields_of
 from guardtier.analyzers.tools import Kind, Tool, tools
 from guardtier.analyzers.urls import Url, url_of
 from guardtier.analyzers.writes import FileUse, uses_of
@@ -146,6 +146,8 @@ class View:
         So for a tool that is unknown and says nothing of itself, and where the name of a command is
         computed. See :meth:`vote`.
         """
+        if self.kind == "python" and reaches_out(self):
+            return True
         if not self.tool.known and said_by(self.action) not in _TELLING:
             return True
         for _, script in self.scripts:  # noqa: SIM110 - a generator would take twice as long

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from guardtier.analyzers.fields import Field, Span
+from guardtier.analyzers.notebook import LINE, blanked, cell_language, cells_of, magics, without_magics
 from guardtier.analyzers.parts import CodePart
 from guardtier.analyzers.shell import Command, Script
 from guardtier.analyzers.tools import tools
@@ -24,8 +25,23 @@ _WRITING = frozenset({"write", "append"})
 def written_by_tool(view: View) -> Iterator[tuple[str, CodePart]]:
     for use in view.writes:
         for piece in use.content:
-            if language := language_of_file(use.path.text, piece.text):
+            if use.path.text.endswith(".ipynb"):
+                yield from _of_notebook(piece)
+            elif language := language_of_file(use.path.text, piece.text):
                 yield language, CodePart(piece, piece.text, (0, len(piece.text)), written=True)
+
+
+def _of_notebook(piece: Field) -> Iterator[tuple[str, CodePart]]:
+    for cell in cells_of(piece.text):
+        alone = cell == piece.text
+        field = piece if alone else piece._replace(text=cell, exact=False)
+        span = (0, len(cell))
+        if (language := cell_language(cell)) is not None:
+            yield language, CodePart(field, blanked(cell, 0, cell.find("\n") + 1), span, written=True)
+            continue
+        if LINE.search(cell):
+            yield "shell", CodePart(field, magics(cell), span, written=True)
+        yield "python", CodePart(field, without_magics(cell), span, written=True)
 
 
 _SHELL_FILES = frozenset(
@@ -33,6 +49,9 @@ _SHELL_FILES = frozenset(
      ".zshenv", ".zprofile", ".zlogin", ".kshrc", ".envrc", "profile", "bashrc", "bash.bashrc", "rc.local",
      "crontab", "apkbuild", "pkgbuild", "postinst", "preinst", "prerm", "postrm"}
 )  # fmt: skip
+_RUBY_FILES = frozenset(
+    {"vagrantfile", "rakefile", "gemfile", "podfile", "fastfile", "brewfile", "guardfile"}
+)
 _HOOKS = ("/.git/hooks/", "/.husky/", "/.githooks/", "/etc/profile.d/", "/etc/init.d/", "/etc/cron.")
 
 
@@ -47,6 +66,8 @@ def language_of_file(path: str, content: str) -> str | None:
             return None
     if shebang := _SHEBANG.match(content):
         return tools().language_of(shebang[1])
+    if name in _RUBY_FILES:
+        return "ruby"
     if name in _SHELL_FILES or any(hook in f"/{path.lower()}" for hook in _HOOKS):
         return "shell"
     return None

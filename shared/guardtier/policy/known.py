@@ -31,7 +31,7 @@ _PROGRAMS = (
 )
 _PYTHON = (
     "assign call capture cloud container data deserialise device dynamic environment exhaust import native "
-    "network obscured privilege process run shell system windows unparsed"
+    "network obscured privilege process replicate run shell system windows unparsed"
 )
 _SQL = (
     "account attach change delay drop dynamic file grant injection logs meta network own pragma run server "
@@ -61,7 +61,7 @@ _WHOLE: Final[dict[str, frozenset[str]]] = {
     "shell": frozenset(
         f"{_EFFECTS} attack build clipboard computed exhaust mine obscured open too_deep unparsed".split()
     ),
-    "python": frozenset(f"{_EFFECTS} assign call deserialise unparsed".split()),
+    "python": frozenset(f"{_EFFECTS} assign call deserialise replicate unparsed".split()),
     "sql": frozenset(f"{_WHOLE_SQL} unparsed".split()),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from families import (
     cloud,
+    consoles,
     containers,
     databases,
     download,
@@ -21,6 +22,7 @@ from rating import rate
 
 FAMILIES = (
     cloud,
+    consoles,
     containers,
     databases,
     download,

@@ -31,6 +31,40 @@ def called(node: ast.expr) -> str:
     return key_of(node.func).lstrip(".") if isinstance(node, ast.Call) else ""
 
 
+_ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
+_LONG = 100_000  #: turns
+_DIGITS = 17  #: of them at most, as powers of two
+_EMPTY = frozenset({"int", "str", "bytes", "list", "dict", "set", "tuple", "float", "bool"})
+
+
+def never_ends(iterated: ast.Call) -> bool:
+    """``count()``, ``repeat(x)`` without a number of times, ``iter(int, 1)``."""
+    name = called(iterated)
+    if name == "iter":
+        return len(iterated.args) == 2 and key_of(iterated.args[0]) in _EMPTY
+    times = len(iterated.args) > 1 or any(one.arg == "times" for one in iterated.keywords)
+    return name in _ENDLESS and not (name == "repeat" and times)
+
+
+def is_long(iterated: ast.expr) -> bool:
+    """``range(10**6)``: of so many turns that nobody waits for them."""
+    if not isinstance(iterated, ast.Call) or called(iterated) != "range" or not iterated.args:
+        return False
+    last = iterated.args[0 if len(iterated.args) == 1 else 1]
+    if not isinstance(last, ast.BinOp) or not isinstance(last.op, ast.Pow | ast.Mult):
+        return _small(last) >= _LONG
+    left, right = _small(last.left), _small(last.right)
+    if isinstance(last.op, ast.Mult):
+        return left * right >= _LONG
+    return left > 1 and left ** min(right, _DIGITS) >= _LONG
+
+
+def _small(node: ast.expr) -> int:
+    """The number that it is, as far as matters; 0 for anything else."""
+    value = node.value if isinstance(node, ast.Constant) else 0
+    return min(value, _LONG) if isinstance(value, int) and value > 0 else 0
+
+
 def default_of(node: ast.expr) -> ast.expr | None:
     """What a default stands for: itself, or what ``field(default_factory=…)`` and its kin give."""
     if not isinstance(node, ast.Call) or called(node) not in _FIELDS:

@@ -39,6 +39,7 @@ from guardtier.analyzers.code.operations import (
     choices,
     constant,
     path_attribute,
+    secret_variable,
     shown,
 )
 from guardtier.analyzers.code.rules import Rules
@@ -60,6 +61,8 @@ BUDGET = 1 << 17  #: characters and items that folding one text may produce
 
 _ENVIRON = {"os.environ", "os.environb"}
 _NETWORK = frozenset({"network"})
+_OWN = frozenset({"own"})
+_OWN_BY = frozenset({"sys.argv", "sys.modules"})
 
 
 class Folder:
@@ -137,6 +140,8 @@ class Folder:
         bound = self._names.bindings.get(name)
         imported, others = self._names.imports.get(name), self._names.imported_before.get(name)
         if bound is None and others is None:
+            if name == "__file__":
+                return Value(marks=_OWN)
             origin = self._plain(name, imported)
             return Value(origin=origin, marks=_NETWORK) if origin in SENT else named(origin)
         if bound and len(bound) == 1 and not imported and name not in WORST:  # most of them
@@ -190,11 +195,17 @@ class Folder:
         if base.instance and (name == "stdin" or base.origin == PATH):
             return path_attribute(base, name) if base.origin == PATH else base
         dotted = canonical(f"{base.origin or '*'}.{name}")
-        if dotted in pure.CONSTANTS:
-            return known(pure.CONSTANTS[dotted])
+        constant = self._file_of(base.origin) if name == "__file__" and of_module else None
+        if constant or dotted in pure.CONSTANTS:
+            return known(constant or pure.CONSTANTS[dotted])
         marks = base.marks | {"environment"} if dotted in _ENVIRON else base.marks
         marks = marks | _NETWORK if name == "rfile" or (name == "path" and self._names.serves) else marks
         return Value((), False, marks, dotted)
+
+    def _file_of(self, module: str) -> str | None:
+        """Where a module that is imported may stand: with the system's own."""
+        imported = module in self._names.imports.values()
+        return f"/usr/lib/python3/dist-packages/{module.replace('.', '/')}.py" if imported else None
 
     def _subscript(self, node: ast.Subscript) -> Value:
         base = self.value(node.value)
@@ -203,7 +214,9 @@ class Folder:
         key = self.value(node.slice)
         if base.origin in _ENVIRON:
             places = [pure.VARIABLES[name] for name in key.consts if name in pure.VARIABLES]
-            return known(*places) if places else NOTHING
+            return known(*places) if places else secret_variable(key)
+        if base.origin in _OWN_BY and _is_own(base.origin, node.slice):
+            return Value(marks=_OWN)
         if key.consts and isinstance(key.consts[0], str):
             return self._keyed(base, key.consts[0])
         if key.whole and len(key.consts) == 1 and isinstance(key.consts[0], int):
@@ -245,11 +258,12 @@ class Folder:
             return self._sum(node)
         left, right = self.value(node.left), self.value(node.right)
         if isinstance(node.op, ast.Div) and PATH in {left.origin, right.origin}:
-            return as_path(self.apply(pure.FUNCTIONS["os.path.join"], [left, right]))
+            joined = as_path(self.apply(pure.FUNCTIONS["os.path.join"], [left, right]))
+            return joined._replace(marks=joined.marks - _OWN)
         operation = OPERATIONS.get(type(node.op))
         if operation is None:
             return Value(marks=left.marks | right.marks)
-        return self.apply(operation, [left, right], holes=isinstance(node.op, ast.Mod))
+        return self.apply(operation, [left, right], holes=isinstance(node.op, ast.Mod | ast.BitOr))
 
     def _sum(self, node: ast.BinOp) -> Value:
         """A chain of ``+`` without recursion: ``"r" + "m" + …`` may be thousands long."""
@@ -307,6 +321,13 @@ class Folder:
         return Value(tuple(const for _, const in made), whole and bool(made), marks)
 
 
+def _is_own(of: str, key: ast.expr) -> bool:
+    """``sys.argv[0]``, ``sys.modules[__name__]``"""
+    if of == "sys.argv":
+        return isinstance(key, ast.Constant) and key.value == 0
+    return isinstance(key, ast.Name) and key.id == "__name__"
+
+
 def _inside(folder: Folder, node: Any) -> Value:
     return folder.value(node.value)
 
@@ -333,5 +354,7 @@ _HANDLERS: dict[type, Callable[[Folder, Any], Value]] = {
     ast.ListComp: lambda folder, node: folder._turns.value(node),
     ast.GeneratorExp: lambda folder, node: folder._turns.value(node),
     ast.SetComp: lambda folder, node: folder._turns.value(node),
-    ast.DictComp: lambda folder, node: Value(marks=folder.value(node.generators[0].iter).marks),
+    ast.DictComp: lambda folder, node: Value(
+        marks=folder.value(node.generators[0].iter).marks | folder.value(node.value).marks
+    ),
 }

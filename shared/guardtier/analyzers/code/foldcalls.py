@@ -22,6 +22,7 @@ from guardtier.analyzers.code.operations import (
     canonical,
     imported,
     secret,
+    secret_variable,
     unusual,
 )
 from guardtier.analyzers.code.rules import Call, Rules
@@ -48,6 +49,16 @@ _TAKEN = frozenset({"get", "pop", "setdefault"})
 _POPPED = frozenset({"pop", "popleft", "get", "get_nowait"})  #: and of lists and queues
 
 
+_ENVIRONMENT = frozenset({"environment"})
+#: Of the environment one variable, or its default.
+_VARIABLE = frozenset({"os.environ.get", "os.environ.pop", "os.environ.setdefault", "os.environb.get"})
+#: What gives the same file, or its text.
+_WHOLE = frozenset(
+    {"read", "read_text", "read_bytes", "readlines", "getsource", "abspath", "realpath", "resolve",
+     "absolute", "fspath", "str", "encode", "decode", "Path"}
+)  # fmt: skip
+
+
 class CallFolder:
     """Folds calls for the folder that it belongs to."""
 
@@ -60,17 +71,19 @@ class CallFolder:
         folded = self._folder.value
         called = folded(node.func)
         args = spread([folded(arg) for arg in node.args], node.args)
-        marks = called.marks
+        name = called.origin
+        marks = called.marks - _ENVIRONMENT if name in _VARIABLE else called.marks
         for arg in args:
             if arg.marks:
                 marks |= arg.marks
         for keyword in node.keywords:
             if given := folded(keyword.value).marks:
                 marks |= given
-        name = called.origin
         result = self._computed(node, name, args) if name else self._method(node, args)
         if rules := self._rules.calls.get(name):
             marks = marks.union(*[_marks_of(rule, args) for rule in rules])
+        if "own" in marks and not _reads_whole(name, args):
+            marks -= {"own"}
         return result.marked(marks) if marks else result
 
     def receiver(self, node: ast.Call) -> Value:
@@ -120,7 +133,10 @@ class CallFolder:
         names = args[0].consts if args else ()
         found = [known(pure.VARIABLES[name]) for name in names if name in pure.VARIABLES]
         defaults = [keyword.value for keyword in node.keywords if keyword.arg == "default"]
-        return either([*found, *args[1:2], *map(self._folder.value, defaults)] or [NOTHING])
+        kept = secret_variable(args[0]) if args else NOTHING
+        return either([*found, *args[1:2], *map(self._folder.value, defaults)] or [NOTHING]).marked(
+            kept.marks
+        )
 
     def _dictionary(self, node: ast.Call, args: list[Value]) -> Value:
         named = [
@@ -205,6 +221,14 @@ class CallFolder:
             return as_path(self._folder.apply(pure.FUNCTIONS["os.path.join"], args) if args else known("."))
         joined = held[0] if held else NOTHING
         return Value(joined.consts, joined.whole, frozenset(), rule.gives, True)
+
+
+def _reads_whole(name: str, args: list[Value]) -> bool:
+    """Whether what it gives is still the file that it is given: the same path, or all that is in it."""
+    if name.rpartition(".")[2] == "open":
+        modes = [text for mode in args[1:2] for text in mode.texts]
+        return len(args) < 2 or (bool(modes) and all(set(mode) <= set("rbtU") for mode in modes))
+    return name == PATH or name.rpartition(".")[2] in _WHOLE
 
 
 def _marks_of(rule: Call, args: list[Value]) -> list[str]:

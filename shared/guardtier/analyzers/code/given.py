@@ -27,6 +27,7 @@ _OPTIONS = frozenset({"add_argument", "add_option", "set_defaults"})
 _REGISTERING = frozenset({"register_function", "register_instance", "add_url_rule", "add_handler"}) | {
     "add_api_route", "basic_consume", "subscribe", "message_callback_add", "add_command"
 }  # fmt: skip
+_TAKEN = frozenset({"get", "pop"})  #: give what stands under a key
 _GIVING = frozenset({*_ONE_MORE, *_MORE, *_OPTIONS, "namedtuple"})
 _LAMBDA = frozenset({ast.Lambda})
 _HANDED = frozenset({ast.Lambda, ast.Name, ast.Attribute})
@@ -79,6 +80,8 @@ def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]], tel
         name = function.id
     elif isinstance(function, ast.Lambda):
         _bind_call(names, function.args, node)
+    else:
+        _bind_kept(names, function, node)
     if name in names.functions:
         if name == site.function:
             names.again.add(name)
@@ -89,6 +92,24 @@ def _bind_called(names: Names, site: Site, grown: dict[str, list[ast.expr]], tel
         telling.add(made)
     elif name in names.fields:
         _bind_fields(names, names.fields[name], node)
+
+
+def _bind_kept(names: Names, function: ast.expr, node: ast.Call) -> None:
+    """``actions["wipe"](path)``: each function that is kept there may be meant."""
+    keep = function.value if isinstance(function, ast.Subscript) else None
+    if isinstance(function, ast.Call) and called(function) in _TAKEN:
+        keep = getattr(function.func, "value", None)
+    for bound in names.bindings.get(key_of(keep), ())[:_FEW] if keep is not None else ():
+        kept = bound.node
+        if isinstance(kept, ast.Dict | ast.List | ast.Tuple):
+            for one in (kept.values if isinstance(kept, ast.Dict) else kept.elts)[:_GROWN]:
+                args = (
+                    one.args
+                    if isinstance(one, ast.Lambda)
+                    else names.functions.get(key_of(one).lstrip("."))
+                )
+                if args is not None:
+                    _bind_call(names, args, node)
 
 
 def _bind_call(names: Names, args: ast.arguments, node: ast.Call) -> None:

@@ -11,6 +11,7 @@ _SECRET = frozenset(
     {"credentials", "browser", "history", "memory", "environ", "secrets", "auth", "accounts"}
 )
 _PRIVATE = frozenset({"personal", "home", "credentials", "browser", "history", "mail"})
+_EVERYTHING = frozenset({"root", "home", "personal", "toplevel"})
 #: What deleting a directory with all that is in it makes worse: the directory is the whole of it.
 _CHANGES = ("write", "delete", "permissions")
 
@@ -34,6 +35,11 @@ def is_secret(path: str) -> bool:
 def is_private(path: str) -> bool:
     """Whether what is there is a person's own: a home, what is in it, keys, a browser's profile."""
     return target_of("read", path, "").name in _PRIVATE
+
+
+def is_everything(path: str) -> bool:
+    """Whether what is below is all of the machine, or of a person's files."""
+    return target_of("read", path, "").name in _EVERYTHING
 
 
 def is_ordinary(path: str) -> bool:

@@ -11,7 +11,15 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from guardtier.analyzers.code.binding import Binding, called, default_of, key_of, option_of
+from guardtier.analyzers.code.binding import (
+    Binding,
+    called,
+    default_of,
+    is_long,
+    key_of,
+    never_ends,
+    option_of,
+)
 from guardtier.analyzers.code.given import bind_given
 
 _LOOPS = frozenset({ast.While, ast.For, ast.AsyncFor, ast.ListComp, ast.GeneratorExp, ast.SetComp})
@@ -20,7 +28,7 @@ _FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef})
 #: What changes the place that its children stand in.
 _PLACES = _LOOPS | _FUNCTIONS
 _GIVING_BACK = frozenset({ast.Return, ast.Yield, ast.YieldFrom})
-_ENDLESS = frozenset({"count", "repeat", "cycle"})  #: of itertools
+_TOLD_LATER = ast.Compare | ast.Name | ast.Call | ast.BoolOp | ast.Attribute
 #: Decorators that make a function answer others: of web frameworks, of bots.
 _SERVING = frozenset(
     {"route", "get", "post", "put", "patch", "delete", "websocket", "api_route", "event",
@@ -72,6 +80,7 @@ class Names:
         self.bindings: dict[str, list[Binding]] = {}
         self.calls: list[Site] = []
         self.endless: list[tuple[ast.While | ast.For, str]] = []  #: loops, and what function they are in
+        self.long: list[ast.For] = []  #: loops of very many turns
         self._within = ""
         self.again: set[str] = set()  #: functions that call themselves
         self.handed: list[tuple[Site, str]] = []  #: where functions of the text are handed on
@@ -209,8 +218,10 @@ class Names:
 
     def _loop(self, node: ast.For | ast.comprehension) -> None:
         self._bind(node.target, node.iter, (None,))
-        if type(node.iter) is ast.Call and called(node.iter) in _ENDLESS and isinstance(node, ast.For):
+        if type(node.iter) is ast.Call and isinstance(node, ast.For) and never_ends(node.iter):
             self.endless.append((node, self._within))
+        if isinstance(node, ast.For) and is_long(node.iter):
+            self.long.append(node)
 
     def _with(self, node: ast.withitem) -> None:
         if node.optional_vars is not None:
@@ -263,7 +274,7 @@ class Names:
         self.assigned.extend((target, None) for target in node.targets)
 
     def _while(self, node: ast.While) -> None:
-        if not isinstance(node.test, ast.Compare | ast.Name | ast.Call | ast.BoolOp | ast.Attribute):
+        if not isinstance(node.test, _TOLD_LATER) or _of_constants(node.test):
             self.endless.append((node, self._within))
 
     def _product(self, node: ast.BinOp) -> None:
@@ -285,6 +296,13 @@ class Names:
         if (args := self.functions.get(function)) is not None:
             for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs):
                 self.add(arg.arg, Binding(_SENT_BY_OTHERS))
+
+
+def _of_constants(test: ast.expr) -> bool:
+    """``1 == 1``"""
+    return isinstance(test, ast.Compare) and all(
+        isinstance(one, ast.Constant) for one in (test.left, *test.comparators)
+    )
 
 
 #: It counts: ``i += 1``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Callable, Sequence
 
 from guardtier.analyzers.code import pure
@@ -88,7 +89,7 @@ def attribute_of(base: Value, attribute: str) -> Value:
 def path_attribute(base: Value, attribute: str) -> Value:
     if attribute == "parent":
         consts = [pure.FUNCTIONS["os.path.dirname"](text) for text in base.texts]
-        return as_path(Value(tuple(consts), base.whole, base.marks))
+        return as_path(Value(tuple(consts), base.whole, base.marks - {"own"}))
     if attribute in {"name", "stem", "suffix"}:
         return Value(tuple(text.rpartition("/")[2] for text in base.texts), base.whole, base.marks)
     return Value((), False, base.marks, f"{PATH}.{attribute}")
@@ -102,6 +103,15 @@ def as_path(value: Value) -> Value:
 
 def secret(value: Value) -> bool:
     return any(is_secret(text) for text in value.texts)
+
+
+_SECRET = re.compile(r"(?i)secret|token|passw|(?:api|access|private|_)_?key|credential")
+_KEY = Value(marks=frozenset({"key"}))
+
+
+def secret_variable(name: Value) -> Value:
+    """A variable of the environment, of which nothing is known but how it is called."""
+    return _KEY if any(map(_SECRET.search, name.texts)) else NOTHING
 
 
 def unusual(args: list[Value]) -> bool:
@@ -159,6 +169,19 @@ def xor(left: Const, right: Const) -> Const:
     return left ^ right  # type: ignore[operator]
 
 
+def bits_of_both(left: Const, right: Const) -> Const:
+    """Of flags of which some can't be told, the others are set all the same."""
+    if HOLE in (left, right):
+        left, right = (right, right) if left == HOLE else (left, left)
+    return left | right  # type: ignore[operator]
+
+
+def shifted(left: Const, right: Const) -> Const:
+    if not isinstance(left, int) or not isinstance(right, int) or not 0 <= right <= 64:
+        raise ValueError
+    return times(left, 1 << right)
+
+
 def power(left: Const, right: Const) -> Const:
     if (
         not isinstance(left, int)
@@ -177,5 +200,8 @@ OPERATIONS: dict[type, Callable[..., Const]] = {
     ast.Mult: times,
     ast.Sub: minus,
     ast.BitXor: xor,
+    ast.BitOr: bits_of_both,
+    ast.BitAnd: lambda left, right: left & right,
+    ast.LShift: shifted,
     ast.Pow: power,
 }

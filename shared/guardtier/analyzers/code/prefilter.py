@@ -34,6 +34,8 @@ _WHOLE_ENVIRON = re.compile(r"environ(?<!\wenviron)b?\b(?!\s*(?:\[|\.(?:get|setd
 #: What exhausts a machine needs no name: loops without an end, numbers too large for anything.
 _SHAPES = {
     "=endless": r"\bwhile[ \t(]*(?:True|not[ \t]+False|\d+|\"|'|\[)",
+    "=unending": r"\bin[ \t]+(?:\w+\.)?(?:count|repeat|cycle)\(|"
+    r"\bin[ \t]+iter\((?:int|str|bytes|list|dict|set|tuple|float|bool)\b",
     "=sh": r"\bimport[ \t]+sh\b|\bfrom[ \t]+sh[ \t]+import\b",
     "=large": r"\*[ \t(]*(?:10[ \t]*\*\*[ \t]*(?:9|[1-9]\d)|\d{10}|\d{1,3}(?:_\d{3}){3}|"
     r"1024[ \t]*\*\*[ \t]*[3-9]|2[ \t]*\*\*[ \t]*[3-9]\d|1[ \t]*<<[ \t]*[3-9]\d|1e(?:9|[1-9]\d))",

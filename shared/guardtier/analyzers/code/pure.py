@@ -104,6 +104,11 @@ def _listed(items: Any) -> tuple[Const, ...]:
     return items.keys if isinstance(items, Pairs) else tuple(items)
 
 
+def _sorted(items: tuple[Const, ...]) -> tuple[Const, ...]:
+    texts = all(isinstance(item, str) for item in items) and HOLE not in items
+    return tuple(sorted(items)) if texts else items  # type: ignore[type-var]
+
+
 def _chained(*items: Any) -> Const:
     return tuple(one for each in items for one in _listed(each))
 
@@ -165,7 +170,7 @@ FUNCTIONS: dict[str, Pure] = {
     "glob.iglob": lambda path, *_: (path,),
     "os.listdir": lambda *_: (HOLE,),
     "os.walk": _walk,
-    "sorted": lambda items, *_: _listed(items),
+    "sorted": lambda items, *_: _sorted(_listed(items)),
     "set": _items,
     "frozenset": _items,
     "iter": lambda items, *_: _listed(items),
@@ -185,6 +190,7 @@ FUNCTIONS: dict[str, Pure] = {
     "shlex.join": " ".join,
     "shutil.which": lambda name, *_: name,
     "textwrap.dedent": lambda text: text,
+    "ast.parse": lambda text, *_: as_text(text),
 }
 
 #: Values that are no calls. HOME is written as the tilde.

@@ -25,6 +25,7 @@ LOW, MEDIUM, HIGH, UNKNOWN = SecurityRisk.LOW, SecurityRisk.MEDIUM, SecurityRisk
 
 MAX_RATED = 400  #: calls with a rule that are looked at one by one
 _SENDING = frozenset({"secret", "environment", "file", "output"})
+_KEYED = frozenset({"secret"})
 _SOCKETS = ("python.network.socket", "python.network.connect", "python.network.listen")
 #: Begins with its one fixed character: what re looks for first.
 _LOOSE = re.compile(
@@ -221,6 +222,8 @@ class Rater:
                 self._after.deleted.append((span, text))
             elif effect == "write" and HOLE in text:
                 self._after.overwritten.append((span, text))
+            elif effect == "read" and HOLE in text:
+                self._after.looked.append((span, text))
             harm = harm_of(effect, text, "python")
             if harm.risk is not LOW:
                 self._report.add(harm.id, harm.risk, harm.message, span)
@@ -241,11 +244,18 @@ class Rater:
             self._after.sent.append(span)
         sent = frozenset().union(*(value.marks for value in data)) & _SENDING
         sent |= frozenset().union(*(value.marks for value in args.at(rule.url))) & {"secret", "environment"}
+        if not sent and self._in_the_clear(rule, data, args, addresses):
+            sent = _KEYED
         if sent:
             self._report.add(
                 "python.network.exfiltration", HIGH,
                 f"Sends {_SENT[min(sent, key=list(_SENT).index)]} to the network (ATT&CK T1041).", span,
             )  # fmt: skip
+
+    def _in_the_clear(self, rule: Call, data: list[Value], args: Arguments, addresses: list[str]) -> bool:
+        """Whether a variable named like a secret goes where others can read it on its way."""
+        plain = any(one[:7].lower() == "http://" for one in addresses)
+        return plain and any("key" in value.marks for value in (*data, *args.at(rule.url)))
 
     def _rate_assigned(self, target: ast.expr, value: ast.expr | None) -> None:
         if not isinstance(target, ast.Subscript | ast.Attribute):

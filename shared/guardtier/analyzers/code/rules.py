@@ -16,8 +16,11 @@ _MODULES_DEEP = 6  #: modules that are reached through modules that import them
 _REMEMBERED = 128  #: characters of names whose rules are kept
 
 Effect = Literal["read", "collect", "write", "delete", "permissions", "ownership", "discover", "send"]
-#: What a value is made of, as far as it matters to what is done with it.
-Mark = Literal["network", "decoded", "secret", "environment", "file", "output", "processes", "counted"]
+#: What a value is made of, as far as it matters to what is done with it. ``own`` is the text's own file or
+#: source, ``key`` one variable of the environment that is named like a secret.
+Mark = Literal[
+    "network", "decoded", "secret", "environment", "file", "output", "processes", "counted", "own", "key"
+]
 #: A position, a keyword, or ``self``: the value that the method was called on.
 Selectors = list[int | str]
 

@@ -58,7 +58,8 @@ class Rule(Verdict):
 
     ``on`` selects words: ``all first second last rest init`` operands (rest: all but the first, init:
     all but the last), ``-o`` the value of that option, ``of=`` operands that begin so, ``cwd``, ``stdin``,
-    ``found`` what find hands on, ``into`` each source by its own name in the directory that is last;
+    ``found`` what find hands on, ``inside`` the operands in the directory that ``-C`` names, ``into``
+    each source by its own name in the directory that is last;
     ``place`` keeps of them what leads there (``data/places.toml``).
     ``when``, ``also`` and ``unless`` hold where any of their words is given: an option (``-o``, also in
     ``-xo``; ``--out*`` for all that begin so), or, without a dash, an operand, which may hold ``*``.

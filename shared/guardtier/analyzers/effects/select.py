@@ -90,11 +90,22 @@ def _others(selector: str, command: Command, given: Given) -> Sequence[Word]:
         ]
     if selector == "found":
         return handed_on(command)
-    if selector == "into":
-        return _kept_names(given.operands)
+    if selector in ("inside", "into"):
+        return _inside(given) if selector == "inside" else _kept_names(given.operands)
     if selector == "cwd":
         return [Word(".", command.span)]
     return ()
+
+
+def _inside(given: Given) -> list[Word]:
+    """``tar -C DIR -c a b``: ``DIR/a``, ``DIR/b``."""
+    entered = [*given.values.get("-C", ()), *given.values.get("--directory", ())][-1:]
+    return [
+        Word(f"{directory.text.rstrip('/')}/{word.text}", word.span, word.known)
+        for directory in entered
+        for word in given.operands
+        if word.text[:1] not in "/~$"
+    ]
 
 
 def _kept_names(operands: Sequence[Word]) -> list[Word]:

@@ -13,7 +13,7 @@ Span = tuple[int, int]  #: characters of the field that was read, from and up to
 
 RedirectKind = Literal["read", "write", "append", "heredoc", "herestring", "dup"]
 Language = Literal[
-    "python", "sql", "perl", "ruby", "node", "php", "awk", "applescript", "powershell", "other"
+    "python", "sql", "perl", "ruby", "node", "php", "awk", "applescript", "powershell", "compiled", "other"
 ]
 
 

@@ -139,11 +139,8 @@ class Runner:
         entry = program_of(context.wrappers[-1])
         if entry is None or not entry.shell_in_code:
             return
-        start = span[0]
-        for found in code_texts(entry, text):
-            at = self._at(found, start, span[1])
-            start = max(start, at)
-            self.shell(found, span, at, context)
+        for found in dict.fromkeys(code_texts(entry, text)):
+            self.shell(found, span, self._at(found, *span), context)
 
     def shell(self, text: str, span: Span, at: int, context: Context) -> None:
         """Read shell text inside; ``at`` is where it stands in the original as it is, or -1."""
@@ -215,6 +212,9 @@ class Runner:
         language = _WRITTEN.get(entry.stdin) if entry is not None else None
         if entry is not None and (entry.stdin == "shell" or language) and script is None:
             script = next((word for word in command.args if not word.text.startswith("-")), None)
+        if entry is not None and entry.reads:
+            language = entry.reads
+            script = next((word for word in command.args if state.written(word.text) is not None), None)
         output = state.written(script.text) if script is not None else None
         if output is None or script is None:
             return

@@ -12,6 +12,7 @@ from typing import Any
 import re2
 
 from guardtier.analyzers.shell.model import Language, Word
+from guardtier.analyzers.shell.wordlists import word_lists
 from guardtier.analyzers.shell.wrappers import CommandWords, Program
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -40,7 +41,10 @@ def inners(program: Program, args: tuple[Word, ...]) -> Iterator[Inner]:
         yield from _options(program.text, args, None, program.text_sets)
     if program.code:
         yield from _options(
-            program.code, _leading(args, program.code) if program.leading else args, program.language, ()
+            program.code,
+            _leading(args, program.code, program.consoles) if program.leading else args,
+            program.language,
+            (),
         )
     if program.code_modules:
         yield from _lines_of_code(program, args)
@@ -161,16 +165,17 @@ def _positional(program: Program, args: Sequence[Word]) -> Iterator[Inner]:
         yield _text((word,), program.language)
 
 
-def _leading(args: tuple[Word, ...], options: frozenset[str]) -> tuple[Word, ...]:
+def _leading(args: tuple[Word, ...], options: frozenset[str], consoles: frozenset[str]) -> tuple[Word, ...]:
     """The options before the script, with the values of those that hold code."""
     index = 0
     while index < len(args):
         text = args[index].text
         if not text.startswith("-") or text == "-m":
-            if text.endswith("manage.py") and [word.text for word in args[index + 1 : index + 2]] == [
-                "shell"
-            ]:
-                return args  # which takes code as Python does
+            script = " ".join(
+                [text.rpartition("/")[2], *(word.text for word in args[index + 1 : index + 2])]
+            )
+            if script in consoles:
+                return args
             break
         index += 2 if text in options else 1
     return args[:index]
@@ -184,7 +189,8 @@ def _matches(patterns: tuple[str, ...], args: Sequence[Word]) -> Iterator[Inner]
 
 def code_texts(program: Program, code: str) -> Iterator[str]:
     """The shell texts that stand in code of this program's language, in their order."""
-    return _found(program.shell_in_code, code)
+    yield from _found(program.shell_in_code, code)
+    yield from word_lists(code)
 
 
 def _found(patterns: tuple[str, ...], text: str) -> Iterator[str]:
@@ -287,7 +293,7 @@ def _first(spec: CommandWords, args: tuple[Word, ...], index: int) -> int | None
             return index + 1
         if text.startswith("-") and len(text) > 1 and (skip or not spec.prefix):
             index += 2 if _has_value(spec, text) else 1
-        elif spec.assignments and _ASSIGNMENT.match(text):
+        elif (spec.assignments and _ASSIGNMENT.match(text)) or (not spec.after and text in spec.through):
             index += 1
         elif skip:
             skip -= 1

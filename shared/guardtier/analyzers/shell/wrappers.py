@@ -78,6 +78,8 @@ class Program(_Strict):
     code_positional: int = 0
     language: Language | None = None
     shell_in_code: tuple[Pattern, ...] = ()
+    consoles: frozenset[str] = frozenset()
+    reads: Language | None = None
     stdin: Language | Literal["shell", ""] = ""
 
     @cached_property

@@ -12,7 +12,7 @@ from guardtier.analyzers.text.places import Place
 from guardtier.analyzers.view import view_of
 from guardtier.assessment import Finding
 
-_LANGUAGES = ("node", "php", "perl", "ruby", "powershell", "applescript", "other")
+_LANGUAGES = ("node", "php", "perl", "ruby", "powershell", "applescript", "compiled", "other")
 #: One of these is in every command that runs or writes such code; where none is, the parser stays unasked.
 _NAMED = GATE.admit(["node|php|perl|ruby|[.]js|[.]rb|[.]pl|deno|bun|osascript|pwsh|owershell|lua|#!"])
 _CODE = Path("code")
@@ -26,9 +26,9 @@ def found_in_foreign(texts: Texts, search: Callable[[Text], list[Finding]]) -> l
 
 
 def _foreign(texts: Texts) -> tuple[CodePart, ...]:
-    if not texts.runs.concerns(_NAMED):
-        return ()
     view = view_of(texts.action)
+    if view.kind != "python" and not texts.runs.concerns(_NAMED):
+        return ()
     if view.kind == "file-write":  # its content is searched as it is
         return ()
     return tuple(code for language in _LANGUAGES for code in view.code(language))

@@ -12,7 +12,7 @@ from guardtier.analyzers.text.fields import Text, Texts
 from guardtier.analyzers.text.normal import fold
 from guardtier.analyzers.text.outgoing import Outgoing
 from guardtier.analyzers.text.parts import Part
-from guardtier.analyzers.text.places import Place
+from guardtier.analyzers.text.places import Place, is_obeyed
 from guardtier.analyzers.text.re2set import PatternSet, Source
 from guardtier.analyzers.text.rules import Rule, named, read_own, spots, validated
 from guardtier.analyzers.view import Call
@@ -20,6 +20,7 @@ from guardtier.assessment import Finding
 from guardtier.risk import SecurityRisk
 
 _ALL = frozenset(Place)
+_OVERRIDES = "injection.override."
 #: Places where people write about such text: tests, documents, what is searched for.
 _WRITTEN = frozenset({Place.CONTENT, Place.DOCUMENT})
 
@@ -93,7 +94,7 @@ class InjectionAnalyzer(TextAnalyzer):
         return first
 
     def _risk(self, texts: Texts, part: Part, rule: _Injection, start: int) -> SecurityRisk:
-        if part.place in _WRITTEN:
+        if part.place in _WRITTEN and not (rule.id.startswith(_OVERRIDES) and is_obeyed(texts.action)):
             return SecurityRisk.MEDIUM
         if part.place is Place.PARSED and _is_data(part.text, start, guard=rule.guard):
             sent = self._outgoing.leaves(texts, part, commits=False)

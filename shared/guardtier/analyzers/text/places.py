@@ -54,6 +54,7 @@ class _Kind(NamedTuple):
 class _Known(NamedTuple):
     kinds: dict[Kind, _Kind]
     documents: tuple[str, ...]
+    obeyed: tuple[str, ...]
 
 
 @cache
@@ -69,7 +70,7 @@ def _known() -> _Known:
     missing = set(get_args(Kind)) - kinds.keys()
     if missing:
         raise ValueError(f"places.toml says nothing of the kinds {sorted(missing)}")
-    return _Known(kinds, tuple(data["documents"]))
+    return _Known(kinds, tuple(data["documents"]), tuple(data["obeyed"]))
 
 
 def _names(role: str) -> frozenset[str]:
@@ -129,6 +130,11 @@ def _is_parsed(action: ActionEvent) -> bool:
 
 def _is_python(piece: Field) -> bool:
     return len(piece.text) <= MAX_PARSED and is_python(piece.text)
+
+
+def is_obeyed(action: ActionEvent) -> bool:
+    """Whether it writes a file from which agents take their instructions."""
+    return any(use.path.text.lower().endswith(_known().obeyed) for use in view_of(action).writes)
 
 
 def _is_document(action: ActionEvent) -> bool:
