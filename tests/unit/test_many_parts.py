@@ -99,3 +99,34 @@ def test_nor_where_findings_do_not_say_all(findings: tuple[str, ...]) -> None:
 
     with pytest.raises(TargetsUnknown):
         targets_of(action, said)()
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "item", "rule"),
+    [
+        ("execute_ruby", "code", 'system("ls a{}")\n', "shell.too_deep"),
+        ("execute_javascript", "code", "execSync('ls a{}');\n", "shell.too_deep"),
+        ("execute_javascript", "code", 'spawn("ls", ["a{}"]);\n', "shell.too_deep"),
+        ("write_file", "content", "execSync('ls a{}');\n", "file.too_many"),
+    ],
+)
+def test_thousands_of_commands_in_other_code_are_high(tool: str, name: str, item: str, rule: str) -> None:
+    code = "".join(item.format(number) for number in range(3_000))
+    arguments = {"path": "a.js", name: code} if tool == "write_file" else {name: code}
+
+    assessment = rated(ActionEvent(fleet="web", agent="a", tool_name=tool, arguments=arguments))
+
+    assert assessment.risk is SecurityRisk.HIGH
+    assert rule in [finding.id for finding in assessment.findings]
+
+
+@pytest.mark.parametrize("tool", ["execute_javascript", "execute_ruby", "execute_php"])
+@pytest.mark.parametrize("between", ["", "\nGUARDTIER_END_OF_CODE\n"], ids=["plain", "with the mark"])
+def test_code_of_many_quotes_is_read_to_its_end(tool: str, between: str) -> None:
+    """It is rated as a program's input: quoted once more, it would be five times as long."""
+    code = "x = 'a'\n" * 2_000 + between + 'system("rm -rf /etc")\nexec("rm -rf /etc")'
+    action = ActionEvent(fleet="web", agent="a", tool_name=tool, arguments={"code": code})
+
+    assert rated(action).risk is SecurityRisk.HIGH
+    harmless = action.model_copy(update={"arguments": {"code": "x = 'a'\n" * 2_000}})
+    assert rated(harmless).risk is SecurityRisk.MEDIUM

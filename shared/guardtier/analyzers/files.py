@@ -97,7 +97,10 @@ def _of_foreign(part: CodePart, program: str) -> Iterator[Finding]:
     """Commands in code that is written: an application runs many, but none that no build would."""
     entry = program_of(program)
     assert entry is not None  # noqa: S101 - tests/unit/test_framework_tools.py has each
-    for text in few(list(dict.fromkeys(code_texts(entry, part.text)))):
+    texts, more = code_texts(entry, part.text)
+    if more:
+        yield too_many("file", "commands")
+    for text in few(texts):
         for one in rate_script(read(text), text):
             if one.risk is SecurityRisk.HIGH and is_harm(one.id, "code"):
                 start = part.text.find(text)

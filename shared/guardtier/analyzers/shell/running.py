@@ -139,7 +139,9 @@ class Runner:
         entry = program_of(context.wrappers[-1])
         if entry is None or not entry.shell_in_code:
             return
-        for found in dict.fromkeys(code_texts(entry, text)):
+        texts, more = code_texts(entry, text)
+        state.cut = state.cut or more
+        for found in texts:
             self.shell(found, span, self._at(found, *span), context)
 
     def shell(self, text: str, span: Span, at: int, context: Context) -> None:

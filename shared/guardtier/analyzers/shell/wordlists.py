@@ -29,8 +29,8 @@ def word_lists(code: str) -> Iterator[str]:
     text = code if code.isascii() else code.encode("utf-8", "replace").decode()
     if "(" not in text or _ANY.search(text) is None:
         return
-    for call in dict.fromkeys(_CALL.findall(text)):
-        words = [_ESCAPED.sub(r"\1", one[1:-1]) for one in _EACH.findall(call)]
+    for call in _CALL.finditer(text):
+        words = [_ESCAPED.sub(r"\1", one[1:-1]) for one in _EACH.findall(call[1])]
         yield " ".join(map(shlex.quote, words))
         if len(words) == _PAIR and " " in words[1]:  # a program, and all its arguments in one text
             yield " ".join(words)
