@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from guardtier.analyzers.history import Note
 from guardtier.analyzers.text.fields import Texts
 from guardtier.analyzers.text.gitleaks import SecretRules
 from guardtier.analyzers.text.injection import InjectionAnalyzer
-from guardtier.analyzers.text.secrets import SecretsAnalyzer, secret_rules
+from guardtier.analyzers.text.secrets import SecretsAnalyzer, package_rules
 
 _READER = ActionEvent(fleet="tier", agent="tier", tool_name="observe", arguments={})
 
@@ -34,12 +33,6 @@ def secret_rules_of(ensemble: EnsembleSecurityAnalyzer) -> SecretRules:
     """The rules for secrets of its member for them; the package's where it has none."""
     found = next((one for one in ensemble.analyzers if isinstance(one, SecretsAnalyzer)), None)
     return found.rules if found else package_rules()
-
-
-@cache
-def package_rules() -> SecretRules:
-    """The package's rules for secrets, of which a process needs no second copy."""
-    return secret_rules()
 
 
 class OutcomeReader:
