@@ -9,6 +9,7 @@ import pytest
 from bounded import bounded
 from guardtier.action import ActionEvent
 from guardtier.analyzers.code import PythonSecurityAnalyzer, SqlSecurityAnalyzer
+from guardtier.analyzers.code.python import MAX_FOLLOWED
 from guardtier.assessment import Assessment
 from guardtier.risk import SecurityRisk
 
@@ -162,6 +163,25 @@ def test_a_thousand_pieces_of_code_are_too_many_to_be_read():
 
     assert found.risk is SecurityRisk.HIGH
     assert "python.obscured.size" in {finding.id for finding in found.findings}
+
+
+def test_so_many_cells_that_run_something_are_followed_and_no_more():
+    cells = [f'os.system("ls {number}")\n' for number in range(MAX_FOLLOWED + 1)]
+
+    most, over = (
+        PYTHON.assess(ActionEvent(fleet="web", agent="a", tool_name="python", arguments={"code": code}))
+        for code in (cells[:-1], cells)
+    )
+
+    assert (most.risk, over.risk) == (SecurityRisk.MEDIUM, SecurityRisk.HIGH)
+    assert "python.obscured.size" in {finding.id for finding in over.findings}
+
+
+@pytest.mark.parametrize("code", ["x = 1", "print(1)", "import os\nprint(os.getcwd())"])
+def test_only_a_tool_for_python_is_low_by_its_code(code: str):
+    """What else another tool is given may do harm; its code is not all of it."""
+    assert rated(code).risk is SecurityRisk.LOW
+    assert rated(code, "helper").risk is SecurityRisk.UNKNOWN
 
 
 def test_a_notebook_of_two_hundred_cells_is_read():
