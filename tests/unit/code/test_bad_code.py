@@ -177,11 +177,20 @@ def test_so_many_cells_that_run_something_are_followed_and_no_more():
     assert "python.obscured.size" in {finding.id for finding in over.findings}
 
 
-@pytest.mark.parametrize("code", ["x = 1", "print(1)", "import os\nprint(os.getcwd())"])
-def test_only_a_tool_for_python_is_low_by_its_code(code: str):
-    """What else another tool is given may do harm; its code is not all of it."""
-    assert rated(code).risk is SecurityRisk.LOW
-    assert rated(code, "helper").risk is SecurityRisk.UNKNOWN
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("terminal", {"command": "python3 -c 'x = 1'"}),
+        ("terminal", {"command": "python3 - <<E\nprint(1)\nE"}),
+        ("file_editor", {"command": "create", "path": "a.py", "file_text": "print(1)"}),
+    ],
+)
+def test_only_a_tool_for_python_is_low_by_its_code(tool: str, arguments: dict[str, str]):
+    """Of anything else, the code is not all: other analyzers say what that comes to."""
+    action = ActionEvent(fleet="web", agent="a", tool_name=tool, arguments=arguments)
+
+    assert PYTHON.assess(action).risk is SecurityRisk.UNKNOWN
+    assert rated("x = 1\nprint(1)").risk is SecurityRisk.LOW
 
 
 def test_a_notebook_of_two_hundred_cells_is_read():
