@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator
+from functools import cache
 
 import pytest
 
@@ -27,14 +28,15 @@ else:
 #: What takes longest a file begins first, so that no process is alone with it at the end.
 LONGEST = (
     "cli/test_up.py",
+    "e2e/test_api_schema.py",
     "integration/test_faults.py",
-    "e2e/test_accessible.py",
-    "e2e/test_rules.py",
-    "e2e/",
-    "integration/test_worker_process.py",
-    "integration/test_pools.py",
-    "integration/test_fairness.py",
     "integration/test_state_machine.py",
+    "e2e/test_accessible.py",
+    "e2e/",
+    "integration/pools/",
+    "integration/test_worker_process.py",
+    "integration/test_many_approvers.py",
+    "integration/test_fairness.py",
     "integration/test_hostile_streams.py",
     "integration/",
     "cli/",
@@ -48,16 +50,17 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
+    gc.disable()  # until all are collected: nothing of that is garbage
     open_log()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_turn)
+    items.sort(key=lambda item: _turn(item.nodeid.partition("::")[0].removeprefix("tests/")))
 
 
-def _turn(item: pytest.Item) -> int:
-    file = item.nodeid.removeprefix("tests/")
+@cache
+def _turn(file: str) -> int:
     return next((turn for turn, name in enumerate(LONGEST) if file.startswith(name)), len(LONGEST))
 
 
@@ -65,6 +68,7 @@ def pytest_collection_finish() -> None:
     """Thousands of collected tests live to the end: no collection of garbage need go through them again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -11,8 +11,11 @@ from typing import Any
 from guardtier import ActionEvent, Outcome, SecurityRisk, Verdict
 from guardtier.keyfile import Key, private_json, public_json
 from guardtier.sealing import Sealer, SigningKeys
+from tier import low
 
 HOUR_MS = 3_600_000
+ACTION = low("ls").placed_in(0)
+SEAL_LENGTH = len(',"seal":"') + 16 + 1 + 86 + len('"}')
 
 
 def now_ms() -> int:

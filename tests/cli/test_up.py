@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.conftest import END_SECONDS, Terminal, end, start_up
+from cli.conftest import END_SECONDS, Terminal, Up, end, start_up
 from guardtier_workers.embedded import EmbeddedRedis
 from waiting import gone, until_sync
 
@@ -49,22 +49,19 @@ def test_a_killed_worker_is_started_again(terminal: Terminal) -> None:
     assert end(up.process)[0] == 0
 
 
-def test_one_state_directory_has_one_tier(terminal: Terminal) -> None:
-    up = start_up(terminal)
-
-    second = terminal.run("up")
+def test_one_state_directory_has_one_tier(up: Up) -> None:
+    second = up.terminal.run("up")
 
     assert second.code == 2
     assert "GUARDTIER_STATE_DIR" in second.err
-    assert end(up.process)[0] == 0
+    assert up.process.poll() is None
 
 
-def test_what_it_leaves_for_other_terminals_is_its_owners_alone(terminal: Terminal) -> None:
-    up = start_up(terminal)
-    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in terminal.state.iterdir()}
-    assert end(up.process)[0] == 0
+def test_what_it_leaves_for_other_terminals_is_its_owners_alone(up: Up) -> None:
+    state = up.terminal.state
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in state.iterdir()}
 
-    assert stat.S_IMODE(terminal.state.stat().st_mode) == 0o700
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
     assert modes["up.json"] == modes["operator.json"] == modes["approvers.toml"] == 0o600
 
 

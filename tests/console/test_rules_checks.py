@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from console.test_rules_policy import TESTED, admin
+from console.policies import TESTED, admin
 from consoles import Desk, StartConsole
 from tier import StartTier
 

@@ -23,14 +23,14 @@ from tier import StartTier, Tier
 
 __all__ = ["shared_server"]
 
-HERE = Path(__file__).parent
+HERE = f"{Path(__file__).parent}/"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every test of this folder runs in the session's loop."""
     for item in items:
-        if HERE in item.path.parents:
+        if str(item.path).startswith(HERE):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

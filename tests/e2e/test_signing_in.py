@@ -7,12 +7,15 @@ import asyncio
 from playwright.async_api import expect
 
 from consoles import Desk
-from e2e.people import People
+from e2e.people import People, Person
 from tier import high
 
 
 async def test_somebody_signs_in_and_out(console: Desk, people: People) -> None:
-    alice = await people.person(console, "alice", ["web"])
+    console.tier.approver("alice", ["web"])
+    alice = Person(await people.page(console), console, "alice")
+
+    await alice.sign_in_by_the_form()
 
     await expect(alice.page.get_by_role("heading", name="Inbox", level=1)).to_be_visible()
     await expect(alice.page.locator("header")).to_contain_text("alice")
@@ -38,6 +41,7 @@ async def test_a_wrong_token_is_refused_in_words(console: Desk, people: People) 
 
 async def test_a_script_of_the_page_reads_no_cookie(console: Desk, people: People) -> None:
     alice = await people.person(console)
+    await alice.at_inbox()
 
     (cookie,) = await alice.page.context.cookies()
 

@@ -143,19 +143,20 @@ async def test_a_block_or_a_halt_that_came_meanwhile_counts(tier: Tier) -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "error", "field"),
+    ("terms", "error", "field", "says"),
     [
-        (Terms(may_edit=False), EditRefused, "terms"),
-        (Terms(roles=("dba",)), NotAuthorized, "roles"),
-        (Terms(reason_required=True), InvalidAnswer, "reason"),
+        (Terms(may_edit=False), EditRefused, "terms", "lets nobody edit"),
+        (Terms(roles=("dba",)), NotAuthorized, "roles", "dba"),
+        # an edited action's own terms are looked at once it is rated: that is not waited for here
+        (Terms(reason_required=True), InvalidAnswer, "reason", "every answer to this action"),
     ],
 )
 async def test_the_terms_say_who_may_edit_and_how(
-    tier: Tier, terms: Terms, error: type[Exception], field: str
+    tier: Tier, terms: Terms, error: type[Exception], field: str, says: str
 ) -> None:
     asked = await parked(tier, terms=terms)
 
-    with pytest.raises(error) as refused:
+    with pytest.raises(error, match=says) as refused:
         await tier.approver().edit(asked.id, SAFE)
 
     assert refused.value.field == field  # type: ignore[attr-defined]

@@ -82,7 +82,7 @@ class Actions(RuleBasedStateMachine):
         self._do(self._open())
 
     def _do(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(coroutine)
+        return self._runner.get_loop().run_until_complete(coroutine)  # run() looks after SIGINT each time
 
     async def _open(self) -> None:
         policy = self._folder / "policy.toml"

@@ -102,7 +102,8 @@ def _edited(kept: Kept, action: ActionEvent) -> bytes | None:
 
 def _rules_of(settings: Settings) -> SecretRules:
     """The configured rules for secrets, or the package's."""
-    from guardtier.analyzers.text.secrets import secret_rules
+    from guardtier.analyzers.text.secrets import package_rules, secret_rules
 
     own = settings.analyzer.get("secrets")
-    return secret_rules(own.options.get("file") if own else None)
+    file = own.options.get("file") if own else None
+    return secret_rules(file) if file is not None else package_rules()

@@ -13,7 +13,7 @@ from guardtier.analyzers.history import Note
 from guardtier.analyzers.text.fields import Texts
 from guardtier.analyzers.text.gitleaks import SecretRules
 from guardtier.analyzers.text.injection import InjectionAnalyzer
-from guardtier.analyzers.text.secrets import SecretsAnalyzer
+from guardtier.analyzers.text.secrets import SecretsAnalyzer, package_rules
 
 _READER = ActionEvent(fleet="tier", agent="tier", tool_name="observe", arguments={})
 
@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 def secret_rules_of(ensemble: EnsembleSecurityAnalyzer) -> SecretRules:
     """The rules for secrets of its member for them; the package's where it has none."""
     found = next((one for one in ensemble.analyzers if isinstance(one, SecretsAnalyzer)), None)
-    return (found or SecretsAnalyzer()).rules
+    return found.rules if found else package_rules()
 
 
 class OutcomeReader:

@@ -9,6 +9,7 @@ import pytest
 from bounded import bounded
 from guardtier.action import ActionEvent
 from guardtier.analyzers.code import PythonSecurityAnalyzer, SqlSecurityAnalyzer
+from guardtier.analyzers.code.python import MAX_FOLLOWED
 from guardtier.assessment import Assessment
 from guardtier.risk import SecurityRisk
 
@@ -162,6 +163,34 @@ def test_a_thousand_pieces_of_code_are_too_many_to_be_read():
 
     assert found.risk is SecurityRisk.HIGH
     assert "python.obscured.size" in {finding.id for finding in found.findings}
+
+
+def test_so_many_cells_that_run_something_are_followed_and_no_more():
+    cells = [f'os.system("ls {number}")\n' for number in range(MAX_FOLLOWED + 1)]
+
+    most, over = (
+        PYTHON.assess(ActionEvent(fleet="web", agent="a", tool_name="python", arguments={"code": code}))
+        for code in (cells[:-1], cells)
+    )
+
+    assert (most.risk, over.risk) == (SecurityRisk.MEDIUM, SecurityRisk.HIGH)
+    assert "python.obscured.size" in {finding.id for finding in over.findings}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("terminal", {"command": "python3 -c 'x = 1'"}),
+        ("terminal", {"command": "python3 - <<E\nprint(1)\nE"}),
+        ("file_editor", {"command": "create", "path": "a.py", "file_text": "print(1)"}),
+    ],
+)
+def test_only_a_tool_for_python_is_low_by_its_code(tool: str, arguments: dict[str, str]):
+    """Of anything else, the code is not all: other analyzers say what that comes to."""
+    action = ActionEvent(fleet="web", agent="a", tool_name=tool, arguments=arguments)
+
+    assert PYTHON.assess(action).risk is SecurityRisk.UNKNOWN
+    assert rated("x = 1\nprint(1)").risk is SecurityRisk.LOW
 
 
 def test_a_notebook_of_two_hundred_cells_is_read():

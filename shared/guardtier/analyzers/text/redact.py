@@ -13,7 +13,7 @@ from guardtier.analyzers.text.fields import Text
 from guardtier.analyzers.text.gitleaks import SecretRules
 from guardtier.analyzers.text.named import SCHEME, in_json, rebuilt
 from guardtier.analyzers.text.parts import Parts
-from guardtier.analyzers.text.secrets import REDACTED, secret_rules
+from guardtier.analyzers.text.secrets import REDACTED, package_rules, secret_rules
 
 #: Secrets in one value. Each takes up to a millisecond to place, in text that is not ASCII.
 MOST_SECRETS = 200
@@ -80,7 +80,7 @@ class Redactor:
         mark; without it, those that are there stay. ``programs`` stay to be seen, also where a secret with
         something that a shell acts on seems to hold their names; it is asked where there is one.
         """
-        self._rules = rules or secret_rules(file)
+        self._rules = rules or (secret_rules(file) if file is not None else package_rules())
         self._mark = mark
         self._programs = programs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -43,6 +44,12 @@ def secret_rules(file: str | Path | None = None, *, builtin: bool = True) -> Sec
     for reason in rules.unsupported:
         log.warning("a rule for secrets is not used: %s", reason)
     return rules
+
+
+@cache
+def package_rules() -> SecretRules:
+    """The package's rules alone, of which a process needs no second copy."""
+    return secret_rules()
 
 
 class SecretsAnalyzer(TextAnalyzer):

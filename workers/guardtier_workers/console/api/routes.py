@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.metadata import version
 
 import orjson
@@ -48,11 +49,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 )
 
 
-def routes() -> list[BaseRoute]:
-    described = orjson.dumps(document(ENDPOINTS, version("guardtier")))
+@cache
+def described() -> bytes:
+    """The document, made when first asked for: it takes longer than all else of a console's start."""
+    return orjson.dumps(document(ENDPOINTS, version("guardtier")))
 
+
+def routes() -> list[BaseRoute]:
     async def openapi(_request: Request) -> Response:
-        return Response(described, media_type="application/json")
+        return Response(described(), media_type="application/json")
 
     async def unknown(request: Request) -> Response:
         return refusal(request, UnknownAction(f"the API has no {request.url.path[:200]}", field="path"))
