@@ -132,6 +132,15 @@ async def test_no_answer_lets_itself_be_framed_scripted_or_kept(console: Desk) -
         assert "access-control-allow-origin" not in headers
 
 
+async def test_a_browser_asks_again_for_files_that_may_be_new_after_an_upgrade(console: Desk) -> None:
+    alice = await console.browser("alice")
+
+    first = await alice.get("/static/console.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await alice.get("/static/console.js", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+
+
 # -- size ----------------------------------------------------------------------------------------
 
 

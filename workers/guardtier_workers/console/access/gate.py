@@ -132,15 +132,15 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
-    is_static = scope["path"].startswith("/static/")
+    # A browser left to itself guesses how long a file is good for, and runs the old one after an upgrade.
+    kept = "no-cache" if scope["path"].startswith("/static/") else "no-store"
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
-            if not is_static:
-                headers.setdefault("cache-control", "no-store")
+            headers.setdefault("cache-control", kept)
         await send(message)
 
     return with_headers
