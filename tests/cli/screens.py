@@ -78,7 +78,7 @@ def screen(cli: Terminal, *command: str, columns: int = 80, **env: str) -> Itera
         with open(theirs, "rb", buffering=0):
             made.process = subprocess.Popen(
                 [*GUARDTIER, *command],
-                env=cli.env | {"TERM": "xterm", "PAGER": "cat", "NO_COLOR": "1"} | env,
+                env=cli.env | {"TERM": "xterm", "PAGER": "cat", "NO_COLOR": "1", "COLUMNS": "200"} | env,
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,

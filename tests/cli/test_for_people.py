@@ -27,7 +27,8 @@ def on_a_terminal(cli: Terminal, columns: int, *command: str) -> str:
     termios.tcsetwinsize(theirs, (24, columns))
     with open(ours, "rb", buffering=0) as screen:
         with open(theirs, "wb", buffering=0) as stdout:
-            subprocess.run([*GUARDTIER, *command], env=cli.env, stdout=stdout, timeout=90, check=True)
+            env = cli.env | {"COLUMNS": "200"}  # of another window: left there by a shell, or by make
+            subprocess.run([*GUARDTIER, *command], env=env, stdout=stdout, timeout=90, check=True)
         return os.read(screen.fileno(), 65536).decode().replace("\r\n", "\n")
 
 

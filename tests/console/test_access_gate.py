@@ -136,9 +136,9 @@ async def test_a_browser_asks_again_for_files_that_may_be_new_after_an_upgrade(c
     alice = await console.browser("alice")
 
     first = await alice.get("/static/console.js")
-    assert first.headers["cache-control"] == "no-cache"
+    assert first.headers["cache-control"] == "max-age=300"
     again = await alice.get("/static/console.js", headers={"if-none-match": first.headers["etag"]})
-    assert (again.status_code, again.headers["cache-control"]) == (304, "no-cache")
+    assert (again.status_code, again.headers["cache-control"]) == (304, "max-age=300")
 
 
 # -- size ----------------------------------------------------------------------------------------

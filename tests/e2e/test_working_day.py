@@ -120,8 +120,7 @@ async def test_a_reason_that_was_not_sent_is_there_again(console: Desk, people: 
     await expect(reason).to_have_value("")
     await alice.page.keyboard.press("Escape")
     await alice.page.context.clear_cookies()
-    await alice.page.goto("/")
-    await alice.sign_in()
+    await alice.sign_in_by_the_form()
     await alice.is_live()
     await alice.opens(one.id)
     await alice.page.keyboard.press("r")
@@ -210,6 +209,7 @@ async def test_in_a_low_window_nothing_stands_before_what_would_run(
     one = await console.tier.client().submit(high("rm -rf /srv\n" * 40))
     alice = await people.person(console, viewport={"width": width, "height": height})
     await alice.page.goto(f"/actions/{one.id}")
+    await alice.is_live()
     runs = (await alice.sees(one.id)).locator("dl.values pre").first
 
     await runs.evaluate("pre => scrollTo(0, pre.getBoundingClientRect().top + scrollY)")

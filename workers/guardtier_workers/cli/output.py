@@ -5,6 +5,7 @@ rich is imported when a table is printed, and no sooner: `check --jsonl` and the
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -65,12 +66,26 @@ def say_within(line: str, indent: str) -> None:
     if not sys.stdout.isatty():
         _print(shown, sys.stdout)
         return
-    width = max(NARROWEST, shutil.get_terminal_size().columns)
+    width = terminal_width()
     first = broken(shown, width)[0]
     _print(first, sys.stdout)
     if rest := shown[len(first) :]:
         for row in broken(rest, width - len(indent)):
             _print(indent + row, sys.stdout)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal that standard output is, whatever COLUMNS says of a wider one.
+
+    A shell may have left it there from a window before, and make exports it; a row that is taken for
+    shorter than it is goes on in the next one, where it may look like a line of ours.
+    """
+    told = shutil.get_terminal_size().columns  # COLUMNS, where it is set
+    try:
+        own = os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):
+        own = 0
+    return max(NARROWEST, min(told, own or told))
 
 
 def broken(line: str, width: int) -> list[str]:
@@ -97,7 +112,7 @@ def _print(line: str, file: TextIO) -> None:
 def console() -> Console:
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else WIDE
+    width = terminal_width() if sys.stdout.isatty() else WIDE
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
 

@@ -6,7 +6,6 @@ can look like one of the sheet's own.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from textwrap import wrap
@@ -16,7 +15,7 @@ import orjson
 from guardtier.action import ActionEvent
 from guardtier.risk import SecurityRisk
 from guardtier.store.records import Record
-from guardtier_workers.cli.output import NARROWEST, broken, span_text
+from guardtier_workers.cli.output import broken, span_text, terminal_width
 from guardtier_workers.cli.safe_text import safe, safe_lines, shortened, without_gaps
 from guardtier_workers.cli.show import MOST_THOUGHT, finding_lines
 from guardtier_workers.clock import now_ms
@@ -39,7 +38,7 @@ class Sheet:
 
 def sheet(record: Record, before: Before, *, whole: bool = False) -> Sheet:
     """What there is to be known of it. ``whole``: every argument from its beginning to its end."""
-    width = max(NARROWEST, shutil.get_terminal_size().columns)
+    width = terminal_width()
     runs = list(_runs(record.action, width))
     left_out = 0 if whole else sum(max(0, len(rows) - MOST_ROWS) for rows in runs)
     lines = [

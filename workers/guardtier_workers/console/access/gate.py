@@ -25,6 +25,7 @@ from guardtier_workers.console.pages.page import page
 MOST_BYTES: Final = 4 * 1024 * 1024  #: of any request; an endpoint takes less, and says so more kindly
 FORM_BYTES: Final = 64 * 1024  #: of what anybody may send: of 4 MiB, parsing a form takes 3 s
 #: Whom an orchestrator asks in its own way: by any name, in plain HTTP. They say nothing of any fleet.
+KEPT_SECONDS: Final = 300  #: that a browser uses a script or a style before it asks for a new one
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 #: What is there for whoever has not signed in; each of these says itself what it shows to whom.
 OPEN: Final = ("/login", "/logout", "/enter", "/oidc/", "/static/", "/metrics", "/api/v1/openapi.json")
@@ -132,8 +133,9 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def _with_headers(scope: Scope, send: Send) -> Send:
-    # A browser left to itself guesses how long a file is good for, and runs the old one after an upgrade.
-    kept = "no-cache" if scope["path"].startswith("/static/") else "no-store"
+    # A browser left to itself guesses how long a file is good for: after an upgrade it runs the old one for
+    # days. To be asked each time is fifty requests a page.
+    kept = f"max-age={KEPT_SECONDS}" if scope["path"].startswith("/static/") else "no-store"
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
