@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from guardtier.action import ActionEvent
 from guardtier.analyzers.base import SecurityAnalyzer
-from guardtier.analyzers.effects.rate import rated, risk_of
+from guardtier.analyzers.effects.rate import Rated, rated, risk_of
 from guardtier.analyzers.effects.targets import Place, place_of
-from guardtier.analyzers.fields import Field
+from guardtier.analyzers.fields import Field, Span
 from guardtier.analyzers.manifests import Runs, few, is_harm, recipes_of
 from guardtier.analyzers.parts import MAX_PARTS, CodePart, too_many
 from guardtier.analyzers.shell import read
@@ -105,21 +105,14 @@ def _of_foreign(part: CodePart, program: str) -> Iterator[Finding]:
             if one.risk is SecurityRisk.HIGH and is_harm(one.id, "code"):
                 start = part.text.find(text)
                 span = part.place(start, start + len(text)) if start >= 0 else part.place(*part.span)
-                message = f"Written to a program: {one.message}"[:MAX_MESSAGE]
-                yield Finding(id=one.id, risk=one.risk, message=message, field=part.field.path, span=span)
+                yield _told("Written to a program", one, part.field, span)
 
 
 def _of_script(part: CodePart) -> Iterator[Finding]:
     """What a shell script would do once it runs: only its harm counts, it does not run now."""
     for one in rate_script(read(part.text), part.text):
         if one.risk is SecurityRisk.HIGH:
-            yield Finding(
-                id=one.id,
-                risk=one.risk,
-                message=f"Written to a script: {one.message}"[:MAX_MESSAGE],
-                field=part.field.path,
-                span=part.place(*one.span),
-            )
+            yield _told("Written to a script", one, part.field, part.place(*one.span))
 
 
 def _of_recipes(path: str, piece: Field) -> Iterator[Finding]:
@@ -131,8 +124,7 @@ def _of_recipes(path: str, piece: Field) -> Iterator[Finding]:
                 known.add(one.id)
                 start = piece.text.find(recipe.text)
                 span = piece.place(start, start + len(recipe.text)) if start >= 0 else None
-                message = f"{_WHEN[recipe.runs]}: {one.message}"[:MAX_MESSAGE]
-                yield Finding(id=one.id, risk=one.risk, message=message, field=piece.path, span=span)
+                yield _told(_WHEN[recipe.runs], one, piece, span)
 
 
 _WHEN: dict[Runs, str] = {
@@ -140,6 +132,11 @@ _WHEN: dict[Runs, str] = {
     "here": "Written to be run",
     "elsewhere": "Written to be run by a build server or in a container",
 }
+
+
+def _told(when: str, one: Rated, field: Field, span: Span | None) -> Finding:
+    message = f"{when}: {one.message}"[:MAX_MESSAGE]
+    return Finding(id=one.id, risk=one.risk, message=message, field=field.path, span=span)
 
 
 def judged(use: str, path: str) -> Judgement:

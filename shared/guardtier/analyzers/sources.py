@@ -33,6 +33,7 @@ _ONE_LINERS = {
     "node": "node -e", "ruby": "ruby -e", "perl": "perl -e", "php": "php -r", "powershell": "pwsh -Command",
     "applescript": "osascript -e", "other": "lua -e",
 }  # fmt: skip
+_AS_COMMANDS = _ONE_LINERS.keys() | {"compiled"}  #: languages whose code is rated as a shell's command
 _HARDLY_READ = frozenset({"compiled", "other"})
 _REACHES = re2.compile(
     r"(?i)\b(?:os|exec|net|http|ioutil|syscall|fs|process|runtime|files?|socket|tcp\w*|unix|popen|fork|unlink|"
@@ -44,16 +45,14 @@ _END = "GUARDTIER_END_OF_CODE"
 _FEW_QUOTES = 1_000
 
 
-def _as_command(language: str | None, code: str) -> str:
-    """How a shell would run it; empty for what is read otherwise.
+def _as_command(language: str, code: str) -> str:
+    """How a shell would run it, in one of :data:`_AS_COMMANDS`.
 
     What holds many quotes is its input: quoted, a megabyte of them took a quarter of a second.
     """
     if language == "compiled":
         return f"{_fed('cat > main.go', code)}\ngo run main.go"
-    one_liner = _ONE_LINERS.get(language or "")
-    if one_liner is None:
-        return ""
+    one_liner = _ONE_LINERS[language]
     if language != "other" and code.count("'") > _FEW_QUOTES:
         return _fed(f"{one_liner.partition(' ')[0]} -", code)
     return f"{one_liner} {shlex.quote(code)}"
@@ -140,8 +139,9 @@ def _shell_of_code(view: View) -> Iterator[Field]:
     """Shell code that a language tool was given: by its language, or by a notebook's magics."""
     language = _language_told(view)
     for field in _code_fields(view):
-        if field.text and (command := _as_command(language, field.text)):
-            yield field._replace(text=command, exact=False)
+        if language in _AS_COMMANDS:
+            if field.text:
+                yield field._replace(text=_as_command(language, field.text), exact=False)
             continue
         cell = CELL.match(field.text)
         if (language or cell_language(field.text)) == "shell":
@@ -207,10 +207,10 @@ def _all_code(view: View) -> Iterator[tuple[str, CodePart]]:
 
 def _code_of_tool(view: View) -> Iterator[tuple[str, CodePart]]:
     told = _language_told(view)
-    for field in _code_fields(view):
+    for field in () if told in _AS_COMMANDS else _code_fields(view):
         language = told or cell_language(field.text) or "python"
         text = without_magics(field.text) if language == "python" else field.text
-        if language != "shell" and text and not _as_command(language, text):
+        if language != "shell" and text:
             yield language, CodePart(field, text, (0, len(text)))
 
 

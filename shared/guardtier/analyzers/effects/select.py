@@ -90,8 +90,8 @@ def _others(selector: str, command: Command, given: Given) -> Sequence[Word]:
         ]
     if selector == "found":
         return handed_on(command)
-    if selector in ("inside", "into"):
-        return _inside(given) if selector == "inside" else _kept_names(given.operands)
+    if (make := _MADE.get(selector)) is not None:
+        return make(given)
     if selector == "cwd":
         return [Word(".", command.span)]
     return ()
@@ -108,8 +108,9 @@ def _inside(given: Given) -> list[Word]:
     ]
 
 
-def _kept_names(operands: Sequence[Word]) -> list[Word]:
+def _kept_names(given: Given) -> list[Word]:
     """``cp a b DIR/``: ``DIR/a``, ``DIR/b``; nothing where the last operand looks like a file."""
+    operands = given.operands
     if len(operands) < _PAIR:
         return []
     into = operands[-1].text
@@ -121,6 +122,7 @@ def _kept_names(operands: Sequence[Word]) -> list[Word]:
     ]
 
 
+_MADE = {"inside": _inside, "into": _kept_names}
 _PAIR = 2  #: operands: a source and a target
 _OPERANDS = {
     "all": slice(None),
