@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from secrets import token_hex
 from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
 
 from guardtier.action import ActionEvent
 from guardtier.assessment import Assessment
@@ -314,3 +318,13 @@ def verdict_on(action: ActionEvent, outcome: str) -> Verdict:
         policy="test:1",
         decided_at=1,
     )
+
+
+@asynccontextmanager
+async def desk_at(url: str) -> AsyncIterator[Desk]:
+    """One on this Redis, until the block ends."""
+    async with Redis.from_url(url) as redis:
+        desk = Desk(redis, url)
+        await desk.open()
+        yield desk
+        await desk.close()

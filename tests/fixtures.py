@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from desk import Desk
+from desk import Desk, desk_at
 from guardtier_workers.embedded import EmbeddedRedis, redis_servers
 from processes import Processes
 from tier import StartTier, Tier
@@ -44,11 +44,8 @@ async def any_redis_url(any_server: EmbeddedRedis) -> str:
 @pytest.fixture
 async def desk(any_redis_url: str) -> AsyncIterator[Desk]:
     """A ledger to be worked by hand, on each server."""
-    async with Redis.from_url(any_redis_url) as redis:
-        desk = Desk(redis, any_redis_url)
-        await desk.open()
+    async with desk_at(any_redis_url) as desk:
         yield desk
-        await desk.close()
 
 
 @pytest.fixture

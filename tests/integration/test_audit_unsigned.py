@@ -8,9 +8,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
-from desk import Desk
+from desk import Desk, desk_at
 from guardtier.keyfile import Key, private_json
 from guardtier.sealing import SigningKeys
 from guardtier.store.keys import Keys
@@ -29,11 +28,8 @@ FORGED = (b"id", b"a9.0"), (b"event", b"approved"), (b"by", b"alice")
 
 @pytest.fixture
 async def desk(redis_url: str) -> AsyncIterator[Desk]:
-    async with Redis.from_url(redis_url) as redis:
-        desk = Desk(redis, redis_url)
-        await desk.open()
+    async with desk_at(redis_url) as desk:
         yield desk
-        await desk.close()
 
 
 def keys_in(file: Path) -> tuple[SigningKeys, Verifier]:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from redis.asyncio import Redis
 
-from desk import Desk
+from desk import Desk, desk_at
 from guardtier_workers.trail.archive import LINES, Archive
 from postgres import postgres
 
@@ -19,11 +18,8 @@ __all__ = ["archive", "desk", "postgres", "url"]
 @pytest.fixture
 async def desk(redis_url: str) -> AsyncIterator[Desk]:
     """One server will do: the scripts are tested on each elsewhere."""
-    async with Redis.from_url(redis_url) as redis:
-        desk = Desk(redis, redis_url)
-        await desk.open()
+    async with desk_at(redis_url) as desk:
         yield desk
-        await desk.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 
-from desk import Desk
+from desk import Desk, desk_at
 from exported import Begun
 from guardtier_workers.trail.exporter import Exporter
 from guardtier_workers.trail.folder import Folder
@@ -16,11 +15,8 @@ from guardtier_workers.trail.folder import Folder
 
 @pytest.fixture
 async def desk(redis_url: str) -> AsyncIterator[Desk]:
-    async with Redis.from_url(redis_url) as redis:
-        desk = Desk(redis, redis_url)
-        await desk.open()
+    async with desk_at(redis_url) as desk:
         yield desk
-        await desk.close()
 
 
 @pytest.fixture
